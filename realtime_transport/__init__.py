@@ -1,0 +1,1 @@
+"""Transports for speech-to-speech models that speak the OpenAI Realtime protocol."""

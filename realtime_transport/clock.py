@@ -1,0 +1,46 @@
+"""Where the package takes its time from.
+
+Everything that waits for a moment asks a `Clock`; tests pass `realtime_transport.testing.ManualClock`.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import anyio
+
+__all__ = ["Clock", "EventLoopClock"]
+
+
+class Clock(Protocol):
+    """A monotonic clock that can also wait."""
+
+    def now(self) -> float:
+        """Seconds since some fixed moment; never goes back."""
+        ...
+
+    async def sleep_until(self, deadline: float) -> None:
+        """Wait until `now` has reached *deadline*. A checkpoint even if it already has."""
+        ...
+
+    def move_on_at(self, deadline: float | None) -> AbstractContextManager[anyio.CancelScope]:
+        """A cancel scope that is cancelled at *deadline*; ``None`` never cancels it."""
+        ...
+
+
+class EventLoopClock:
+    """The clock of the running event loop, under trio and asyncio."""
+
+    def now(self) -> float:
+        """The event loop's monotonic time in seconds."""
+        return anyio.current_time()
+
+    async def sleep_until(self, deadline: float) -> None:
+        """Wait until the event loop's clock reads *deadline*."""
+        await anyio.sleep_until(deadline)
+
+    def move_on_at(self, deadline: float | None) -> AbstractContextManager[anyio.CancelScope]:
+        """A cancel scope that is cancelled at *deadline*."""
+        return anyio.CancelScope(deadline=math.inf if deadline is None else deadline)

@@ -1,0 +1,202 @@
+"""Every exception that the package raises.
+
+The tree says who is at fault and what is left:
+
+* `ProtocolError`: a rule of the protocol was broken, by the caller (`LocalProtocolError`: nothing has
+  changed) or by the peer (`RemoteProtocolError`).
+* `TransportError`: the connection could not be made (`ConnectError`) or did not last (`ConnectionLost`,
+  `ConsumerTooSlow`).
+* `NotConnectedError`, `UnsupportedOperation`, `ConfigError`: the call makes no sense now, on this
+  transport, or with these values.
+
+Facts are attributes; the message is prose for people and is never compared.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import anyio
+
+__all__ = [
+    "ConfigError",
+    "ConnectError",
+    "ConnectionLost",
+    "ConsumerTooSlow",
+    "DecodeError",
+    "LocalProtocolError",
+    "MessageTooBig",
+    "MissingExtraError",
+    "NegotiationError",
+    "NotConnectedError",
+    "ProtocolError",
+    "RealtimeError",
+    "RemoteProtocolError",
+    "SetupTimeout",
+    "TransportError",
+    "UnsupportedOperation",
+    "UpgradeRejected",
+]
+
+
+class RealtimeError(Exception):
+    """Base class of all errors of this package."""
+
+
+class ProtocolError(RealtimeError):
+    """A rule of the protocol was broken."""
+
+
+class LocalProtocolError(ProtocolError):
+    """The caller asked for something that is illegal now. Nothing has changed."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer sent something that breaks the protocol. The connection is kept unless a close follows."""
+
+
+class DecodeError(RemoteProtocolError):
+    """A message of the peer could not be read.
+
+    Attributes:
+        path: Where in the message, as a dotted path; empty for the message as a whole.
+        message_type: The wire type of the message, if that much could be read.
+        size: Length of the message in characters or bytes. The content is never kept here.
+    """
+
+    def __init__(self, reason: str, *, path: str = "", message_type: str | None = None, size: int = 0) -> None:
+        super().__init__(reason)
+        self.path = path
+        self.message_type = message_type
+        self.size = size
+
+
+class MessageTooBig(RemoteProtocolError):
+    """The peer sent a message above ``max_message_bytes``; the connection was closed with 1009.
+
+    Attributes:
+        limit: The limit in bytes.
+        size: The size that the frame announced, in bytes, if it was known.
+    """
+
+    def __init__(self, reason: str, *, limit: int, size: int | None = None) -> None:
+        super().__init__(reason)
+        self.limit = limit
+        self.size = size
+
+
+class TransportError(RealtimeError):
+    """The connection could not be made or did not last."""
+
+
+class ConnectError(TransportError, anyio.ConnectionFailed):
+    """The connection could not be opened.
+
+    Attributes:
+        code: The machine-readable code of the server's error, or the close code as text, if there was one.
+    """
+
+    def __init__(self, reason: str, *, code: str | None = None) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class UpgradeRejected(ConnectError):
+    """The server answered the upgrade request with something else than 101.
+
+    Attributes:
+        status: The HTTP status code.
+        body: The body of the answer as text, shortened to 64 KiB.
+    """
+
+    def __init__(self, reason: str, *, status: int, body: str, code: str | None = None) -> None:
+        super().__init__(reason, code=code)
+        self.status = status
+        self.body = body
+
+
+class NegotiationError(ConnectError):
+    """The peers could not agree: a wrong accept key, a subprotocol that nobody offered, an unusable SDP answer."""
+
+
+class SetupTimeout(ConnectError, TimeoutError):
+    """A deadline passed before the session was ready.
+
+    Attributes:
+        phase: What was being waited for: ``"key"``, ``"upgrade"``, or ``"session"``.
+        timeout: The deadline in seconds.
+    """
+
+    def __init__(self, reason: str, *, phase: str, timeout: float) -> None:
+        super().__init__(reason)
+        self.phase = phase
+        self.timeout = timeout
+
+
+class ConnectionLost(TransportError, anyio.BrokenResourceError):
+    """An open connection broke or was closed by the peer.
+
+    Attributes:
+        code: The WebSocket close code; ``None`` or 1006 when there was no close frame.
+        reason: The reason that the peer gave, possibly empty.
+    """
+
+    def __init__(self, message: str, *, code: int | None = None, reason: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+
+
+class ConsumerTooSlow(TransportError):
+    """A subscription passed its bound because its consumer did not keep up.
+
+    Attributes:
+        limit: The bound that was passed.
+        unit: ``"bytes"`` of audio or control ``"events"``.
+    """
+
+    def __init__(self, message: str, *, limit: int, unit: str) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.unit = unit
+
+
+class NotConnectedError(RealtimeError):
+    """The call needs an open connection and there is none. Nothing was sent or queued."""
+
+
+class UnsupportedOperation(RealtimeError):
+    """This transport cannot do that; the message says what to use instead."""
+
+
+class ConfigError(RealtimeError, ValueError):
+    """A setting has a wrong name, type or value.
+
+    Attributes:
+        key: Dotted path of the setting, as the caller spelled it; empty where no single one is at fault.
+    """
+
+    def __init__(self, message: str, *, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
+
+
+class MissingExtraError(RealtimeError, ImportError):
+    """A feature needs packages that are not installed; the message holds the line that installs them."""
+
+    def __init__(self, module: str, extra: str) -> None:
+        super().__init__(
+            f"this needs the package {module!r}, which is not installed: "
+            f"python -m pip install 'realtime-transport[{extra}]'"
+        )
+        self.name = module
+        self.extra = extra
+
+
+def missing_extra(error: ImportError, extra: str) -> NoReturn:
+    """Raise `MissingExtraError` for *error*, naming *extra*, the extra that brings the module.
+
+    Raises:
+        MissingExtraError: Always, from *error*.
+    """
+    raise MissingExtraError((error.name or str(error)).partition(".")[0], extra) from error

@@ -1,0 +1,34 @@
+"""Fixtures and rules that hold for every test."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEST_LIMIT = 60.0
+"""Seconds after which a test that hangs ends the run with a traceback of every thread."""
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _limit_and_leaks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("OPENAI_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    faulthandler.dump_traceback_later(TEST_LIMIT, exit=True, file=sys.__stderr__)
+    unraisable: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    yield
+    gc.collect()  # A resource that leaked says so now, and the report belongs to this test.
+    faulthandler.cancel_dump_traceback_later()
+    assert not unraisable, [f"{u.err_msg or 'in'} {u.object!r}: {u.exc_value!r}" for u in unraisable]
