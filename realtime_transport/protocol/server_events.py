@@ -1,0 +1,794 @@
+"""The events that a server sends, each class named after its wire type.
+
+Sources: the vendor's OpenAPI description and SDKs for the fields, recordings of live sessions for the order and for
+what may be null. Two rules hold throughout: indexes count from zero, and the ``done`` events are also sent for what
+was cancelled or cut short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence  # noqa: TC003 - the codec resolves annotations
+from typing import ClassVar
+
+from .items import ContentPart, Item  # noqa: TC001
+from .objects import (  # noqa: TC001
+    Conversation,
+    LogProb,
+    RateLimit,
+    ServerError,
+    TranscriptionDurationUsage,
+    TranscriptionLanguage,
+    TranscriptionTokensUsage,
+    UnknownObject,
+)
+from .responses import Response  # noqa: TC001
+from .session import Session  # noqa: TC001
+from .values import UNSET, Unset
+from .wire import ServerEvent, wire_model
+
+__all__ = [
+    "SERVER_EVENTS",
+    "ConversationCreated",
+    "ConversationItemAdded",
+    "ConversationItemCreated",
+    "ConversationItemDeleted",
+    "ConversationItemDone",
+    "ConversationItemInputAudioTranscriptionCompleted",
+    "ConversationItemInputAudioTranscriptionDelta",
+    "ConversationItemInputAudioTranscriptionFailed",
+    "ConversationItemInputAudioTranscriptionSegment",
+    "ConversationItemRetrieved",
+    "ConversationItemTruncated",
+    "Error",
+    "InputAudioBufferCleared",
+    "InputAudioBufferCommitted",
+    "InputAudioBufferDtmfEventReceived",
+    "InputAudioBufferSpeechStarted",
+    "InputAudioBufferSpeechStopped",
+    "InputAudioBufferTimeoutTriggered",
+    "McpListToolsCompleted",
+    "McpListToolsFailed",
+    "McpListToolsInProgress",
+    "OutputAudioBufferCleared",
+    "OutputAudioBufferStarted",
+    "OutputAudioBufferStopped",
+    "RateLimitsUpdated",
+    "ResponseContentPartAdded",
+    "ResponseContentPartDone",
+    "ResponseCreated",
+    "ResponseDone",
+    "ResponseFunctionCallArgumentsDelta",
+    "ResponseFunctionCallArgumentsDone",
+    "ResponseMcpCallArgumentsDelta",
+    "ResponseMcpCallArgumentsDone",
+    "ResponseMcpCallCompleted",
+    "ResponseMcpCallFailed",
+    "ResponseMcpCallInProgress",
+    "ResponseOutputAudioDelta",
+    "ResponseOutputAudioDone",
+    "ResponseOutputAudioTranscriptDelta",
+    "ResponseOutputAudioTranscriptDone",
+    "ResponseOutputItemAdded",
+    "ResponseOutputItemDone",
+    "ResponseOutputTextDelta",
+    "ResponseOutputTextDone",
+    "SessionClosed",
+    "SessionCreated",
+    "SessionInputTranscriptDelta",
+    "SessionOutputAudioDelta",
+    "SessionOutputTranscriptDelta",
+    "SessionUpdated",
+    "UnknownServerEvent",
+]
+
+
+@wire_model
+class Error(ServerEvent):
+    """Something went wrong; not fatal unless the server closes the connection at once."""
+
+    type: ClassVar[str] = "error"
+
+    error: ServerError | Unset | None = UNSET
+
+
+@wire_model
+class SessionCreated(ServerEvent):
+    """The first event of a healthy connection, with the settings in force."""
+
+    type: ClassVar[str] = "session.created"
+
+    session: Session | Unset | None = UNSET
+
+
+@wire_model
+class SessionUpdated(ServerEvent):
+    """Answer to ``session.update``, with all settings in force."""
+
+    type: ClassVar[str] = "session.updated"
+
+    session: Session | Unset | None = UNSET
+
+
+@wire_model
+class ConversationCreated(ServerEvent):
+    """Announces the default conversation. Many servers leave it out: never wait for it."""
+
+    type: ClassVar[str] = "conversation.created"
+
+    conversation: Conversation | Unset | None = UNSET
+
+
+@wire_model
+class ConversationItemCreated(ServerEvent):
+    """An item joined the conversation; the beta protocol's name for ``conversation.item.added``.
+
+    Attributes:
+        previous_item_id: The item before it; null for the first.
+    """
+
+    type: ClassVar[str] = "conversation.item.created"
+
+    previous_item_id: str | Unset | None = UNSET
+    item: Item | Unset | None = UNSET
+
+
+@wire_model
+class ConversationItemAdded(ServerEvent):
+    """An item joined the default conversation: created, committed, or begun by the model.
+
+    Attributes:
+        previous_item_id: The item before it; null for the first.
+        item: Without audio. Of the model: in progress and empty.
+    """
+
+    type: ClassVar[str] = "conversation.item.added"
+
+    previous_item_id: str | Unset | None = UNSET
+    item: Item | Unset | None = UNSET
+
+
+@wire_model
+class ConversationItemDone(ServerEvent):
+    """An item of the conversation is final.
+
+    Attributes:
+        previous_item_id: The item before it; null for the first.
+    """
+
+    type: ClassVar[str] = "conversation.item.done"
+
+    previous_item_id: str | Unset | None = UNSET
+    item: Item | Unset | None = UNSET
+
+
+@wire_model
+class ConversationItemRetrieved(ServerEvent):
+    """Answer to ``conversation.item.retrieve``: the item together with its audio."""
+
+    type: ClassVar[str] = "conversation.item.retrieved"
+
+    item: Item | Unset | None = UNSET
+
+
+@wire_model
+class ConversationItemTruncated(ServerEvent):
+    """Answer to ``conversation.item.truncate``.
+
+    Attributes:
+        audio_end_ms: Milliseconds that were kept.
+    """
+
+    type: ClassVar[str] = "conversation.item.truncated"
+
+    item_id: str | Unset | None = UNSET
+    content_index: int | Unset | None = UNSET
+    audio_end_ms: int | Unset | None = UNSET
+
+
+@wire_model
+class ConversationItemDeleted(ServerEvent):
+    """Answer to ``conversation.item.delete``."""
+
+    type: ClassVar[str] = "conversation.item.deleted"
+
+    item_id: str | Unset | None = UNSET
+
+
+@wire_model
+class ConversationItemInputAudioTranscriptionDelta(ServerEvent):
+    """A piece of the transcript of what the user says.
+
+    Attributes:
+        item_id: The user's item; streaming models send it before that exists.
+        delta: To be appended to what came before.
+        logprobs: If the session's ``include`` asks for them.
+    """
+
+    type: ClassVar[str] = "conversation.item.input_audio_transcription.delta"
+
+    item_id: str | Unset | None = UNSET
+    content_index: int | Unset | None = UNSET
+    delta: str | Unset | None = UNSET
+    logprobs: Sequence[LogProb] | Unset | None = UNSET
+
+
+@wire_model
+class ConversationItemInputAudioTranscriptionCompleted(ServerEvent):
+    """The transcript of what the user said; may come at any time after the audio was committed.
+
+    Attributes:
+        transcript: Empty for silence.
+        languages: What was heard, from models that tell.
+        logprobs: If the session's ``include`` asks for them.
+    """
+
+    type: ClassVar[str] = "conversation.item.input_audio_transcription.completed"
+
+    item_id: str | Unset | None = UNSET
+    content_index: int | Unset | None = UNSET
+    transcript: str | Unset | None = UNSET
+    languages: Sequence[TranscriptionLanguage] | Unset | None = UNSET
+    logprobs: Sequence[LogProb] | Unset | None = UNSET
+    usage: TranscriptionTokensUsage | TranscriptionDurationUsage | UnknownObject | Unset | None = UNSET
+
+
+@wire_model
+class ConversationItemInputAudioTranscriptionSegment(ServerEvent):
+    """A piece of the transcript with its speaker, from models that tell speakers apart.
+
+    Attributes:
+        start: Seconds from the beginning of the item's audio.
+        end: Seconds from the beginning of the item's audio.
+    """
+
+    type: ClassVar[str] = "conversation.item.input_audio_transcription.segment"
+
+    item_id: str | Unset | None = UNSET
+    content_index: int | Unset | None = UNSET
+    text: str | Unset | None = UNSET
+    id: str | Unset | None = UNSET
+    speaker: str | Unset | None = UNSET
+    start: float | Unset | None = UNSET
+    end: float | Unset | None = UNSET
+
+
+@wire_model
+class ConversationItemInputAudioTranscriptionFailed(ServerEvent):
+    """The transcription of one item failed; the session goes on."""
+
+    type: ClassVar[str] = "conversation.item.input_audio_transcription.failed"
+
+    item_id: str | Unset | None = UNSET
+    content_index: int | Unset | None = UNSET
+    error: ServerError | Unset | None = UNSET
+
+
+@wire_model
+class InputAudioBufferCommitted(ServerEvent):
+    """The input buffer became a user message, by ``input_audio_buffer.commit`` or by turn detection.
+
+    Attributes:
+        previous_item_id: The item before it; null for the first.
+        item_id: The id that the message will have.
+    """
+
+    type: ClassVar[str] = "input_audio_buffer.committed"
+
+    previous_item_id: str | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+
+
+@wire_model
+class InputAudioBufferCleared(ServerEvent):
+    """Answer to ``input_audio_buffer.clear``."""
+
+    type: ClassVar[str] = "input_audio_buffer.cleared"
+
+
+@wire_model
+class InputAudioBufferSpeechStarted(ServerEvent):
+    """Turn detection heard the user begin: the signal of a barge-in.
+
+    Attributes:
+        audio_start_ms: Milliseconds of input audio since the session began, less the prefix padding.
+        item_id: The id that the user's message will have.
+    """
+
+    type: ClassVar[str] = "input_audio_buffer.speech_started"
+
+    audio_start_ms: int | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+
+
+@wire_model
+class InputAudioBufferSpeechStopped(ServerEvent):
+    """Turn detection heard the user end.
+
+    Attributes:
+        audio_end_ms: Milliseconds of input audio since the session began, the silence included.
+    """
+
+    type: ClassVar[str] = "input_audio_buffer.speech_stopped"
+
+    audio_end_ms: int | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+
+
+@wire_model
+class InputAudioBufferTimeoutTriggered(ServerEvent):
+    """Nobody spoke for ``idle_timeout_ms``; the server commits the silence and answers it.
+
+    Attributes:
+        audio_start_ms: Milliseconds of input audio when the model's last words had been played.
+        audio_end_ms: Milliseconds of input audio when the time was up.
+        item_id: The message that holds the silence.
+    """
+
+    type: ClassVar[str] = "input_audio_buffer.timeout_triggered"
+
+    audio_start_ms: int | Unset | None = UNSET
+    audio_end_ms: int | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+
+
+@wire_model
+class InputAudioBufferDtmfEventReceived(ServerEvent):
+    """The caller pressed a key of the telephone; SIP only, and without an ``event_id``.
+
+    Attributes:
+        event: One of ``0`` to ``9``, ``*``, ``#``, ``A`` to ``D``.
+        received_at: Unix time in seconds.
+    """
+
+    type: ClassVar[str] = "input_audio_buffer.dtmf_event_received"
+
+    event: str | Unset | None = UNSET
+    received_at: int | Unset | None = UNSET
+
+
+@wire_model
+class OutputAudioBufferStarted(ServerEvent):
+    """The server began to play the model's audio to the peer; WebRTC and SIP only."""
+
+    type: ClassVar[str] = "output_audio_buffer.started"
+
+    response_id: str | Unset | None = UNSET
+
+
+@wire_model
+class OutputAudioBufferStopped(ServerEvent):
+    """The server has played all of the model's audio, after ``response.done``; WebRTC and SIP only."""
+
+    type: ClassVar[str] = "output_audio_buffer.stopped"
+
+    response_id: str | Unset | None = UNSET
+
+
+@wire_model
+class OutputAudioBufferCleared(ServerEvent):
+    """Audio not yet played was dropped, by a barge-in or by ``output_audio_buffer.clear``; WebRTC and SIP only."""
+
+    type: ClassVar[str] = "output_audio_buffer.cleared"
+
+    response_id: str | Unset | None = UNSET
+
+
+@wire_model
+class RateLimitsUpdated(ServerEvent):
+    """What is left of the quotas; comes at the beginning of a response or after its end."""
+
+    type: ClassVar[str] = "rate_limits.updated"
+
+    rate_limits: Sequence[RateLimit] | Unset | None = UNSET
+
+
+@wire_model
+class ResponseCreated(ServerEvent):
+    """A response began."""
+
+    type: ClassVar[str] = "response.created"
+
+    response: Response | Unset | None = UNSET
+
+
+@wire_model
+class ResponseDone(ServerEvent):
+    """A response ended, in whatever way; there is one for every ``response.created``.
+
+    Attributes:
+        response: With status, output without audio, and usage.
+    """
+
+    type: ClassVar[str] = "response.done"
+
+    response: Response | Unset | None = UNSET
+
+
+@wire_model
+class ResponseOutputItemAdded(ServerEvent):
+    """An item of the output was begun.
+
+    Attributes:
+        item: In progress, its content empty.
+    """
+
+    type: ClassVar[str] = "response.output_item.added"
+
+    response_id: str | Unset | None = UNSET
+    output_index: int | Unset | None = UNSET
+    item: Item | Unset | None = UNSET
+
+
+@wire_model
+class ResponseOutputItemDone(ServerEvent):
+    """An item of the output is final.
+
+    Attributes:
+        item: Completed or incomplete.
+    """
+
+    type: ClassVar[str] = "response.output_item.done"
+
+    response_id: str | Unset | None = UNSET
+    output_index: int | Unset | None = UNSET
+    item: Item | Unset | None = UNSET
+
+
+@wire_model
+class ResponseContentPartAdded(ServerEvent):
+    """A part of an assistant message was begun.
+
+    Attributes:
+        part: Empty so far; its type is ``text`` or ``audio``.
+    """
+
+    type: ClassVar[str] = "response.content_part.added"
+
+    response_id: str | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+    output_index: int | Unset | None = UNSET
+    content_index: int | Unset | None = UNSET
+    part: ContentPart | Unset | None = UNSET
+
+
+@wire_model
+class ResponseContentPartDone(ServerEvent):
+    """A part of an assistant message is final.
+
+    Attributes:
+        part: Without audio; its type is ``text`` or ``audio``.
+    """
+
+    type: ClassVar[str] = "response.content_part.done"
+
+    response_id: str | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+    output_index: int | Unset | None = UNSET
+    content_index: int | Unset | None = UNSET
+    part: ContentPart | Unset | None = UNSET
+
+
+@wire_model
+class ResponseOutputTextDelta(ServerEvent):
+    """A piece of the model's text."""
+
+    type: ClassVar[str] = "response.output_text.delta"
+
+    response_id: str | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+    output_index: int | Unset | None = UNSET
+    content_index: int | Unset | None = UNSET
+    delta: str | Unset | None = UNSET
+
+
+@wire_model
+class ResponseOutputTextDone(ServerEvent):
+    """The model's text is complete."""
+
+    type: ClassVar[str] = "response.output_text.done"
+
+    response_id: str | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+    output_index: int | Unset | None = UNSET
+    content_index: int | Unset | None = UNSET
+    text: str | Unset | None = UNSET
+
+
+@wire_model
+class ResponseOutputAudioTranscriptDelta(ServerEvent):
+    """A piece of the transcript of the model's speech; may run ahead of the audio."""
+
+    type: ClassVar[str] = "response.output_audio_transcript.delta"
+
+    response_id: str | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+    output_index: int | Unset | None = UNSET
+    content_index: int | Unset | None = UNSET
+    delta: str | Unset | None = UNSET
+
+
+@wire_model
+class ResponseOutputAudioTranscriptDone(ServerEvent):
+    """The transcript of the model's speech is complete."""
+
+    type: ClassVar[str] = "response.output_audio_transcript.done"
+
+    response_id: str | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+    output_index: int | Unset | None = UNSET
+    content_index: int | Unset | None = UNSET
+    transcript: str | Unset | None = UNSET
+
+
+@wire_model
+class ResponseOutputAudioDelta(ServerEvent):
+    """A piece of the model's speech; not sent over WebRTC and SIP, where a media track carries it.
+
+    Attributes:
+        delta: Base64 in the session's output format, of any length.
+    """
+
+    type: ClassVar[str] = "response.output_audio.delta"
+
+    response_id: str | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+    output_index: int | Unset | None = UNSET
+    content_index: int | Unset | None = UNSET
+    delta: str | Unset | None = UNSET
+
+
+@wire_model
+class ResponseOutputAudioDone(ServerEvent):
+    """The model's speech is complete, though rarely played by then."""
+
+    type: ClassVar[str] = "response.output_audio.done"
+
+    response_id: str | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+    output_index: int | Unset | None = UNSET
+    content_index: int | Unset | None = UNSET
+
+
+@wire_model
+class ResponseFunctionCallArgumentsDelta(ServerEvent):
+    """A piece of the arguments of a function call.
+
+    Attributes:
+        delta: JSON text, not parseable alone.
+    """
+
+    type: ClassVar[str] = "response.function_call_arguments.delta"
+
+    response_id: str | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+    output_index: int | Unset | None = UNSET
+    call_id: str | Unset | None = UNSET
+    delta: str | Unset | None = UNSET
+
+
+@wire_model
+class ResponseFunctionCallArgumentsDone(ServerEvent):
+    """The arguments of a function call are complete, or were cut short: the item's status tells.
+
+    Attributes:
+        arguments: JSON as text.
+    """
+
+    type: ClassVar[str] = "response.function_call_arguments.done"
+
+    response_id: str | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+    output_index: int | Unset | None = UNSET
+    call_id: str | Unset | None = UNSET
+    name: str | Unset | None = UNSET
+    arguments: str | Unset | None = UNSET
+
+
+@wire_model
+class ResponseMcpCallArgumentsDelta(ServerEvent):
+    """A piece of the arguments of an MCP call.
+
+    Attributes:
+        delta: JSON text, not parseable alone.
+        obfuscation: Padding that hides the length of the delta.
+    """
+
+    type: ClassVar[str] = "response.mcp_call_arguments.delta"
+
+    response_id: str | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+    output_index: int | Unset | None = UNSET
+    delta: str | Unset | None = UNSET
+    obfuscation: str | Unset | None = UNSET
+
+
+@wire_model
+class ResponseMcpCallArgumentsDone(ServerEvent):
+    """The arguments of an MCP call are complete.
+
+    Attributes:
+        arguments: JSON as text.
+    """
+
+    type: ClassVar[str] = "response.mcp_call_arguments.done"
+
+    response_id: str | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+    output_index: int | Unset | None = UNSET
+    arguments: str | Unset | None = UNSET
+
+
+@wire_model
+class ResponseMcpCallInProgress(ServerEvent):
+    """The server began to run an MCP call."""
+
+    type: ClassVar[str] = "response.mcp_call.in_progress"
+
+    output_index: int | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+
+
+@wire_model
+class ResponseMcpCallCompleted(ServerEvent):
+    """An MCP call succeeded; its item holds the output."""
+
+    type: ClassVar[str] = "response.mcp_call.completed"
+
+    output_index: int | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+
+
+@wire_model
+class ResponseMcpCallFailed(ServerEvent):
+    """An MCP call failed; its item holds the error."""
+
+    type: ClassVar[str] = "response.mcp_call.failed"
+
+    output_index: int | Unset | None = UNSET
+    item_id: str | Unset | None = UNSET
+
+
+@wire_model
+class McpListToolsInProgress(ServerEvent):
+    """The server asks an MCP server for its tools."""
+
+    type: ClassVar[str] = "mcp_list_tools.in_progress"
+
+    item_id: str | Unset | None = UNSET
+
+
+@wire_model
+class McpListToolsCompleted(ServerEvent):
+    """The tools of an MCP server are known; the item holds them."""
+
+    type: ClassVar[str] = "mcp_list_tools.completed"
+
+    item_id: str | Unset | None = UNSET
+
+
+@wire_model
+class McpListToolsFailed(ServerEvent):
+    """The tools of an MCP server could not be listed and are not available."""
+
+    type: ClassVar[str] = "mcp_list_tools.failed"
+
+    item_id: str | Unset | None = UNSET
+
+
+@wire_model
+class SessionClosed(ServerEvent):
+    """A translation has ended, after ``session.close``."""
+
+    type: ClassVar[str] = "session.closed"
+
+
+@wire_model
+class SessionInputTranscriptDelta(ServerEvent):
+    """A piece of the transcript in the language that was spoken; translations only.
+
+    Attributes:
+        delta: To be appended as it is, without a space.
+        elapsed_ms: Milliseconds of audio to which it belongs, in steps of 200; may repeat.
+    """
+
+    type: ClassVar[str] = "session.input_transcript.delta"
+
+    delta: str | Unset | None = UNSET
+    elapsed_ms: int | Unset | None = UNSET
+
+
+@wire_model
+class SessionOutputTranscriptDelta(ServerEvent):
+    """A piece of the translated transcript; translations only.
+
+    Attributes:
+        delta: To be appended as it is, without a space.
+        elapsed_ms: Milliseconds of audio to which it belongs, in steps of 200; may repeat.
+    """
+
+    type: ClassVar[str] = "session.output_transcript.delta"
+
+    delta: str | Unset | None = UNSET
+    elapsed_ms: int | Unset | None = UNSET
+
+
+@wire_model
+class SessionOutputAudioDelta(ServerEvent):
+    """A piece of the translated speech; translations only.
+
+    Attributes:
+        delta: Base64 PCM of any length.
+        sample_rate: Hertz.
+        format: ``pcm16``.
+        elapsed_ms: Milliseconds of audio to which it belongs, in steps of 200; may repeat.
+    """
+
+    type: ClassVar[str] = "session.output_audio.delta"
+
+    delta: str | Unset | None = UNSET
+    sample_rate: int | Unset | None = UNSET
+    channels: int | Unset | None = UNSET
+    format: str | Unset | None = UNSET
+    elapsed_ms: int | Unset | None = UNSET
+
+
+@wire_model
+class UnknownServerEvent(ServerEvent):
+    """An event of a type that is not known here; its fields are in ``extra``."""
+
+    type: str = ""  # pyright: ignore[reportIncompatibleVariableOverride] - the one event whose type is data
+
+
+SERVER_EVENTS: tuple[type[ServerEvent], ...] = (
+    Error,
+    SessionCreated,
+    SessionUpdated,
+    ConversationCreated,
+    ConversationItemCreated,
+    ConversationItemAdded,
+    ConversationItemDone,
+    ConversationItemRetrieved,
+    ConversationItemTruncated,
+    ConversationItemDeleted,
+    ConversationItemInputAudioTranscriptionDelta,
+    ConversationItemInputAudioTranscriptionCompleted,
+    ConversationItemInputAudioTranscriptionSegment,
+    ConversationItemInputAudioTranscriptionFailed,
+    InputAudioBufferCommitted,
+    InputAudioBufferCleared,
+    InputAudioBufferSpeechStarted,
+    InputAudioBufferSpeechStopped,
+    InputAudioBufferTimeoutTriggered,
+    InputAudioBufferDtmfEventReceived,
+    OutputAudioBufferStarted,
+    OutputAudioBufferStopped,
+    OutputAudioBufferCleared,
+    RateLimitsUpdated,
+    ResponseCreated,
+    ResponseDone,
+    ResponseOutputItemAdded,
+    ResponseOutputItemDone,
+    ResponseContentPartAdded,
+    ResponseContentPartDone,
+    ResponseOutputTextDelta,
+    ResponseOutputTextDone,
+    ResponseOutputAudioTranscriptDelta,
+    ResponseOutputAudioTranscriptDone,
+    ResponseOutputAudioDelta,
+    ResponseOutputAudioDone,
+    ResponseFunctionCallArgumentsDelta,
+    ResponseFunctionCallArgumentsDone,
+    ResponseMcpCallArgumentsDelta,
+    ResponseMcpCallArgumentsDone,
+    ResponseMcpCallInProgress,
+    ResponseMcpCallCompleted,
+    ResponseMcpCallFailed,
+    McpListToolsInProgress,
+    McpListToolsCompleted,
+    McpListToolsFailed,
+    SessionClosed,
+    SessionInputTranscriptDelta,
+    SessionOutputTranscriptDelta,
+    SessionOutputAudioDelta,
+)
+"""Every server event of the protocol."""

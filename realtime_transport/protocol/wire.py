@@ -1,0 +1,147 @@
+"""What all events and all wire objects have in common.
+
+A wire class is written down as the protocol documents it: attribute names are the names on the wire, every field
+may be absent (`UNSET`) or null, and fields that this version does not know are kept in ``extra``. The codec reads
+the annotations; a value of another type than annotated is kept as it came and reported as a `FieldProblem`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
+
+import attrs
+
+from .values import UNSET, Unset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ClientEvent", "Event", "FieldProblem", "ServerEvent", "WireModel", "WireObject", "wire_model"]
+
+T = TypeVar("T")
+
+MAX_REPR_LENGTH = 200
+"""Longer strings are shown by their length: audio and instructions have no place in a log."""
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field,))
+def wire_model(cls: type[T]) -> type[T]:
+    """Make *cls* a frozen, slotted, keyword-only data class.
+
+    ``eq`` and ``repr`` come from `WireModel`: generating them for each of more than a hundred classes would double
+    the time it takes to import them.
+    """
+    return attrs.frozen(cls, kw_only=True, eq=False, repr=False, match_args=False)
+
+
+@attrs.frozen(kw_only=True)
+class FieldProblem:
+    """A known field held a value of another JSON type than documented; the value was kept.
+
+    Attributes:
+        path: Where, counted from the object that was decoded: ``"session.tools[0].name"``.
+        expected: The JSON types that are documented: ``"integer or string"``.
+        got: The JSON type that came: ``"object"``.
+    """
+
+    path: str
+    expected: str
+    got: str
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Event:
+    """Anything that a transport tells its user.
+
+    Attributes:
+        sequence: Position in the true order of the connection, which delivery may leave at a barge-in.
+        is_audio: The event carries audio: it counts in bytes and may be withdrawn or dropped.
+        withdraws: Ids of responses whose undelivered audio this event takes back.
+        preceded_by: Events that a subscription delivers directly before this one.
+    """
+
+    sequence: int = attrs.field(default=0, eq=False)
+
+    is_audio: ClassVar[bool] = False
+    withdraws: ClassVar[frozenset[str] | None] = None
+    preceded_by: ClassVar[tuple[Event, ...]] = ()
+
+
+class WireModel:
+    """Base of every class that has a form on the wire. Equal if the class and all fields are."""
+
+    __slots__ = ()
+
+    extra: Mapping[str, Any]
+
+    def __eq__(self, other: object) -> bool:
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        return all(getattr(self, f.name) == getattr(other, f.name) for f in attrs.fields(self.__class__) if f.eq)
+
+    def __hash__(self) -> int:
+        return hash((self.__class__, *(getattr(self, f.name) for f in attrs.fields(self.__class__) if f.hash is None)))
+
+    def __repr__(self) -> str:
+        shown = ((f.name, getattr(self, f.name)) for f in attrs.fields(self.__class__) if f.repr)
+        parts = [f"{name}={_short(value)}" for name, value in shown if not _is_idle(name, value)]
+        return f"{self.__class__.__name__}({', '.join(parts)})"
+
+
+def _is_idle(name: str, value: object) -> bool:
+    return value is UNSET or (not value and name in ("extra", "sequence"))
+
+
+def _short(value: object) -> str:
+    if isinstance(value, str) and len(value) > MAX_REPR_LENGTH:
+        return f"<{len(value)} characters>"
+    return repr(value)
+
+
+@wire_model
+class WireObject(WireModel):
+    """An object inside an event.
+
+    Attributes:
+        extra: Fields that came and are not known here; they are sent along again.
+    """
+
+    extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any], hash=False)
+
+    tags: ClassVar[tuple[str | Unset, ...]] = ()
+    """Values of ``type`` (or ``"type/role"``) that choose this class in a union; `UNSET`: also where it is missing."""
+
+
+@wire_model
+class ServerEvent(WireModel, Event):
+    """An event that the server sent.
+
+    Attributes:
+        type: The wire type, such as ``"response.done"``.
+        event_id: The server's id of the event.
+        extra: Fields that came and are not known here.
+        raw: The message as it was received. Never used to encode.
+    """
+
+    type: ClassVar[str] = ""
+
+    event_id: str | Unset | None = UNSET
+    extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any], hash=False)
+    raw: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=False, hash=False, repr=False)
+
+
+@wire_model
+class ClientEvent(WireModel):
+    """An event that the client sends.
+
+    Attributes:
+        type: The wire type, such as ``"response.create"``.
+        event_id: An id of the client's choice, at most 512 characters; comes back as ``error.event_id`` if the
+            event is refused, and nowhere else.
+        extra: Further fields to send.
+    """
+
+    type: ClassVar[str] = ""
+
+    event_id: str | Unset | None = UNSET
+    extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any], hash=False)
