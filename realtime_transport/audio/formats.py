@@ -36,7 +36,7 @@ def _usual_rate(audio_format: AudioFormat) -> int:
     return _PCM_RATE if audio_format.encoding == "audio/pcm" else _G711_RATE
 
 
-def _check_encoding(_format: AudioFormat, _attribute: attrs.Attribute[str], encoding: str) -> None:
+def _check_encoding(_format: AudioFormat, _attribute: attrs.Attribute[Encoding], encoding: Encoding) -> None:
     if encoding not in _BYTES_PER_SAMPLE:
         known = ", ".join(_BYTES_PER_SAMPLE)
         raise ConfigError(f"unknown audio encoding {encoding!r}; known are {known}", key="encoding")
