@@ -7,14 +7,12 @@ the annotations; a value of another type than annotated is kept as it came and r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
+from collections.abc import Mapping  # noqa: TC003 - the codec resolves annotations
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import attrs
 
 from .values import UNSET, Unset
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["ClientEvent", "Event", "FieldProblem", "ServerEvent", "WireModel", "WireObject", "wire_model"]
 

@@ -1,0 +1,318 @@
+"""The one place where messages become objects and objects become messages.
+
+Decoding never fails on a well-formed message: what is not known is kept in ``extra``, a value of the wrong type is
+kept in its field and reported. Encoding works from the fields and ``extra`` alone.
+
+Most messages are as documented. So each is first structured by hooks that give up at the first wrong type; only a
+message that makes them give up is structured again by hooks that keep everything, and then searched for what is wrong.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+import attrs
+import orjson
+
+from ..errors import DecodeError, LocalProtocolError
+from .client_events import CLIENT_EVENTS, UnknownClientEvent
+from .items import Item
+from .server_events import SERVER_EVENTS, UnknownServerEvent
+from .session import Session
+from .shapes import JSON_NAMES, NOT_ON_THE_WIRE, Shape, choose_class, find_problems, shape_of, shapes_of
+from .values import UNSET
+from .wire import ClientEvent, FieldProblem, ServerEvent, WireModel
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+__all__ = [
+    "decode_client_event",
+    "decode_item",
+    "decode_server_event",
+    "decode_session",
+    "dumps",
+    "encode",
+    "loads",
+]
+
+Hook = Callable[[Any, Any], Any]
+"""Signature of a structure hook of cattrs: the value, and the type that is wanted, which ours know already."""
+
+_SERVER_EVENTS: dict[str, type[ServerEvent]] = {cls.type: cls for cls in SERVER_EVENTS}
+_CLIENT_EVENTS: dict[str, type[ClientEvent]] = {cls.type: cls for cls in CLIENT_EVENTS}
+
+
+class Tolerance(enum.Enum):
+    """What to do with a value of the wrong type."""
+
+    NONE = "give up"
+    FULL = "keep it"
+
+
+class _WrongTypeError(Exception):
+    """A value is of another type than documented; the message is structured again, tolerantly."""
+
+
+# Text
+
+
+def loads(data: str | bytes) -> dict[str, Any]:
+    """Parse one message.
+
+    Raises:
+        DecodeError: It is not JSON, not an object, or has no ``type`` that is a string.
+    """
+    message = _parse(data)
+    if type(message) is not dict:
+        raise DecodeError(f"a message must be a JSON object, not {_json_name(message)}", size=len(data))
+    kind = cast("dict[str, Any]", message).get("type", UNSET)
+    if type(kind) is not str:
+        got = "none" if kind is UNSET else _json_name(kind)
+        raise DecodeError(f'a message must have a string as "type", got {got}', path="type", size=len(data))
+    return cast("dict[str, Any]", message)
+
+
+def dumps(message: Mapping[str, Any]) -> str:
+    """Write *message* as JSON, without spaces. It may hold wire classes.
+
+    Raises:
+        LocalProtocolError: It holds something that has no form in JSON.
+    """
+    try:
+        return orjson.dumps(message, default=_plain).decode()
+    except TypeError:
+        pass
+    try:
+        # orjson refuses halves of surrogate pairs, which streamed text may end in, and more than 254 levels.
+        return json.dumps(message, default=_plain, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise LocalProtocolError(f"the message cannot be written as JSON: {error}") from error
+
+
+def _parse(data: str | bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        reason = str(error)
+    # The errors themselves hold the whole text. It must not get into a log, so they are not chained.
+    try:
+        # A half of a surrogate pair, which a server may cut streamed text into, is an error only to orjson.
+        return json.loads(data if isinstance(data, str) else str(data, "utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        pass
+    raise DecodeError(f"not valid JSON: {reason}", size=len(data))
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, WireModel):
+        return encode(value)
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[str, Any]", value))
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def _json_name(value: object) -> str:
+    return JSON_NAMES.get(type(value), type(value).__name__)
+
+
+# Decoding
+
+
+def decode_server_event(raw: dict[str, Any], sequence: int = 0) -> tuple[ServerEvent, tuple[FieldProblem, ...]]:
+    """Make the typed event of a message, and tell what in it was of the wrong type.
+
+    Args:
+        raw: The message as `loads` returns it. The event keeps it and shares its values: do not change it.
+        sequence: The event's place in the order of the connection.
+
+    Raises:
+        DecodeError: There is no ``type`` that is a string.
+    """
+    cls = _SERVER_EVENTS.get(_type_of(raw), UnknownServerEvent)
+    try:
+        return cls(raw=raw, sequence=sequence, **_reader(cls, Tolerance.NONE)(raw)), ()
+    except _WrongTypeError:
+        event = cls(raw=raw, sequence=sequence, **_reader(cls, Tolerance.FULL)(raw))
+        return event, _problems((cls,), raw)
+
+
+def decode_client_event(raw: Mapping[str, Any]) -> tuple[ClientEvent, tuple[FieldProblem, ...]]:
+    """Make the typed event of a message that a client sends, and tell what in it was of the wrong type.
+
+    Raises:
+        DecodeError: There is no ``type`` that is a string.
+    """
+    return _decode((_CLIENT_EVENTS.get(_type_of(raw), UnknownClientEvent),), raw)
+
+
+def decode_item(raw: Mapping[str, Any]) -> tuple[Item, tuple[FieldProblem, ...]]:
+    """Make the typed item of an object, and tell what in it was of the wrong type."""
+    return _decode(shape_of(Item).classes, raw)
+
+
+def decode_session(raw: Mapping[str, Any]) -> tuple[Session, tuple[FieldProblem, ...]]:
+    """Make the typed session of an object, and tell what in it was of the wrong type."""
+    return _decode(shape_of(Session).classes, raw)
+
+
+def encode(model: WireModel) -> dict[str, Any]:
+    """Return *model* as a JSON object: ``type``, the fields that are set, then ``extra``.
+
+    Values that have no class are shared with *model*, not copied.
+    """
+    return _converter(Tolerance.NONE).unstructure(model)
+
+
+def _type_of(raw: Mapping[str, Any]) -> str:
+    kind = raw.get("type", UNSET)
+    if not isinstance(kind, str):
+        raise DecodeError('an event must have a string as "type"', path="type")
+    return kind
+
+
+def _decode(classes: tuple[type[WireModel], ...], raw: Mapping[str, Any]) -> Any:
+    message = dict(raw)
+    try:
+        return _object_hook(classes, Tolerance.NONE)(message, None), ()
+    except _WrongTypeError:
+        return _object_hook(classes, Tolerance.FULL)(message, None), _problems(classes, message)
+
+
+def _problems(classes: tuple[type[WireModel], ...], raw: dict[str, Any]) -> tuple[FieldProblem, ...]:
+    return tuple(find_problems(Shape(kinds=frozenset({dict}), classes=classes), raw))
+
+
+@functools.cache
+def _converter(tolerance: Tolerance) -> Converter:
+    """Build the converter; its hooks are made one class at a time, when the first object of a class comes."""
+    import cattrs  # Here, because it takes longer to import than this whole package.
+
+    converter = cattrs.Converter(detailed_validation=False)
+    converter.register_structure_hook_factory(_is_wire_model, lambda cls: _class_hook(cls, tolerance))
+    converter.register_unstructure_hook_factory(_is_wire_model, _class_encoder)
+    converter.register_unstructure_hook_func(lambda cls: cls in (list, tuple), _encode_entries)
+    # Whatever else a field holds is JSON already, however deep.
+    converter.register_unstructure_hook_func(lambda cls: cls is dict, _as_it_is)
+    return converter
+
+
+def _is_wire_model(cls: Any) -> bool:
+    return isinstance(cls, type) and issubclass(cls, WireModel)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _class_hook(cls: type[WireModel], tolerance: Tolerance) -> Hook:
+    read = _reader(cls, tolerance)
+    return lambda raw, _: cls(**read(raw))
+
+
+@functools.cache
+def _reader(cls: type[WireModel], tolerance: Tolerance) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Make the function that reads the arguments for *cls* from an object."""
+    known = {name: _handlers(shape, tolerance) for name, shape in shapes_of(cls).items()}
+    # A tag is preset for those who write it, but what came without one must not get one.
+    absent = {field.name: UNSET for field in attrs.fields(cls) if isinstance(field.default, str)}
+    wrong = _give_up if tolerance is Tolerance.NONE else None
+    type_is_class = issubclass(cls, ServerEvent | ClientEvent) and "type" not in known
+
+    def read(raw: dict[str, Any]) -> dict[str, Any]:
+        arguments: dict[str, Any] = absent.copy()
+        extra: dict[str, Any] = {}
+        for name, value in raw.items():
+            handlers = known.get(name)
+            if handlers is None:
+                extra[name] = value
+            else:
+                handler = handlers.get(value.__class__, wrong)
+                arguments[name] = value if handler is None else handler(value, None)
+        if type_is_class:
+            del extra["type"]
+        arguments["extra"] = extra
+        return arguments
+
+    return read
+
+
+def _handlers(shape: Shape, tolerance: Tolerance) -> dict[type, Hook | None]:
+    """Return what to do with a value, by its type; ``None`` is to keep it."""
+    handlers: dict[type, Hook | None] = dict.fromkeys(shape.kinds)
+    if shape.classes:
+        handlers[dict] = _object_hook(shape.classes, tolerance)
+    if shape.entry is not None:
+        handlers[list] = _array_hook(shape.entry, tolerance)
+    return handlers
+
+
+def _give_up(value: Any, _: Any) -> NoReturn:
+    raise _WrongTypeError
+
+
+@functools.cache
+def _object_hook(classes: tuple[type[WireModel], ...], tolerance: Tolerance) -> Hook:
+    hooks: dict[type[WireModel], Hook] = {}
+
+    def hook(raw: dict[str, Any], _: Any) -> Any:
+        cls = choose_class(classes, raw)
+        structure = hooks.get(cls)
+        if structure is None:
+            structure = hooks[cls] = _converter(tolerance).get_structure_hook(cls)
+        return structure(raw, cls)
+
+    return hook
+
+
+def _array_hook(entry: Shape, tolerance: Tolerance) -> Hook:
+    handlers = _handlers(entry, tolerance)
+    wrong = _give_up if tolerance is Tolerance.NONE else None
+
+    def hook(values: list[Any], _: Any) -> tuple[Any, ...]:
+        hooks = [handlers.get(value.__class__, wrong) for value in values]
+        return tuple(value if hook is None else hook(value, None) for value, hook in zip(values, hooks, strict=True))
+
+    return hook
+
+
+# Encoding
+
+
+def _class_encoder(cls: type[WireModel]) -> Callable[[Any], dict[str, Any]]:
+    on_class = issubclass(cls, ServerEvent | ClientEvent)
+    names = [field.name for field in attrs.fields(cls) if field.name not in NOT_ON_THE_WIRE and field.name != "type"]
+    has_type = on_class or hasattr(cls, "type")
+
+    def encode_fields(model: Any) -> dict[str, Any]:
+        message: dict[str, Any] = {}
+        if has_type and model.type is not UNSET:
+            message["type"] = model.type
+        for name in names:
+            value = getattr(model, name)
+            if value is not UNSET:
+                message[name] = _encode_value(value)
+        for name, value in model.extra.items():
+            message.setdefault(name, value)
+        return message
+
+    return encode_fields
+
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+def _encode_value(value: Any) -> Any:
+    return value if value.__class__ in _SCALARS else _converter(Tolerance.NONE).unstructure(value)
+
+
+def _encode_entries(values: Any) -> list[Any]:
+    return [_encode_value(value) for value in values]

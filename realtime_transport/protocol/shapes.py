@@ -1,0 +1,128 @@
+"""What each field of a wire class may hold, read from its annotations.
+
+The codec and the search for wrong types both work from this, so that the classes are the only place that says what
+the protocol looks like.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Union, cast, get_args, get_origin
+
+import attrs
+
+from .values import UNSET, Unset
+from .wire import FieldProblem, WireModel, WireObject
+
+__all__ = ["Shape", "choose_class", "find_problems", "shape_of", "shapes_of"]
+
+NOT_ON_THE_WIRE = frozenset({"extra", "raw", "sequence"})
+JSON_NAMES: dict[type, str] = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    dict: "object",
+    list: "array",
+    types.NoneType: "null",
+}
+
+
+@attrs.frozen(kw_only=True)
+class Shape:
+    """What may stand in one place of a message.
+
+    Attributes:
+        kinds: The types that JSON values of this place have in Python. Null is among them everywhere: servers send
+            it where the documents do not allow it, and nothing is lost by accepting it.
+        classes: What an object may be; empty for one that is kept as it is.
+        entry: What the entries of an array may be.
+    """
+
+    kinds: frozenset[type]
+    classes: tuple[type[WireModel], ...] = ()
+    entry: Shape | None = None
+
+    @property
+    def expected(self) -> str:
+        """The documented JSON types in words; null is left out, and integer where any number will do."""
+        silent = {types.NoneType, int} if float in self.kinds else {types.NoneType}
+        return " or ".join(name for kind, name in JSON_NAMES.items() if kind in self.kinds - silent)
+
+
+@functools.cache
+def shapes_of(cls: type[WireModel]) -> dict[str, Shape]:
+    """Return the shape of every field that *cls* has on the wire, by name."""
+    hints = typing.get_type_hints(cls)
+    return {field.name: shape_of(hints[field.name]) for field in attrs.fields(cls) if field.name not in NOT_ON_THE_WIRE}
+
+
+def shape_of(annotation: Any) -> Shape:
+    """Return the shape that *annotation* describes."""
+    members = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    kinds: set[type] = {types.NoneType}
+    classes: list[type[WireModel]] = []
+    entry: Shape | None = None
+    for member in members:
+        origin = get_origin(member) or member
+        if origin is Sequence:
+            kinds.add(list)
+            entry = shape_of(get_args(member)[0])
+        elif origin is Mapping:
+            kinds.add(dict)
+        elif origin is float:
+            kinds |= {float, int}
+        elif issubclass(origin, WireModel):
+            kinds.add(dict)
+            classes.append(origin)
+        elif origin is not Unset:
+            kinds.add(origin)
+    return Shape(kinds=frozenset(kinds), classes=tuple(classes), entry=entry)
+
+
+def choose_class(classes: tuple[type[WireModel], ...], raw: Mapping[str, Any]) -> type[WireModel]:
+    """Return which of *classes* the object *raw* is, by its ``type`` and, of a message, its ``role``.
+
+    Where none has the tag it is the class without tags, the unknown one; where there is no such class, the first.
+    """
+    if len(classes) == 1:
+        return classes[0]
+    known, fallback = _tagged(classes)
+    tag: object = raw.get("type", UNSET)
+    if not isinstance(tag, str | Unset):
+        return fallback
+    if tag == "message":
+        by_role = known.get(f"message/{raw.get('role')}")
+        if by_role is not None:
+            return by_role
+    return known.get(tag, fallback)
+
+
+@functools.cache
+def _tagged(classes: tuple[type[WireModel], ...]) -> tuple[dict[str | Unset, type[WireModel]], type[WireModel]]:
+    known: dict[str | Unset, type[WireModel]] = {}
+    fallback: type[WireModel] | None = None
+    for cls in classes:
+        tags = cls.tags if issubclass(cls, WireObject) else ()
+        known.update(dict.fromkeys(tags, cls))
+        if not tags:
+            fallback = cls
+    return known, fallback or classes[0]
+
+
+def find_problems(shape: Shape, value: Any, path: str = "") -> Iterator[FieldProblem]:
+    """Yield every place in *value* that holds another type than *shape* says."""
+    kind: type = cast("type", type(value))
+    if kind not in shape.kinds:
+        yield FieldProblem(path=path, expected=shape.expected, got=JSON_NAMES.get(kind, kind.__name__))
+    elif kind is dict and shape.classes:
+        fields = shapes_of(choose_class(shape.classes, value))
+        for name in value:
+            if name in fields:
+                yield from find_problems(fields[name], value[name], f"{path}.{name}" if path else name)
+    elif kind is list and shape.entry is not None:
+        for index, entry in enumerate(value):
+            yield from find_problems(shape.entry, entry, f"{path}[{index}]")
