@@ -31,8 +31,8 @@ class Resampler:
 
     The result depends on the samples alone and not on how they were cut into pieces, to the bit: soxr is given floating
     point, because with integers it adds dither that differs from run to run. Some samples stay inside, about 10 ms at
-    24 kHz; `flush` brings them out, and the total is then ``samples * rate_out / rate_in``, rounded half up. With equal rates
-    everything passes unchanged and nothing is needed; otherwise the extra ``audio`` is.
+    24 kHz; `flush` brings them out, and the total is then ``samples * rate_out / rate_in``, rounded half up. With
+    equal rates everything passes unchanged and nothing is needed; otherwise the extra ``audio`` is.
 
     Args:
         rate_in: Samples per second of what goes in.
@@ -65,7 +65,7 @@ class Resampler:
 
         return self.process_floats(np.multiply(np.frombuffer(pcm, "<i2"), 1 / 32768, dtype=np.float32))
 
-    def process_floats(self, samples: NDArray[float32], *, last: bool = False) -> bytes:
+    def process_floats(self, samples: NDArray[float32], last: bool = False) -> bytes:
         """What comes out, 16-bit little-endian, when *samples* go in, full scale at ±1; louder ones are clipped.
 
         Args:
@@ -95,11 +95,11 @@ class Resampler:
         if self.rate_in == self.rate_out:
             return
         try:
-            import numpy as np  # noqa: F401  # Needed later; say so now.
+            import numpy as np
             import soxr
         except ImportError as error:
             missing_extra(error, "audio")
-        self._stream = soxr.ResampleStream(self.rate_in, self.rate_out, 1, dtype="float32", quality="HQ")
+        self._stream = soxr.ResampleStream(self.rate_in, self.rate_out, 1, dtype=np.float32.__name__, quality="HQ")
 
 
 @attrs.define(eq=False)
