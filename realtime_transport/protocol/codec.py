@@ -23,8 +23,8 @@ from .client_events import CLIENT_EVENTS, UnknownClientEvent
 from .items import Item
 from .server_events import SERVER_EVENTS, UnknownServerEvent
 from .session import Session
-from .shapes import JSON_NAMES, NOT_ON_THE_WIRE, Shape, choose_class, find_problems, shape_of, shapes_of
-from .values import UNSET
+from .shapes import NOT_ON_THE_WIRE, Shape, choose_class, find_problems, json_name, shape_of, shapes_of, tag_of
+from .values import UNSET, Unset
 from .wire import ClientEvent, FieldProblem, ServerEvent, WireModel
 
 if TYPE_CHECKING:
@@ -69,10 +69,10 @@ def loads(data: str | bytes) -> dict[str, Any]:
     """
     message = _parse(data)
     if type(message) is not dict:
-        raise DecodeError(f"a message must be a JSON object, not {_json_name(message)}", size=len(data))
+        raise DecodeError(f"a message must be a JSON object, not {json_name(message)}", size=len(data))
     kind = cast("dict[str, Any]", message).get("type", UNSET)
     if type(kind) is not str:
-        got = "none" if kind is UNSET else _json_name(kind)
+        got = "none" if kind is UNSET else json_name(kind)
         raise DecodeError(f'a message must have a string as "type", got {got}', path="type", size=len(data))
     return cast("dict[str, Any]", message)
 
@@ -118,10 +118,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(cast("Mapping[str, Any]", value))
     raise TypeError(f"{type(value).__name__} has no form in JSON")
-
-
-def _json_name(value: object) -> str:
-    return JSON_NAMES.get(type(value), type(value).__name__)
 
 
 # Decoding
@@ -197,7 +193,7 @@ def _converter(tolerance: Tolerance) -> Converter:
     import cattrs  # Here, because it takes longer to import than this whole package.
 
     converter = cattrs.Converter(detailed_validation=False)
-    converter.register_structure_hook_factory(_is_wire_model, lambda cls: _class_hook(cls, tolerance))
+    converter.register_structure_hook_factory(_is_wire_model, functools.partial(_class_hook, tolerance))
     converter.register_unstructure_hook_factory(_is_wire_model, _class_encoder)
     converter.register_unstructure_hook_func(lambda cls: cls in (list, tuple), _encode_entries)
     # Whatever else a field holds is JSON already, however deep.
@@ -213,7 +209,7 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _class_hook(cls: type[WireModel], tolerance: Tolerance) -> Hook:
+def _class_hook(tolerance: Tolerance, cls: type[WireModel]) -> Hook:
     read = _reader(cls, tolerance)
     return lambda raw, _: cls(**read(raw))
 
@@ -261,14 +257,21 @@ def _give_up(value: Any, _: Any) -> NoReturn:
 
 @functools.cache
 def _object_hook(classes: tuple[type[WireModel], ...], tolerance: Tolerance) -> Hook:
-    hooks: dict[type[WireModel], Hook] = {}
+    get_hook = _converter(tolerance).get_structure_hook
+    if len(classes) == 1:
+        return get_hook(classes[0])
+    # Filled as the classes turn up, and only with their own tags: a server cannot make it grow.
+    by_tag: dict[str | Unset | None, Hook] = {}
 
     def hook(raw: dict[str, Any], _: Any) -> Any:
-        cls = choose_class(classes, raw)
-        structure = hooks.get(cls)
+        tag = tag_of(raw)
+        structure = by_tag.get(tag)
         if structure is None:
-            structure = hooks[cls] = _converter(tolerance).get_structure_hook(cls)
-        return structure(raw, cls)
+            cls = choose_class(classes, tag)
+            structure = get_hook(cls)
+            if tag in cls.tags:
+                by_tag[tag] = structure
+        return structure(raw, None)
 
     return hook
 
@@ -278,8 +281,12 @@ def _array_hook(entry: Shape, tolerance: Tolerance) -> Hook:
     wrong = _give_up if tolerance is Tolerance.NONE else None
 
     def hook(values: list[Any], _: Any) -> tuple[Any, ...]:
-        hooks = [handlers.get(value.__class__, wrong) for value in values]
-        return tuple(value if hook is None else hook(value, None) for value, hook in zip(values, hooks, strict=True))
+        return tuple(
+            [
+                value if (structure := handlers.get(value.__class__, wrong)) is None else structure(value, None)
+                for value in values
+            ]
+        )
 
     return hook
 

@@ -1,8 +1,7 @@
 """The events that a server sends, each class named after its wire type.
 
 Sources: the vendor's OpenAPI description and SDKs for the fields, recordings of live sessions for the order and for
-what may be null. Two rules hold throughout: indexes count from zero, and the ``done`` events are also sent for what
-was cancelled or cut short.
+what may be null. Those about a response are defined in `realtime_transport.protocol.response_events`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence  # noqa: TC003 - the codec resolves annotations
 from typing import ClassVar
 
-from .items import ContentPart, Item  # noqa: TC001
+from .items import Item  # noqa: TC001
 from .objects import (  # noqa: TC001
     Conversation,
     LogProb,
@@ -21,7 +20,27 @@ from .objects import (  # noqa: TC001
     TranscriptionTokensUsage,
     UnknownObject,
 )
-from .responses import Response  # noqa: TC001
+from .response_events import (
+    ResponseContentPartAdded,
+    ResponseContentPartDone,
+    ResponseCreated,
+    ResponseDone,
+    ResponseFunctionCallArgumentsDelta,
+    ResponseFunctionCallArgumentsDone,
+    ResponseMcpCallArgumentsDelta,
+    ResponseMcpCallArgumentsDone,
+    ResponseMcpCallCompleted,
+    ResponseMcpCallFailed,
+    ResponseMcpCallInProgress,
+    ResponseOutputAudioDelta,
+    ResponseOutputAudioDone,
+    ResponseOutputAudioTranscriptDelta,
+    ResponseOutputAudioTranscriptDone,
+    ResponseOutputItemAdded,
+    ResponseOutputItemDone,
+    ResponseOutputTextDelta,
+    ResponseOutputTextDone,
+)
 from .session import Session  # noqa: TC001
 from .values import UNSET, Unset
 from .wire import ServerEvent, wire_model
@@ -380,272 +399,6 @@ class RateLimitsUpdated(ServerEvent):
     type: ClassVar[str] = "rate_limits.updated"
 
     rate_limits: Sequence[RateLimit] | Unset | None = UNSET
-
-
-@wire_model
-class ResponseCreated(ServerEvent):
-    """A response began."""
-
-    type: ClassVar[str] = "response.created"
-
-    response: Response | Unset | None = UNSET
-
-
-@wire_model
-class ResponseDone(ServerEvent):
-    """A response ended, in whatever way; there is one for every ``response.created``.
-
-    Attributes:
-        response: With status, output without audio, and usage.
-    """
-
-    type: ClassVar[str] = "response.done"
-
-    response: Response | Unset | None = UNSET
-
-
-@wire_model
-class ResponseOutputItemAdded(ServerEvent):
-    """An item of the output was begun.
-
-    Attributes:
-        item: In progress, its content empty.
-    """
-
-    type: ClassVar[str] = "response.output_item.added"
-
-    response_id: str | Unset | None = UNSET
-    output_index: int | Unset | None = UNSET
-    item: Item | Unset | None = UNSET
-
-
-@wire_model
-class ResponseOutputItemDone(ServerEvent):
-    """An item of the output is final.
-
-    Attributes:
-        item: Completed or incomplete.
-    """
-
-    type: ClassVar[str] = "response.output_item.done"
-
-    response_id: str | Unset | None = UNSET
-    output_index: int | Unset | None = UNSET
-    item: Item | Unset | None = UNSET
-
-
-@wire_model
-class ResponseContentPartAdded(ServerEvent):
-    """A part of an assistant message was begun.
-
-    Attributes:
-        part: Empty so far; its type is ``text`` or ``audio``.
-    """
-
-    type: ClassVar[str] = "response.content_part.added"
-
-    response_id: str | Unset | None = UNSET
-    item_id: str | Unset | None = UNSET
-    output_index: int | Unset | None = UNSET
-    content_index: int | Unset | None = UNSET
-    part: ContentPart | Unset | None = UNSET
-
-
-@wire_model
-class ResponseContentPartDone(ServerEvent):
-    """A part of an assistant message is final.
-
-    Attributes:
-        part: Without audio; its type is ``text`` or ``audio``.
-    """
-
-    type: ClassVar[str] = "response.content_part.done"
-
-    response_id: str | Unset | None = UNSET
-    item_id: str | Unset | None = UNSET
-    output_index: int | Unset | None = UNSET
-    content_index: int | Unset | None = UNSET
-    part: ContentPart | Unset | None = UNSET
-
-
-@wire_model
-class ResponseOutputTextDelta(ServerEvent):
-    """A piece of the model's text."""
-
-    type: ClassVar[str] = "response.output_text.delta"
-
-    response_id: str | Unset | None = UNSET
-    item_id: str | Unset | None = UNSET
-    output_index: int | Unset | None = UNSET
-    content_index: int | Unset | None = UNSET
-    delta: str | Unset | None = UNSET
-
-
-@wire_model
-class ResponseOutputTextDone(ServerEvent):
-    """The model's text is complete."""
-
-    type: ClassVar[str] = "response.output_text.done"
-
-    response_id: str | Unset | None = UNSET
-    item_id: str | Unset | None = UNSET
-    output_index: int | Unset | None = UNSET
-    content_index: int | Unset | None = UNSET
-    text: str | Unset | None = UNSET
-
-
-@wire_model
-class ResponseOutputAudioTranscriptDelta(ServerEvent):
-    """A piece of the transcript of the model's speech; may run ahead of the audio."""
-
-    type: ClassVar[str] = "response.output_audio_transcript.delta"
-
-    response_id: str | Unset | None = UNSET
-    item_id: str | Unset | None = UNSET
-    output_index: int | Unset | None = UNSET
-    content_index: int | Unset | None = UNSET
-    delta: str | Unset | None = UNSET
-
-
-@wire_model
-class ResponseOutputAudioTranscriptDone(ServerEvent):
-    """The transcript of the model's speech is complete."""
-
-    type: ClassVar[str] = "response.output_audio_transcript.done"
-
-    response_id: str | Unset | None = UNSET
-    item_id: str | Unset | None = UNSET
-    output_index: int | Unset | None = UNSET
-    content_index: int | Unset | None = UNSET
-    transcript: str | Unset | None = UNSET
-
-
-@wire_model
-class ResponseOutputAudioDelta(ServerEvent):
-    """A piece of the model's speech; not sent over WebRTC and SIP, where a media track carries it.
-
-    Attributes:
-        delta: Base64 in the session's output format, of any length.
-    """
-
-    type: ClassVar[str] = "response.output_audio.delta"
-
-    response_id: str | Unset | None = UNSET
-    item_id: str | Unset | None = UNSET
-    output_index: int | Unset | None = UNSET
-    content_index: int | Unset | None = UNSET
-    delta: str | Unset | None = UNSET
-
-
-@wire_model
-class ResponseOutputAudioDone(ServerEvent):
-    """The model's speech is complete, though rarely played by then."""
-
-    type: ClassVar[str] = "response.output_audio.done"
-
-    response_id: str | Unset | None = UNSET
-    item_id: str | Unset | None = UNSET
-    output_index: int | Unset | None = UNSET
-    content_index: int | Unset | None = UNSET
-
-
-@wire_model
-class ResponseFunctionCallArgumentsDelta(ServerEvent):
-    """A piece of the arguments of a function call.
-
-    Attributes:
-        delta: JSON text, not parseable alone.
-    """
-
-    type: ClassVar[str] = "response.function_call_arguments.delta"
-
-    response_id: str | Unset | None = UNSET
-    item_id: str | Unset | None = UNSET
-    output_index: int | Unset | None = UNSET
-    call_id: str | Unset | None = UNSET
-    delta: str | Unset | None = UNSET
-
-
-@wire_model
-class ResponseFunctionCallArgumentsDone(ServerEvent):
-    """The arguments of a function call are complete, or were cut short: the item's status tells.
-
-    Attributes:
-        arguments: JSON as text.
-    """
-
-    type: ClassVar[str] = "response.function_call_arguments.done"
-
-    response_id: str | Unset | None = UNSET
-    item_id: str | Unset | None = UNSET
-    output_index: int | Unset | None = UNSET
-    call_id: str | Unset | None = UNSET
-    name: str | Unset | None = UNSET
-    arguments: str | Unset | None = UNSET
-
-
-@wire_model
-class ResponseMcpCallArgumentsDelta(ServerEvent):
-    """A piece of the arguments of an MCP call.
-
-    Attributes:
-        delta: JSON text, not parseable alone.
-        obfuscation: Padding that hides the length of the delta.
-    """
-
-    type: ClassVar[str] = "response.mcp_call_arguments.delta"
-
-    response_id: str | Unset | None = UNSET
-    item_id: str | Unset | None = UNSET
-    output_index: int | Unset | None = UNSET
-    delta: str | Unset | None = UNSET
-    obfuscation: str | Unset | None = UNSET
-
-
-@wire_model
-class ResponseMcpCallArgumentsDone(ServerEvent):
-    """The arguments of an MCP call are complete.
-
-    Attributes:
-        arguments: JSON as text.
-    """
-
-    type: ClassVar[str] = "response.mcp_call_arguments.done"
-
-    response_id: str | Unset | None = UNSET
-    item_id: str | Unset | None = UNSET
-    output_index: int | Unset | None = UNSET
-    arguments: str | Unset | None = UNSET
-
-
-@wire_model
-class ResponseMcpCallInProgress(ServerEvent):
-    """The server began to run an MCP call."""
-
-    type: ClassVar[str] = "response.mcp_call.in_progress"
-
-    output_index: int | Unset | None = UNSET
-    item_id: str | Unset | None = UNSET
-
-
-@wire_model
-class ResponseMcpCallCompleted(ServerEvent):
-    """An MCP call succeeded; its item holds the output."""
-
-    type: ClassVar[str] = "response.mcp_call.completed"
-
-    output_index: int | Unset | None = UNSET
-    item_id: str | Unset | None = UNSET
-
-
-@wire_model
-class ResponseMcpCallFailed(ServerEvent):
-    """An MCP call failed; its item holds the error."""
-
-    type: ClassVar[str] = "response.mcp_call.failed"
-
-    output_index: int | Unset | None = UNSET
-    item_id: str | Unset | None = UNSET
 
 
 @wire_model

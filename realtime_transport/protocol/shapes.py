@@ -10,14 +10,14 @@ import functools
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Union, cast, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 import attrs
 
 from .values import UNSET, Unset
-from .wire import FieldProblem, WireModel, WireObject
+from .wire import FieldProblem, WireModel
 
-__all__ = ["Shape", "choose_class", "find_problems", "shape_of", "shapes_of"]
+__all__ = ["Shape", "choose_class", "find_problems", "json_name", "shape_of", "shapes_of", "tag_of"]
 
 NOT_ON_THE_WIRE = frozenset({"extra", "raw", "sequence"})
 JSON_NAMES: dict[type, str] = {
@@ -83,46 +83,47 @@ def shape_of(annotation: Any) -> Shape:
     return Shape(kinds=frozenset(kinds), classes=tuple(classes), entry=entry)
 
 
-def choose_class(classes: tuple[type[WireModel], ...], raw: Mapping[str, Any]) -> type[WireModel]:
-    """Return which of *classes* the object *raw* is, by its ``type`` and, of a message, its ``role``.
+def tag_of(raw: Mapping[str, Any]) -> str | Unset | None:
+    """Return what tells the class of an object: its ``type``, of a message with the role: ``"message/user"``.
 
-    Where none has the tag it is the class without tags, the unknown one; where there is no such class, the first.
+    `UNSET` where there is no type, ``None`` where it is not a string.
     """
-    if len(classes) == 1:
-        return classes[0]
-    known, fallback = _tagged(classes)
-    tag: object = raw.get("type", UNSET)
-    if not isinstance(tag, str | Unset):
-        return fallback
+    tag: Any = raw.get("type", UNSET)
     if tag == "message":
-        by_role = known.get(f"message/{raw.get('role')}")
-        if by_role is not None:
-            return by_role
-    return known.get(tag, fallback)
+        return f"message/{raw.get('role')}"
+    return tag if tag.__class__ is str or tag is UNSET else None
+
+
+def choose_class(classes: tuple[type[WireModel], ...], tag: str | Unset | None) -> type[WireModel]:
+    """Return which of *classes* has the tag.
+
+    If none has it, that is the class without tags, for what is unknown; if all have tags, the first.
+    """
+    known = _by_tag(classes)
+    if tag not in known and isinstance(tag, str) and tag.startswith("message/"):
+        tag = "message"
+    return known.get(tag) or next((cls for cls in classes if not cls.tags), classes[0])
 
 
 @functools.cache
-def _tagged(classes: tuple[type[WireModel], ...]) -> tuple[dict[str | Unset, type[WireModel]], type[WireModel]]:
-    known: dict[str | Unset, type[WireModel]] = {}
-    fallback: type[WireModel] | None = None
-    for cls in classes:
-        tags = cls.tags if issubclass(cls, WireObject) else ()
-        known.update(dict.fromkeys(tags, cls))
-        if not tags:
-            fallback = cls
-    return known, fallback or classes[0]
+def _by_tag(classes: tuple[type[WireModel], ...]) -> dict[str | Unset | None, type[WireModel]]:
+    return {tag: cls for cls in classes for tag in cls.tags}
+
+
+def json_name(value: object) -> str:
+    """Return the name that the type of *value* has in JSON."""
+    return JSON_NAMES.get(type(value), type(value).__name__)
 
 
 def find_problems(shape: Shape, value: Any, path: str = "") -> Iterator[FieldProblem]:
     """Yield every place in *value* that holds another type than *shape* says."""
-    kind: type = cast("type", type(value))
-    if kind not in shape.kinds:
-        yield FieldProblem(path=path, expected=shape.expected, got=JSON_NAMES.get(kind, kind.__name__))
-    elif kind is dict and shape.classes:
-        fields = shapes_of(choose_class(shape.classes, value))
+    if value.__class__ not in shape.kinds:
+        yield FieldProblem(path=path, expected=shape.expected, got=json_name(value))
+    elif value.__class__ is dict and shape.classes:
+        fields = shapes_of(choose_class(shape.classes, tag_of(value)))
         for name in value:
             if name in fields:
                 yield from find_problems(fields[name], value[name], f"{path}.{name}" if path else name)
-    elif kind is list and shape.entry is not None:
+    elif value.__class__ is list and shape.entry is not None:
         for index, entry in enumerate(value):
             yield from find_problems(shape.entry, entry, f"{path}[{index}]")

@@ -72,6 +72,9 @@ class WireModel:
 
     extra: Mapping[str, Any]
 
+    tags: ClassVar[tuple[str | Unset, ...]] = ()
+    """Where one of several classes may stand, the values of ``type`` that choose this one; `UNSET`: having none."""
+
     def __eq__(self, other: object) -> bool:
         if other.__class__ is not self.__class__:
             return NotImplemented
@@ -105,9 +108,6 @@ class WireObject(WireModel):
     """
 
     extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any], hash=False)
-
-    tags: ClassVar[tuple[str | Unset, ...]] = ()
-    """Values of ``type`` (or ``"type/role"``) that choose this class in a union; `UNSET`: also where it is missing."""
 
 
 @wire_model
