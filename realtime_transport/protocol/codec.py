@@ -123,7 +123,7 @@ def _plain(value: Any) -> Any:
 # Decoding
 
 
-def decode_server_event(raw: dict[str, Any], sequence: int = 0) -> tuple[ServerEvent, tuple[FieldProblem, ...]]:
+def decode_server_event(raw: Mapping[str, Any], sequence: int = 0) -> tuple[ServerEvent, tuple[FieldProblem, ...]]:
     """Make the typed event of a message, and tell what in it was of the wrong type.
 
     Args:
@@ -138,7 +138,7 @@ def decode_server_event(raw: dict[str, Any], sequence: int = 0) -> tuple[ServerE
         return cls(raw=raw, sequence=sequence, **_reader(cls, Tolerance.NONE)(raw)), ()
     except _WrongTypeError:
         event = cls(raw=raw, sequence=sequence, **_reader(cls, Tolerance.FULL)(raw))
-        return event, _problems((cls,), raw)
+        return event, _problems((cls,), dict(raw))
 
 
 def decode_client_event(raw: Mapping[str, Any]) -> tuple[ClientEvent, tuple[FieldProblem, ...]]:
@@ -215,7 +215,7 @@ def _class_hook(tolerance: Tolerance, cls: type[WireModel]) -> Hook:
 
 
 @functools.cache
-def _reader(cls: type[WireModel], tolerance: Tolerance) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _reader(cls: type[WireModel], tolerance: Tolerance) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     """Make the function that reads the arguments for *cls* from an object."""
     known = {name: _handlers(shape, tolerance) for name, shape in shapes_of(cls).items()}
     # A tag is preset for those who write it, but what came without one must not get one.
@@ -223,7 +223,7 @@ def _reader(cls: type[WireModel], tolerance: Tolerance) -> Callable[[dict[str, A
     wrong = _give_up if tolerance is Tolerance.NONE else None
     type_is_class = issubclass(cls, ServerEvent | ClientEvent) and "type" not in known
 
-    def read(raw: dict[str, Any]) -> dict[str, Any]:
+    def read(raw: Mapping[str, Any]) -> dict[str, Any]:
         arguments: dict[str, Any] = absent.copy()
         extra: dict[str, Any] = {}
         for name, value in raw.items():

@@ -8,6 +8,7 @@ from .values import UNSET, Unset
 from .wire import WireObject, wire_model
 
 __all__ = [
+    "CachedTokenDetails",
     "Conversation",
     "LogProb",
     "RateLimit",

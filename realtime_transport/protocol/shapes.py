@@ -90,7 +90,8 @@ def tag_of(raw: Mapping[str, Any]) -> str | Unset | None:
     """
     tag: Any = raw.get("type", UNSET)
     if tag == "message":
-        return f"message/{raw.get('role')}"
+        role: Any = raw.get("role")
+        return f"message/{role}" if role.__class__ is str else "message"
     return tag if tag.__class__ is str or tag is UNSET else None
 
 

@@ -7,8 +7,9 @@ the annotations; a value of another type than annotated is kept as it came and r
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping  # noqa: TC003 - the codec resolves annotations
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Final, TypeVar, dataclass_transform
 
 import attrs
 
@@ -18,8 +19,7 @@ __all__ = ["ClientEvent", "Event", "FieldProblem", "ServerEvent", "WireModel", "
 
 T = TypeVar("T")
 
-MAX_REPR_LENGTH = 200
-"""Longer strings are shown by their length: audio and instructions have no place in a log."""
+MAX_SHOWN_LENGTH = 200
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field,))
@@ -81,7 +81,8 @@ class WireModel:
         return all(getattr(self, f.name) == getattr(other, f.name) for f in attrs.fields(self.__class__) if f.eq)
 
     def __hash__(self) -> int:
-        return hash((self.__class__, *(getattr(self, f.name) for f in attrs.fields(self.__class__) if f.hash is None)))
+        counted = (f.name for f in attrs.fields(self.__class__) if f.eq and f.hash is not False)
+        return hash((self.__class__, *(getattr(self, name) for name in counted)))
 
     def __repr__(self) -> str:
         shown = ((f.name, getattr(self, f.name)) for f in attrs.fields(self.__class__) if f.repr)
@@ -93,10 +94,19 @@ def _is_idle(name: str, value: object) -> bool:
     return value is UNSET or (not value and name in ("extra", "sequence"))
 
 
-def _short(value: object) -> str:
-    if isinstance(value, str) and len(value) > MAX_REPR_LENGTH:
-        return f"<{len(value)} characters>"
-    return repr(value)
+class _Shortener(reprlib.Repr):
+    """Bounds what is shown in width and depth; of long strings, the length: audio has no place in a log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxtuple = self.maxlist = self.maxdict = 20
+        self.maxother = 10_000
+
+    def repr_str(self, x: str, level: int) -> str:
+        return repr(x) if len(x) <= MAX_SHOWN_LENGTH else f"<{len(x)} characters>"
+
+
+_short: Final = _Shortener().repr
 
 
 @wire_model
