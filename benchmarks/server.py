@@ -1,0 +1,82 @@
+"""A bare Realtime-like server in a process of its own: it floods the client, or counts what the client sends.
+
+It speaks just enough for a client to believe in a session, so that what is measured is the client.
+The query of the URL says what to do: ``?deltas=N`` sends N audio deltas of 100 ms when the client first speaks,
+``?count=N`` answers when N append events have arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+from websockets.asyncio.server import ServerConnection, serve
+
+DELTA_BYTES = 4800  # 100 ms of 24 kHz PCM
+
+
+def created() -> str:
+    return json.dumps({"type": "session.created", "event_id": "e0", "session": {"type": "realtime", "id": "s"}})
+
+
+def audio_delta(number: int, response: str = "resp_1") -> str:
+    return json.dumps(
+        {
+            "type": "response.output_audio.delta",
+            "event_id": f"event_{number}",
+            "response_id": response,
+            "item_id": "item_1",
+            "output_index": 0,
+            "content_index": 0,
+            "delta": base64.b64encode(os.urandom(DELTA_BYTES)).decode(),
+        }
+    )
+
+
+async def handle(connection: ServerConnection) -> None:
+    query = parse_qs(urlsplit(connection.request.path).query)  # type: ignore[union-attr]
+    await connection.send(created())
+    if "deltas" in query:
+        await connection.recv()
+        frames = [audio_delta(number) for number in range(50)]
+        for number in range(int(query["deltas"][0])):
+            await connection.send(frames[number % len(frames)])
+        await connection.send(json.dumps({"type": "response.output_audio.done", "event_id": "last"}))
+    elif "count" in query:
+        left = int(query["count"][0])
+        while left:
+            if orjson.loads(await connection.recv())["type"] == "input_audio_buffer.append":
+                left -= 1
+        await connection.send(json.dumps({"type": "input_audio_buffer.cleared", "event_id": "last"}))
+    await connection.wait_closed()
+
+
+async def main() -> None:
+    async with serve(handle, "127.0.0.1", 0, compression=None, max_size=None) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)  # Until our parent is gone.
+
+
+@contextmanager
+def server_process() -> Iterator[str]:
+    """Run the server in a process; gives ``ws://127.0.0.1:PORT``."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        yield f"ws://127.0.0.1:{process.stdout.readline().strip()}"
+    finally:
+        process.communicate()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

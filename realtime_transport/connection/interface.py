@@ -1,0 +1,67 @@
+"""What a connection asks of a protocol engine and of its events.
+
+A connection moves text between a link and an engine and hands the engine's events to subscriptions. It knows
+nothing else of the protocol, so that another protocol can use the same wires.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    import enum
+    from collections.abc import Sequence
+
+__all__ = ["AudioChunk", "Engine", "Event", "Outgoing"]
+
+
+class Event(Protocol):
+    """Something that happened, as a subscription delivers it."""
+
+    is_audio: ClassVar[bool]
+    """Whether this is audio: counted in bytes, and withdrawn when its turn is interrupted."""
+
+    @property
+    def withdraws(self) -> frozenset[str] | None:
+        """Turns (`AudioChunk.response_id`) whose undelivered audio is taken back; ``None`` for most events."""
+        ...
+
+    @property
+    def preceded_by(self) -> Sequence[Event]:
+        """For an event that withdraws: the events that caused it. They are delivered just before it."""
+        ...
+
+
+class AudioChunk(Event, Protocol):
+    """An event that carries audio (`Event.is_audio`)."""
+
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def response_id(self) -> str: ...
+
+
+class Outgoing(Protocol):
+    """A message to send."""
+
+    @property
+    def text(self) -> str:
+        """The message, encoded."""
+        ...
+
+    @property
+    def lane(self) -> enum.Enum:
+        """Its `Lane`, by name: ``DATA``, ``AUDIO`` or ``CONTROL``."""
+        ...
+
+
+class Engine(Protocol):
+    """A protocol without I/O: inputs change its state and fill two queues, which the connection empties."""
+
+    def connection_opened(self, now: float, /) -> None: ...
+    def receive_message(self, data: str | bytes, now: float, /) -> None: ...
+    def receive_eof(self, now: float, /) -> None: ...
+    def get_timer(self) -> float | None: ...
+    def handle_timer(self, now: float, /) -> None: ...
+    def take_events(self) -> Sequence[Event]: ...
+    def take_messages(self) -> Sequence[Outgoing]: ...

@@ -1,0 +1,173 @@
+"""The queue between those who send and the one task that writes."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import anyio
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .interface import Outgoing
+
+__all__ = ["Outbox", "OutboxStatistics"]
+
+BATCH_BYTES = 64 * 1024
+"""One write takes about this much: enough to spread its cost, too little for a cancel to be stuck behind it."""
+
+OVERTAKE_BYTES = 64 * 1024
+"""Below this much waiting audio (1 s of PCM in base64) order is kept; above it control messages overtake the audio."""
+
+
+@attrs.frozen(kw_only=True)
+class OutboxStatistics:
+    """The state of an outbox.
+
+    Attributes:
+        messages: Messages that wait.
+        bytes: Characters that wait.
+        audio_bytes: Those of audio among them.
+        waiting_senders: Tasks that wait for room.
+    """
+
+    messages: int
+    bytes: int
+    audio_bytes: int
+    waiting_senders: int
+
+
+class Outbox:
+    """Messages in call order, bounded in bytes (the wire is UTF-8, but nearly all of it is ASCII: one per character).
+
+    `wait_and` is how senders wait; `put` never waits and is not bounded by itself, so that everything that one call
+    sends is queued without a task switch in between. Messages of the lane ``CONTROL`` overtake waiting audio, but no
+    other message, once more than `OVERTAKE_BYTES` of audio waits.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._queue: deque[tuple[str, bool]] = deque()
+        self._bytes = 0
+        self._audio_bytes = 0
+        self._waiting: deque[tuple[int, anyio.Event]] = deque()
+        self._reader_wake: anyio.Event | None = None
+        self._granted = False
+        self._poked = False
+        self._closed = False
+
+    def has_room(self, size: int) -> bool:
+        """Whether a call that sends *size* characters may queue them now; one above the bound needs an empty outbox."""
+        return not self._waiting and not self._granted and self._fits(size)
+
+    def _fits(self, size: int) -> bool:
+        return self._closed or self._bytes + size <= self._max_bytes or not self._queue
+
+    async def wait_and(self, size: int, queue: Callable[[], None]) -> None:
+        """Wait for one's turn and room for *size* characters, then call *queue*. If cancelled, it was not called."""
+        entry = (size, anyio.Event())
+        self._waiting.append(entry)
+        self._admit()
+        try:
+            await entry[1].wait()
+        except BaseException:
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+            else:
+                self._granted = False
+            self._admit()
+            raise
+        try:
+            queue()
+        finally:
+            self._granted = False
+            self._admit()
+
+    def _admit(self) -> None:
+        # One at a time: the sender that wakes queues its messages before the next one is looked at.
+        if self._waiting and not self._granted and self._fits(self._waiting[0][0]):
+            self._granted = True
+            self._waiting.popleft()[1].set()
+
+    def put(self, messages: Sequence[Outgoing]) -> None:
+        """Queue *messages* in order. Nothing is queued once the outbox is closed."""
+        if self._closed:
+            return
+        for message in messages:
+            text, lane = message.text, message.lane.name
+            audio = lane == "AUDIO"
+            if lane == "CONTROL" and self._audio_bytes > OVERTAKE_BYTES:
+                self._insert_before_audio(text)
+            else:
+                self._queue.append((text, audio))
+            self._bytes += len(text)
+            if audio:
+                self._audio_bytes += len(text)
+        self._wake_reader()
+
+    def _insert_before_audio(self, text: str) -> None:
+        index = len(self._queue)
+        while index and self._queue[index - 1][1]:
+            index -= 1
+        self._queue.insert(index, (text, False))
+
+    def poke(self) -> None:
+        """Wake the writer although no message may wait: its link has something of its own to send."""
+        self._poked = True
+        self._wake_reader()
+
+    def _wake_reader(self) -> None:
+        if self._reader_wake is not None:
+            self._reader_wake.set()
+
+    async def receive(self) -> list[str]:
+        """Wait for messages and take about `BATCH_BYTES` of them; empty after `poke`. If cancelled, none was taken.
+
+        Raises:
+            anyio.EndOfStream: The outbox was closed and is empty.
+        """
+        while not self._queue and not self._poked:
+            if self._closed:
+                raise anyio.EndOfStream
+            self._reader_wake = anyio.Event()
+            try:
+                await self._reader_wake.wait()
+            finally:
+                self._reader_wake = None
+        self._poked = False
+        batch: list[str] = []
+        size = 0
+        while self._queue and (not batch or size + len(self._queue[0][0]) <= BATCH_BYTES):
+            text, audio = self._queue.popleft()
+            batch.append(text)
+            size += len(text)
+            if audio:
+                self._audio_bytes -= len(text)
+        self._bytes -= size
+        self._admit()
+        return batch
+
+    def close(self, *, discard: bool = False) -> None:
+        """Take no more; what waits is still given to the writer unless *discard*. Wakes everyone who waits."""
+        self._closed = True
+        if discard:
+            self._queue.clear()
+            self._bytes = self._audio_bytes = 0
+        self._admit()
+        self._wake_reader()
+
+    @property
+    def idle(self) -> bool:
+        """Whether the writer has sent everything and waits for more."""
+        return self._reader_wake is not None and not self._queue and not self._reader_wake.is_set()
+
+    def statistics(self) -> OutboxStatistics:
+        """The state right now."""
+        return OutboxStatistics(
+            messages=len(self._queue),
+            bytes=self._bytes,
+            audio_bytes=self._audio_bytes,
+            waiting_senders=len(self._waiting),
+        )

@@ -1,0 +1,374 @@
+"""Subscriptions: how events reach the tasks that want them."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
+
+import anyio
+import anyio.lowlevel
+import attrs
+from anyio.abc import ObjectReceiveStream
+
+from ..errors import ConsumerTooSlow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .interface import AudioChunk, Event
+
+__all__ = ["Hub", "Subscription", "SubscriptionLimits", "SubscriptionStatistics"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+EVENTS_PER_TURN = 32
+"""A consumer that always finds an event ready lets other tasks run after this many (a checkpoint costs 3 to 5 µs)."""
+
+
+@attrs.frozen(kw_only=True)
+class SubscriptionLimits:
+    """How much a subscription holds for its consumer.
+
+    Attributes:
+        max_audio_bytes: Bytes of undelivered audio: 64 MiB are 23 minutes of 24 kHz PCM.
+        max_events: Undelivered events other than audio.
+        on_overflow: ``"error"`` ends the connection with `ConsumerTooSlow`; ``"drop_audio"`` drops the oldest audio
+            instead, counted in the statistics (events other than audio are never dropped).
+    """
+
+    max_audio_bytes: int = 64 * 1024 * 1024
+    max_events: int = 10_000
+    on_overflow: Literal["error", "drop_audio"] = "error"
+
+
+@attrs.frozen(kw_only=True)
+class SubscriptionStatistics:
+    """The state of a subscription.
+
+    Attributes:
+        events: Undelivered events other than audio.
+        audio_events: Undelivered audio events.
+        audio_bytes: Bytes in them.
+        delivered: Events delivered so far.
+        dropped_events: Events dropped since nobody has ever read, or (audio) by choice.
+        dropped_audio_bytes: Audio bytes in them.
+        withdrawn_audio_bytes: Audio bytes taken back by interruptions.
+    """
+
+    events: int
+    audio_events: int
+    audio_bytes: int
+    delivered: int
+    dropped_events: int
+    dropped_audio_bytes: int
+    withdrawn_audio_bytes: int
+
+
+class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
+    """A stream of the events of one connection.
+
+    Iterate it from one task. Breaking out of a loop loses nothing; a later loop goes on. After a clean close the
+    stream delivers what it holds and ends; after a loss it then raises `ConnectionLost`, each time.
+    """
+
+    # Two queues and a head in one order: audio can be withdrawn or dropped without walking over the rest.
+    def __init__(self, limits: SubscriptionLimits, on_aclose: Callable[[Subscription[T_co]], None]) -> None:
+        self._limits = limits
+        self._on_aclose = on_aclose
+        self._head: deque[Event] = deque()
+        self._control: deque[tuple[int, Event]] = deque()
+        self._audio: deque[tuple[int, AudioChunk]] = deque()
+        self._audio_bytes = 0
+        self._count = 0
+        self._delivered = self._dropped = self._dropped_bytes = self._withdrawn_bytes = 0
+        self._turn = 0
+        self._read = False
+        self._wake: anyio.Event | None = None
+        self._end: Callable[[], BaseException] | None = None
+        self._closed = False
+
+    # For the consumer
+
+    async def receive(self) -> T_co:
+        """Wait for the next event. If cancelled, no event was lost.
+
+        Raises:
+            anyio.EndOfStream: The connection was closed and everything was delivered.
+            ConnectionLost: It was lost and everything was delivered.
+            anyio.BusyResourceError: Another task is waiting here.
+            anyio.ClosedResourceError: The subscription was closed.
+        """
+        if self._turn >= EVENTS_PER_TURN:
+            self._turn = 0
+            await anyio.lowlevel.checkpoint()
+        self._turn += 1
+        event = self._pop()
+        if event is not None:
+            return event
+        return await self._wait()
+
+    async def _wait(self) -> T_co:
+        if self._wake is not None:
+            raise anyio.BusyResourceError("receiving from")
+        self._read = True
+        while True:
+            if self._closed:
+                raise anyio.ClosedResourceError
+            if self._end is not None:
+                raise self._end()
+            self._turn = 0
+            self._wake = anyio.Event()
+            try:
+                await self._wake.wait()
+            finally:
+                self._wake = None
+            event = self._pop()
+            if event is not None:
+                return event
+
+    async def __anext__(self) -> T_co:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+
+    def receive_nowait(self) -> T_co:
+        """Take the next event without waiting.
+
+        Raises:
+            anyio.WouldBlock: There is none now.
+        """
+        event = self._pop()
+        if event is not None:
+            return event
+        if self._closed:
+            raise anyio.ClosedResourceError
+        if self._end is not None:
+            raise self._end()
+        raise anyio.WouldBlock
+
+    def _pop(self) -> T_co | None:
+        self._read = True
+        if self._wake is not None:
+            raise anyio.BusyResourceError("receiving from")
+        control, audio = self._control, self._audio
+        if self._head:
+            event: Event = self._head.popleft()
+        elif audio and (not control or audio[0][0] < control[0][0]):
+            chunk = audio.popleft()[1]
+            self._audio_bytes -= len(chunk.data)
+            event = chunk
+        elif control:
+            event = control.popleft()[1]
+        else:
+            return None
+        self._delivered += 1
+        return cast("T_co", event)
+
+    async def aclose(self) -> None:
+        """Stop receiving and forget what was not delivered. Idempotent; a task that waits here is woken."""
+        self._closed = True
+        self._head.clear()
+        self._control.clear()
+        self._audio.clear()
+        self._audio_bytes = 0
+        self._on_aclose(self)
+        self._notify()
+        await anyio.lowlevel.checkpoint()
+
+    def statistics(self) -> SubscriptionStatistics:
+        """The state right now."""
+        return SubscriptionStatistics(
+            events=len(self._control) + len(self._head),
+            audio_events=len(self._audio),
+            audio_bytes=self._audio_bytes,
+            delivered=self._delivered,
+            dropped_events=self._dropped,
+            dropped_audio_bytes=self._dropped_bytes,
+            withdrawn_audio_bytes=self._withdrawn_bytes,
+        )
+
+    # For the hub
+
+    def put(self, event: Event) -> None:
+        """Append *event*.
+
+        Raises:
+            ConsumerTooSlow: It passed a bound, and the consumer did not choose to lose audio. The event is kept.
+        """
+        self._count += 1
+        if event.is_audio:
+            chunk = cast("AudioChunk", event)
+            self._audio.append((self._count, chunk))
+            self._audio_bytes += len(chunk.data)
+            if self._audio_bytes > self._limits.max_audio_bytes:
+                self._audio_overflow()
+        else:
+            self._control.append((self._count, event))
+            if len(self._control) > self._limits.max_events:
+                self._control_overflow()
+        if self._wake is not None:
+            self._wake.set()
+
+    def put_first(self, events: Iterable[Event]) -> None:
+        """Put *events* before everything else but earlier events of this kind."""
+        self._head.extend(events)
+        self._notify()
+
+    def withdraw(self, turns: frozenset[str]) -> None:
+        """Forget the undelivered audio of *turns*."""
+        kept = deque(entry for entry in self._audio if entry[1].response_id not in turns)
+        if len(kept) != len(self._audio):
+            left = sum(len(chunk.data) for _, chunk in kept)
+            self._withdrawn_bytes += self._audio_bytes - left
+            self._audio, self._audio_bytes = kept, left
+
+    def end(self, error: Callable[[], BaseException]) -> None:
+        """After what it holds, raise what *error* makes."""
+        self._end = error
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._wake is not None:
+            self._wake.set()
+
+    def _audio_overflow(self) -> None:
+        limits = self._limits
+        if self._read and limits.on_overflow == "error":
+            raise ConsumerTooSlow(
+                f"a subscription holds more than {limits.max_audio_bytes} bytes of audio that its consumer "
+                "did not take; read faster, raise max_audio_bytes, or choose on_overflow='drop_audio'",
+                limit=limits.max_audio_bytes,
+                unit="bytes",
+            )
+        while self._audio and self._audio_bytes > limits.max_audio_bytes:
+            size = len(self._audio.popleft()[1].data)
+            self._audio_bytes -= size
+            self._dropped += 1
+            self._dropped_bytes += size
+
+    def _control_overflow(self) -> None:
+        if self._read:
+            raise ConsumerTooSlow(
+                f"a subscription holds more than {self._limits.max_events} events that its consumer did not take; "
+                "read faster or raise max_events",
+                limit=self._limits.max_events,
+                unit="events",
+            )
+        self._control.popleft()  # Nobody has ever read here: the default stream of a transport used by other means.
+        self._dropped += 1
+
+
+@attrs.define(eq=False)
+class _Route:
+    subscription: Subscription[object]
+    accepts: Callable[[type[Event]], bool]
+
+
+@attrs.define(eq=False)
+class Tap:
+    """Something beside the subscriptions that takes events at reader time and never waits: the playback pump.
+
+    Attributes:
+        accepts: Whether it takes events of a class.
+        put: Takes one event.
+        withdraw: Forgets the audio of turns.
+    """
+
+    accepts: Callable[[type[Event]], bool]
+    put: Callable[[Event], None]
+    withdraw: Callable[[frozenset[str]], None]
+
+
+class Hub:
+    """Hands the events of one connection to its subscriptions, at reader time and without waiting."""
+
+    def __init__(self) -> None:
+        self._routes: list[_Route] = []
+        self._taps: list[Tap] = []
+        self._by_class: dict[type[Event], tuple[Callable[[Event], None], ...]] = {}
+        self._end: Callable[[], BaseException] | None = None
+        self._on_change: Callable[[], None] = lambda: None
+
+    def on_change(self, changed: Callable[[], None]) -> None:
+        """Call *changed* now, and whenever the answers of `wants` may have changed."""
+        self._on_change = changed
+        changed()
+
+    def _changed(self) -> None:
+        self._by_class.clear()
+        self._on_change()
+
+    def subscribe(self, accepts: Callable[[type[Event]], bool], limits: SubscriptionLimits) -> Subscription[object]:
+        """Open a subscription to the classes that *accepts* names, from now on."""
+        subscription: Subscription[object] = Subscription(limits, self._forget)
+        if self._end is not None:
+            subscription.end(self._end)
+        else:
+            self._routes.append(_Route(subscription, accepts))
+            self._changed()
+        return subscription
+
+    def add_tap(self, tap: Tap) -> None:
+        """Let *tap* see events from now on, before the subscriptions."""
+        self._taps.append(tap)
+        self._changed()
+
+    def _forget(self, subscription: Subscription[object]) -> None:
+        self._routes = [route for route in self._routes if route.subscription is not subscription]
+        self._changed()
+
+    def wants(self, cls: type[Event]) -> bool:
+        """Whether anybody takes events of class *cls*."""
+        return bool(self._takers(cls))
+
+    def _takers(self, cls: type[Event]) -> tuple[Callable[[Event], None], ...]:
+        takers = self._by_class.get(cls)
+        if takers is None:
+            takers = (
+                *(tap.put for tap in self._taps if tap.accepts(cls)),
+                *(route.subscription.put for route in self._routes if route.accepts(cls)),
+            )
+            self._by_class[cls] = takers
+        return takers
+
+    def publish(self, events: Iterable[Event]) -> None:
+        """Deliver *events* in order; each subscription gets what it asked for.
+
+        Raises:
+            ConsumerTooSlow: A bound was passed. Every subscription has got every event all the same.
+        """
+        too_slow: ConsumerTooSlow | None = None
+        for event in events:
+            if event.withdraws is not None:
+                self._interrupt(event, event.withdraws)
+                continue
+            for take in self._takers(type(event)):
+                try:
+                    take(event)
+                except ConsumerTooSlow as exc:
+                    too_slow = too_slow or exc
+        if too_slow is not None:
+            raise too_slow
+
+    def _interrupt(self, event: Event, turns: frozenset[str]) -> None:
+        for tap in self._taps:
+            tap.withdraw(turns)
+        news = (*event.preceded_by, event)
+        for route in self._routes:
+            route.subscription.withdraw(turns)
+            wanted = [piece for piece in news if route.accepts(type(piece))]
+            if wanted:
+                route.subscription.put_first(wanted)
+
+    def end(self, error: Callable[[], BaseException]) -> None:
+        """End every subscription, now and later: after what it holds it raises what *error* makes."""
+        self._end = error
+        for route in self._routes:
+            route.subscription.end(error)
+        self._routes.clear()
+        self._by_class.clear()
+
+    def statistics(self) -> tuple[SubscriptionStatistics, ...]:
+        """The state of each open subscription, oldest first."""
+        return tuple(route.subscription.statistics() for route in self._routes)

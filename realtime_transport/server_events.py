@@ -1,0 +1,4 @@
+"""The typed messages of the server, one class for each wire type: `ResponseDone` is ``response.done``."""
+
+from .protocol.server_events import *  # noqa: F403 - this is the public address of that module
+from .protocol.server_events import __all__ as __all__

@@ -1,0 +1,129 @@
+"""A link without a network, for tests of whatever stands on a link."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import attrs
+import orjson
+
+from ..connection.link import LinkClosed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from typing import Any
+
+    from ..transports.options import ConnectRequest
+
+__all__ = ["MemoryLink", "MemoryServer"]
+
+
+@attrs.define(eq=False)
+class MemoryServer:
+    """The far end of `MemoryLink`, for a test to play the server with; its `connector` goes into a transport.
+
+    ::
+
+        server = MemoryServer()
+        transport = OpenAIRealtimeWebSocket(connector=server.connector)
+        async with transport.connect(api_key="test", wait_for_session=False):
+            server.send({"type": "session.created", "event_id": "1", "session": {}})
+
+    Attributes:
+        requests: What was asked to be opened, oldest first.
+        received: Messages that came, oldest first.
+        writes: The same, one list for each write.
+        answers_close: Whether a close is answered; a server that does not is left after the close deadline.
+        closed_with: The code that the client closed with, if it did.
+    """
+
+    requests: list[ConnectRequest] = attrs.field(factory=list["ConnectRequest"])
+    received: list[dict[str, Any]] = attrs.field(factory=list["dict[str, Any]"])
+    writes: list[list[dict[str, Any]]] = attrs.field(factory=list["list[dict[str, Any]]"])
+    answers_close: bool = True
+    closed_with: int | None = None
+    _waiting: deque[str | bytes] = attrs.field(factory=deque["str | bytes"])
+    _closed: LinkClosed | None = None
+    _change: anyio.Event = attrs.field(factory=anyio.Event)
+    _resume: anyio.Event = attrs.field(factory=anyio.Event)
+    _paused: bool = False
+
+    @asynccontextmanager
+    async def connector(self, request: ConnectRequest) -> AsyncGenerator[MemoryLink]:
+        """Open a link to this server, as a transport's ``connector``."""
+        self.requests.append(request)
+        self._closed = self.closed_with = None
+        self._waiting.clear()
+        yield MemoryLink(self)
+
+    def send(self, *events: Mapping[str, Any] | str | bytes) -> None:
+        """Send messages, which arrive with one read; a mapping as JSON."""
+        for event in events:
+            self._waiting.append(event if isinstance(event, str | bytes) else orjson.dumps(event).decode())
+        self._changed()
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the link as the server; 1006 loses it."""
+        self._closed = LinkClosed(code, reason)
+        self._changed()
+
+    def pause_writes(self) -> None:
+        """Let the client's writes wait, as a server does that does not read."""
+        self._paused = True
+
+    def resume_writes(self) -> None:
+        """Take the client's writes again."""
+        self._paused = False
+        self._resume.set()
+        self._resume = anyio.Event()
+
+    def types(self) -> list[str]:
+        """The types of the messages that came."""
+        return [message["type"] for message in self.received]
+
+    def _changed(self) -> None:
+        self._change.set()
+        self._change = anyio.Event()
+
+    async def _receive(self) -> list[str | bytes]:
+        while not self._waiting:
+            if self._closed is not None:
+                raise LinkClosed(self._closed.code, self._closed.reason)
+            await self._change.wait()
+        messages = list(self._waiting)
+        self._waiting.clear()
+        return messages
+
+    async def _send(self, messages: Sequence[str]) -> None:
+        while self._paused:
+            await self._resume.wait()
+        if self._closed is not None:
+            raise LinkClosed(self._closed.code, self._closed.reason)
+        if messages:
+            self.writes.append([orjson.loads(message) for message in messages])
+            self.received += self.writes[-1]
+
+    async def _aclose(self, code: int) -> None:
+        self.closed_with = code
+        if not self.answers_close and self._closed is None:
+            await anyio.sleep(math.inf)
+
+
+class MemoryLink:
+    """A link to a `MemoryServer`; see `realtime_transport.connection.link.Link`."""
+
+    def __init__(self, server: MemoryServer) -> None:
+        self._server = server
+
+    async def receive(self) -> list[str | bytes]:
+        return await self._server._receive()  # pyright: ignore[reportPrivateUsage]
+
+    async def send(self, messages: Sequence[str], /) -> None:
+        await self._server._send(messages)  # pyright: ignore[reportPrivateUsage]
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        await self._server._aclose(code)  # pyright: ignore[reportPrivateUsage]

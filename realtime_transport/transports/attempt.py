@@ -1,0 +1,174 @@
+"""One attempt to connect, from the key to the end of the connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import attrs
+
+from ..connection.connection import Connection, ConnectionEnd
+from ..errors import ConnectError, ConnectionLost, RealtimeError, SetupTimeout
+from ..protocol.events import ConnectedEvent, ConnectionChangeEvent, DisconnectedEvent, ErrorEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from ..connection.interface import Event
+    from ..connection.link import Link
+    from ..connection.subscription import Hub
+    from ..protocol.engine import Engine
+    from ..protocol.events import ConnectionStatus
+    from .options import Connector, ConnectRequest, Settings
+
+__all__ = ["Attempt"]
+
+
+@attrs.define(eq=False, kw_only=True)
+class Attempt:
+    """Asks for the key, opens the link, runs the connection, tells the status. Used once.
+
+    Attributes:
+        prepare: Resolves the key and says what to open.
+        connector: Opens the link.
+        engine: The rules of the protocol, fresh for this connection.
+        old_model: The model to go back to if the link does not open.
+        pumps: The audio pumps, by name.
+        status: Where it stands.
+        connection: The connection, once the link is open.
+        done: Set when everything has been let go.
+    """
+
+    settings: Settings
+    hub: Hub
+    prepare: Callable[[], Awaitable[ConnectRequest]]
+    connector: Connector
+    engine: Engine
+    old_model: str
+    pumps: Sequence[tuple[str, Callable[[], Awaitable[None]]]] = ()
+    status: ConnectionStatus = "disconnected"
+    connection: Connection | None = None
+    done: anyio.Event = attrs.field(factory=anyio.Event)
+    _opening: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
+    _opened: anyio.Event = attrs.field(factory=anyio.Event)
+    _closed_by_us: bool = False
+    _phase: str = "key"
+
+    async def run(self, opened: Callable[[], None]) -> ConnectionEnd:
+        """Run to the end; call *opened* at the upgrade. If cancelled, everything is let go within ``close_timeout``.
+
+        Raises:
+            ConnectError: The connection could not be opened.
+            Exception: What the key function raised.
+        """
+        end: ConnectionEnd | None = None
+        failure: Exception | None = None
+        try:
+            async with anyio.create_task_group() as tasks:
+                if self.settings.connect_timeout is not None:
+                    tasks.start_soon(self._expire, self.settings.connect_timeout, name="realtime connect deadline")
+                try:
+                    with self._opening:
+                        end = await self._open_and_run(opened)
+                except Exception as exc:  # noqa: BLE001 - raised again outside of the task group, which would wrap it
+                    failure = exc
+                tasks.cancel_scope.cancel()
+            if failure is None and end is None:
+                failure = self._why_not_opened()
+            if self.status != "disconnected":
+                self._tell_end(end, failure)
+        finally:
+            self.status = "disconnected"
+            self.hub.end(self._error_for_iterator)
+            self.done.set()
+        if end is None:
+            assert failure is not None
+            raise failure
+        return end
+
+    async def _open_and_run(self, opened: Callable[[], None]) -> ConnectionEnd:
+        request = await self.prepare()
+        self._phase = "upgrade"
+        self._set_status("connecting")
+        async with self.connector(request) as link:
+            self._opened.set()
+            return await self._run(link, opened)
+
+    async def _run(self, link: Link, opened: Callable[[], None]) -> ConnectionEnd:
+        self.connection = Connection(
+            link,
+            self.engine,
+            self.hub,
+            clock=self.settings.clock,
+            timeouts=self.settings.timeouts,
+            max_outbox_bytes=self.settings.max_outbox_bytes,
+            pumps=self.pumps,
+        )
+        self._set_status("connected")
+        self.hub.publish([ConnectedEvent(sequence=self.engine.next_sequence())])
+        opened()
+        return await self.connection.run()
+
+    async def _expire(self, timeout: float) -> None:
+        clock = self.settings.clock
+        with clock.move_on_at(clock.now() + timeout):
+            await self._opened.wait()
+        if not self._opened.is_set():
+            self._opening.cancel()
+
+    def _why_not_opened(self) -> ConnectError:
+        if self._closed_by_us:
+            return ConnectError("the transport was closed before the connection was open")
+        timeout = self.settings.connect_timeout or 0.0
+        waited = "the API key" if self._phase == "key" else "the server to answer the upgrade request"
+        return SetupTimeout(
+            f"waited {timeout:g} s for {waited}; raise connect_timeout if it needs longer",
+            phase=self._phase,
+            timeout=timeout,
+        )
+
+    def close(self, *, discard: bool = False) -> None:
+        """Begin to close, at whatever stage; `done` is set when it is done. Idempotent."""
+        if self.done.is_set():
+            return
+        self._closed_by_us = True
+        if self.connection is not None:
+            if self.status == "connected":
+                self.status = "disconnecting"
+            self.connection.close(discard=discard)
+        elif not self._opened.is_set():
+            self._opening.cancel()
+
+    @property
+    def told(self) -> bool:
+        """Whether a caller has been told of the loss by an exception."""
+        return self.connection is not None and self.connection.told
+
+    def error_for_caller(self) -> Exception | None:
+        """The loss of the connection, for a call that found it lost; ``None`` if it is open or was closed cleanly."""
+        return None if self.connection is None else self.connection.error_for_caller()
+
+    def _error_for_iterator(self) -> BaseException:
+        return self.error_for_caller() or anyio.EndOfStream()
+
+    def _set_status(self, status: ConnectionStatus) -> None:
+        self.status = status
+        self.hub.publish([ConnectionChangeEvent(status=status, sequence=self.engine.next_sequence())])
+
+    def _tell_end(self, end: ConnectionEnd | None, failure: Exception | None) -> None:
+        error = failure if end is None else end.error
+        cause = error.__cause__ if isinstance(error, ConnectionLost) else error
+        told: list[Event] = []
+        if isinstance(cause, RealtimeError) and not (end is None and self._closed_by_us):
+            told.append(ErrorEvent(error=cause, sequence=self.engine.next_sequence()))
+        self.status = "disconnected"
+        told.append(ConnectionChangeEvent(status="disconnected", sequence=self.engine.next_sequence()))
+        told.append(
+            DisconnectedEvent(
+                code=None if end is None else end.code,
+                reason="" if end is None else end.reason,
+                error=error if isinstance(error, RealtimeError) else None,
+                sequence=self.engine.next_sequence(),
+            )
+        )
+        self.hub.publish(told)

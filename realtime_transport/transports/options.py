@@ -1,0 +1,148 @@
+"""What a transport is built with, and what one connection is opened with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+
+import attrs
+
+from ..clock import Clock, EventLoopClock
+from ..connection.connection import Timeouts
+from ..connection.link import Link
+from ..connection.subscription import SubscriptionLimits
+from ..protocol.config import RealtimeSessionConfig
+
+if TYPE_CHECKING:
+    from ..audio.sinks import AudioSink
+    from ..audio.sources import AudioSource
+
+__all__ = ["ApiKey", "ConnectOptions", "ConnectRequest", "Connector", "Settings", "TransportOptions"]
+
+ApiKey: TypeAlias = str | Callable[[], str] | Callable[[], Awaitable[str]]
+"""A key, or a function that is asked for one at each connect."""
+
+SessionConfig: TypeAlias = RealtimeSessionConfig | Mapping[str, Any]
+"""Settings of the session: the class, or a mapping in snake_case or camelCase."""
+
+
+@attrs.frozen(kw_only=True)
+class ConnectRequest:
+    """What a connector is asked to open.
+
+    Attributes:
+        url: The URL, as it is to be requested (ws, wss, http or https).
+        headers: Headers of the upgrade request, authorization included.
+        subprotocols: WebSocket subprotocols to offer, authorization by subprotocol included.
+        max_message_bytes: Larger messages end the link with 1009; ``None``: no limit.
+        api_key: The key that ``headers`` or ``subprotocols`` carry, for connectors that authenticate otherwise.
+        model: The model asked for.
+        call_id: The call to attach to, if any.
+    """
+
+    url: str
+    headers: dict[str, str] = attrs.field(factory=dict[str, str], repr=lambda headers: repr(sorted(headers)))
+    subprotocols: tuple[str, ...] = attrs.field(default=(), repr=False)
+    max_message_bytes: int | None = 64 * 1024 * 1024
+    api_key: str | None = attrs.field(default=None, repr=False)
+    model: str | None = None
+    call_id: str | None = None
+
+
+Connector: TypeAlias = Callable[[ConnectRequest], AbstractAsyncContextManager[Link]]
+"""Opens a link: an async context manager whose exit lets go of everything."""
+
+
+@attrs.frozen(kw_only=True)
+class ConnectOptions:
+    """The arguments of one connection; what is ``None`` comes from the transport.
+
+    Attributes:
+        api_key: A key, or a sync or async function that gives one.
+        model: Stays for later connections; a failed connect puts the old one back.
+        url: Used as written and for this connection only; ``{model}`` and ``{call_id}`` in it are filled in, escaped.
+        call_id: The WebRTC or SIP call to attach to.
+        initial_session_config: Sent as the first ``session.update``.
+    """
+
+    api_key: ApiKey | None = attrs.field(default=None, repr=False)
+    model: str | None = None
+    url: str | None = None
+    call_id: str | None = None
+    initial_session_config: SessionConfig | None = None
+
+
+class TransportOptions(TypedDict, total=False):
+    """Keyword arguments that every transport takes besides its own; see `Settings` for what they mean."""
+
+    connect_timeout: float | None
+    session_timeout: float | None
+    create_timeout: float | None
+    ping_interval: float | None
+    ping_timeout: float | None
+    close_timeout: float | None
+    max_message_bytes: int | None
+    max_outbox_bytes: int
+    max_audio_bytes: int
+    max_events: int
+    max_playback_bytes: int
+    on_overflow: Literal["error", "drop_audio"]
+    audio_source: AudioSource | None
+    audio_sink: AudioSink | None
+    audio_events: bool | None
+    clock: Clock
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """Deadlines (seconds; ``None`` switches one off), bounds and audio ends of a transport.
+
+    Attributes:
+        connect_timeout: From asking for the key to the upgrade.
+        session_timeout: From the upgrade to ``session.created``, where `connect` waits for it.
+        create_timeout: After this long without an answer a ``response.create`` counts as failed.
+        ping_interval: Pause between WebSocket pings.
+        ping_timeout: How long to wait for a pong before the connection counts as lost.
+        close_timeout: How long leaving may take, whatever the server does.
+        max_message_bytes: A larger message of the server closes the connection with 1009; ``None``: no limit.
+        max_outbox_bytes: What may wait to be sent; one larger message is admitted when nothing waits.
+        max_audio_bytes: Undelivered audio that a subscription holds.
+        max_events: Undelivered events other than audio that a subscription holds.
+        max_playback_bytes: Audio that waits for the sink.
+        on_overflow: What passing a subscription's bound does: ``"error"`` ends the connection with
+            `ConsumerTooSlow`, ``"drop_audio"`` drops the oldest audio.
+        audio_source: Where the user's audio comes from. It stays open.
+        audio_sink: Where the model's audio goes. It stays open.
+        audio_events: Whether to produce `AudioEvent`; ``None``: unless a sink plays the audio.
+        clock: Where time comes from.
+    """
+
+    connect_timeout: float | None = 10.0
+    session_timeout: float | None = 10.0
+    create_timeout: float | None = 30.0
+    ping_interval: float | None = 20.0
+    ping_timeout: float | None = 20.0
+    close_timeout: float | None = 2.0
+    max_message_bytes: int | None = 64 * 1024 * 1024
+    max_outbox_bytes: int = 1024 * 1024
+    max_audio_bytes: int = 64 * 1024 * 1024
+    max_events: int = 10_000
+    max_playback_bytes: int = 64 * 1024 * 1024
+    on_overflow: Literal["error", "drop_audio"] = "error"
+    audio_source: AudioSource | None = None
+    audio_sink: AudioSink | None = None
+    audio_events: bool | None = None
+    clock: Clock = attrs.field(factory=EventLoopClock)
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """The deadlines of an open connection."""
+        return Timeouts(ping_interval=self.ping_interval, ping_timeout=self.ping_timeout, close=self.close_timeout)
+
+    @property
+    def limits(self) -> SubscriptionLimits:
+        """The bounds of a subscription."""
+        return SubscriptionLimits(
+            max_audio_bytes=self.max_audio_bytes, max_events=self.max_events, on_overflow=self.on_overflow
+        )

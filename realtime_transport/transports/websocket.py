@@ -1,0 +1,76 @@
+"""The WebSocket transport."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Unpack
+
+import attrs
+
+from ..protocol.config import DEFAULT_MODEL
+from .base import OpenAIRealtimeBase
+from .websocket_link import connect_websocket
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpx
+
+    from .options import ApiKey, ConnectOptions, Connector, ConnectRequest, TransportOptions
+
+__all__ = ["OpenAIRealtimeWebSocket"]
+
+
+class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
+    """The Realtime API over a WebSocket. The client owns playback: an interruption is a cancel and truncations.
+
+    ::
+
+        transport = OpenAIRealtimeWebSocket(model="gpt-realtime")
+        async with transport.connect(api_key=key):
+            await transport.send_message("Hello")
+            async for event in transport:
+                ...
+
+    Args:
+        model: The model; `current_model` changes it.
+        api_key: A key, or a sync or async function that is asked at each connect; ``OPENAI_API_KEY`` if not given.
+        url: Used as written, except that a call id becomes its query; the default host if not given.
+        client: An ``httpx.AsyncClient`` to connect with (proxies, TLS, in-process ASGI). It stays open.
+        headers: Further headers of the upgrade request.
+        query: Further query parameters of the URL.
+        use_insecure_api_key: Send the key as a subprotocol, as browsers have to, instead of as a header.
+        connector: Opens the link instead of `connect_websocket`.
+        options: Deadlines, bounds, audio ends and clock; see `Settings`.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str = DEFAULT_MODEL,
+        api_key: ApiKey | None = None,
+        url: str | None = None,
+        client: httpx.AsyncClient | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        use_insecure_api_key: bool = False,
+        connector: Connector | None = None,
+        **options: Unpack[TransportOptions],
+    ) -> None:
+        super().__init__(
+            connector=connector or partial(connect_websocket, client=client),
+            model=model,
+            api_key=api_key,
+            url=url,
+            headers=headers,
+            query=query,
+            **options,
+        )
+        self._use_subprotocol = use_insecure_api_key
+
+    def _request(self, options: ConnectOptions, key: str) -> ConnectRequest:
+        request = super()._request(options, key)
+        if not self._use_subprotocol:
+            return request
+        headers = {name: value for name, value in request.headers.items() if name != "Authorization"}
+        return attrs.evolve(request, headers=headers, subprotocols=("realtime", f"openai-insecure-api-key.{key}"))

@@ -1,0 +1,366 @@
+"""The tasks of a connection, with an engine that knows no protocol."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+import anyio
+import attrs
+import pytest
+from anyio import wait_all_tasks_blocked
+from realtime_transport.connection.connection import Connection, ConnectionEnd, Timeouts
+from realtime_transport.connection.link import LinkClosed
+from realtime_transport.connection.subscription import Hub, SubscriptionLimits
+from realtime_transport.errors import ConnectionLost, ConsumerTooSlow, NotConnectedError
+from realtime_transport.testing import ManualClock
+
+pytestmark = pytest.mark.anyio
+
+
+class Lane(enum.Enum):
+    DATA = "data"
+    CONTROL = "control"
+
+
+@attrs.frozen
+class Message:
+    text: str
+    lane: Lane = Lane.DATA
+
+
+@attrs.frozen
+class Note:
+    text: str
+    is_audio: ClassVar[bool] = False
+    withdraws: ClassVar[frozenset[str] | None] = None
+    preceded_by: ClassVar[tuple[Any, ...]] = ()
+
+
+@attrs.define(eq=False)
+class ToyEngine:
+    """Tells each message as a note; answers ``stop`` by a control message."""
+
+    events: list[Note] = attrs.field(factory=list[Note])
+    messages: list[Message] = attrs.field(factory=list[Message])
+    timer: float | None = None
+    ended: bool = False
+
+
+    def connection_opened(self, now: float, /) -> None:
+        self.messages.append(Message("hello"))
+
+    def receive_message(self, data: str | bytes, now: float, /) -> None:
+        self.events.append(Note(str(data)))
+        if data == "stop":
+            self.messages.append(Message("stopped", Lane.CONTROL))
+        elif data == "fail":
+            raise ZeroDivisionError("a bug")
+
+    def receive_eof(self, now: float, /) -> None:
+        self.ended = True
+
+    def get_timer(self) -> float | None:
+        return self.timer
+
+    def handle_timer(self, now: float, /) -> None:
+        self.timer = None
+        self.events.append(Note(f"timer at {now:g}"))
+
+    def take_events(self) -> list[Note]:
+        events, self.events = self.events, []
+        return events
+
+    def take_messages(self) -> list[Message]:
+        messages, self.messages = self.messages, []
+        return messages
+
+    def say(self, text: str) -> Callable[[float], None]:
+        return lambda now: self.messages.append(Message(text))
+
+
+@attrs.define(eq=False)
+class ToyLink:
+    """A link whose far end is the test."""
+
+    writes: list[list[str]] = attrs.field(factory=list[list[str]])
+    pings: list[anyio.Event] = attrs.field(factory=list[anyio.Event])
+    log: list[str] = attrs.field(factory=list[str])
+    stuck: bool = False
+    answers_close: bool = True
+    _inbox: Any = attrs.field(factory=lambda: anyio.create_memory_object_stream[list[str] | LinkClosed](math.inf))
+
+    def arrive(self, *messages: str) -> None:
+        self._inbox[0].send_nowait(list(messages))
+
+    def end(self, code: int, reason: str = "") -> None:
+        self._inbox[0].send_nowait(LinkClosed(code, reason))
+
+    async def receive(self) -> list[str | bytes]:
+        got = await self._inbox[1].receive()
+        if isinstance(got, LinkClosed):
+            raise got
+        return got
+
+    async def send(self, messages: Any, /) -> None:
+        if self.stuck:
+            await anyio.sleep(math.inf)
+        self.writes.append(list(messages))
+        self.log += [f"wire {message}" for message in messages]
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        self.log.append(f"close {code}")
+        if not self.answers_close:
+            await anyio.sleep(math.inf)
+
+    def on_control(self, wake: Callable[[], None], /) -> None: ...
+
+    def ping(self) -> anyio.Event | None:
+        self.pings.append(anyio.Event())
+        return self.pings[-1]
+
+
+@attrs.define(eq=False)
+class Rig:
+    link: ToyLink
+    engine: ToyEngine
+    hub: Hub
+    clock: ManualClock
+    connection: Connection
+    ends: list[ConnectionEnd] = attrs.field(factory=list[ConnectionEnd])
+
+    def sent(self) -> list[str]:
+        return [text for write in self.link.writes for text in write]
+
+
+@asynccontextmanager
+async def rig(link: ToyLink | None = None, **options: Any) -> AsyncGenerator[Rig]:
+    link, engine, hub, clock = link or ToyLink(), ToyEngine(), Hub(), ManualClock()
+    timeouts = Timeouts(**{"ping_interval": None, **options.pop("timeouts", {})})
+    connection = Connection(
+        link, engine, hub, clock=clock, timeouts=timeouts, **{"max_outbox_bytes": 100, **options}
+    )
+    it = Rig(link, engine, hub, clock, connection)
+
+    async def run() -> None:
+        it.ends.append(await connection.run())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        await wait_all_tasks_blocked()
+        yield it
+        tasks.cancel_scope.cancel()
+    link._inbox[0].close()
+    link._inbox[1].close()
+
+
+def everything(cls: type[Any]) -> bool:
+    return True
+
+
+async def test_what_the_engine_says_at_the_opening_goes_first() -> None:
+    async with rig() as it:
+        await it.connection.send(1, it.engine.say("then"))
+        await wait_all_tasks_blocked()
+        assert it.sent() == ["hello", "then"]
+
+
+async def test_messages_of_one_read_are_told_in_order() -> None:
+    async with rig() as it:
+        stream = it.hub.subscribe(everything, SubscriptionLimits())
+        it.link.arrive("a", "b")
+        assert [await stream.receive(), await stream.receive()] == [Note("a"), Note("b")]
+        statistics = it.connection.statistics()
+        assert (statistics.messages_received, statistics.characters_received) == (2, 2)
+        assert (statistics.messages_sent, statistics.characters_sent) == (1, 5)
+
+
+async def test_a_control_message_is_on_the_wire_before_a_consumer_runs() -> None:
+    async with rig() as it:
+        stream = it.hub.subscribe(everything, SubscriptionLimits())
+
+        async def consume() -> None:
+            async for event in stream:
+                it.link.log.append(f"consumer {event.text}")  # type: ignore[attr-defined]
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(consume)
+            await wait_all_tasks_blocked()
+            for _ in range(20):
+                it.link.log.clear()
+                it.link.arrive("stop")
+                await wait_all_tasks_blocked()
+                assert it.link.log == ["wire stopped", "consumer stop"]
+            tasks.cancel_scope.cancel()
+
+
+async def test_the_reader_does_not_wait_for_a_peer_that_does_not_read() -> None:
+    async with rig() as it:
+        stream = it.hub.subscribe(everything, SubscriptionLimits())
+        it.link.stuck = True
+        await it.connection.send(1, it.engine.say("never taken"))
+        it.link.arrive("stop")
+        assert await stream.receive() == Note("stop")
+
+
+async def test_the_timer_is_woken_by_an_earlier_deadline_only() -> None:
+    async with rig() as it:
+        stream = it.hub.subscribe(everything, SubscriptionLimits())
+        await it.connection.send(1, lambda now: setattr(it.engine, "timer", now + 30))
+        await it.connection.send(1, lambda now: setattr(it.engine, "timer", now + 5))
+        start = it.clock.now()
+        await it.clock.advance(4.9)
+        with pytest.raises(anyio.WouldBlock):
+            stream.receive_nowait()
+        await it.clock.advance(0.1)
+        assert await stream.receive() == Note(f"timer at {start + 5:g}")
+
+
+async def test_a_send_that_does_not_fit_waits_and_can_be_cancelled() -> None:
+    async with rig() as it:
+        it.link.stuck = True
+        await it.connection.send(50, it.engine.say("x" * 50))
+        await wait_all_tasks_blocked()  # The writer took it and is stuck.
+        await it.connection.send(100, it.engine.say("y" * 100))
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await it.connection.send(1, it.engine.say("cancelled"))
+        with pytest.raises(anyio.WouldBlock):
+            it.connection.send_nowait(1, it.engine.say("no room"))
+        assert it.connection.statistics().outbox.bytes == 100
+        it.connection.perform(it.engine.say("control does not wait"))
+        assert it.connection.statistics().outbox.messages == 2
+
+
+async def test_closing_sends_what_waits_and_then_says_goodbye() -> None:
+    async with rig() as it:
+        it.connection.perform(it.engine.say("last"))
+        it.connection.close()
+        await wait_all_tasks_blocked()
+        assert it.link.log == ["wire hello", "wire last", "close 1000"]
+        assert it.ends == [ConnectionEnd(code=1000, reason="", error=None)]
+        assert it.engine.ended
+        with pytest.raises(NotConnectedError):
+            await it.connection.send(1, it.engine.say("late"))
+
+
+async def test_closing_with_discard_sends_nothing_more() -> None:
+    async with rig() as it:
+        it.connection.perform(it.engine.say("dropped"))
+        it.connection.close(discard=True)
+        await wait_all_tasks_blocked()
+        assert it.link.log == ["wire hello", "close 1000"]
+
+
+@pytest.mark.parametrize("trouble", ["stuck", "silent"])
+async def test_leaving_ends_within_the_close_timeout(trouble: str) -> None:
+    link = ToyLink(answers_close=trouble != "silent")
+    async with rig(link, timeouts={"close": 2.0}) as it:
+        link.stuck = trouble == "stuck"
+        it.connection.perform(it.engine.say("last"))
+        it.connection.close()
+        await wait_all_tasks_blocked()
+        assert not it.ends
+        await it.clock.advance(2.0)
+        assert it.ends
+
+
+async def test_cancelling_the_run_lets_go_within_the_close_timeout() -> None:
+    clock, link, done = ManualClock(), ToyLink(answers_close=False), []
+    connection = Connection(
+        link, ToyEngine(), Hub(), clock=clock, timeouts=Timeouts(ping_interval=None), max_outbox_bytes=10
+    )
+    async with anyio.create_task_group() as tasks:
+
+        async def run() -> None:
+            try:
+                await connection.run()
+            finally:
+                done.append(True)
+
+        tasks.start_soon(run)
+        await wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await wait_all_tasks_blocked()
+            assert not done
+            await clock.advance(2.0)
+            assert done
+    link._inbox[0].close()
+    link._inbox[1].close()
+
+
+async def test_a_loss_is_told_to_senders_waiting_and_later() -> None:
+    async with rig() as it:
+        it.link.stuck = True
+        it.connection.perform(it.engine.say("x" * 100))
+        await wait_all_tasks_blocked()
+        it.connection.perform(it.engine.say("y" * 100))
+        told: list[ConnectionLost] = []
+
+        async def send() -> None:
+            try:
+                await it.connection.send(50, it.engine.say("z"))
+            except ConnectionLost as exc:
+                told.append(exc)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send)
+            await wait_all_tasks_blocked()
+            it.link.end(1011, "oops")
+            await it.clock.advance(2.0)
+        assert [(exc.code, exc.reason) for exc in told] == [(1011, "oops")]
+        assert it.connection.told
+        with pytest.raises(ConnectionLost, match="1011"):
+            it.connection.send_nowait(1, it.engine.say("late"))
+
+
+async def test_a_close_of_the_peer_with_1000_is_clean() -> None:
+    async with rig() as it:
+        it.link.end(1000, "bye")
+        await wait_all_tasks_blocked()
+        assert it.ends == [ConnectionEnd(code=1000, reason="bye", error=None)]
+        assert it.connection.error_for_caller() is None
+
+
+async def test_a_bug_in_the_engine_ends_the_connection_and_is_kept() -> None:
+    async with rig() as it:
+        it.link.arrive("fail")
+        await wait_all_tasks_blocked()
+        assert isinstance(it.ends[0].error, ZeroDivisionError)
+
+
+async def test_a_consumer_that_is_too_slow_ends_the_connection() -> None:
+    async with rig() as it:
+        stream = it.hub.subscribe(everything, SubscriptionLimits(max_events=2))
+        it.link.arrive("a")
+        await stream.receive()
+        it.link.arrive("b", "c", "d")
+        await wait_all_tasks_blocked()
+        assert isinstance(it.ends[0].error, ConsumerTooSlow)
+
+
+async def test_pings_go_out_and_a_missing_pong_is_a_loss() -> None:
+    async with rig(timeouts={"ping_interval": 20.0, "ping_timeout": 20.0}) as it:
+        await it.clock.advance(20.0)
+        assert len(it.link.pings) == 1
+        it.link.pings[0].set()
+        await it.clock.advance(20.0)
+        assert len(it.link.pings) == 2
+        await it.clock.advance(19.9)
+        assert not it.ends
+        await it.clock.advance(0.2)
+        assert isinstance(it.ends[0].error, ConnectionLost)
+        assert it.ends[0].error.code is None
+
+
+async def test_a_pump_that_fails_ends_the_connection_with_its_error() -> None:
+    async def pump() -> None:
+        raise OSError("the device is gone")
+
+    async with rig(pumps=[("pump", pump)]) as it:
+        await wait_all_tasks_blocked()
+        assert isinstance(it.ends[0].error, OSError)
