@@ -1,0 +1,426 @@
+"""The configuration of a session, from what a user writes to what is sent.
+
+A configuration is a `RealtimeSessionConfig` or a mapping, in snake_case or camelCase; the flat names of the beta
+protocol are understood too, but not mixed with the new ones. It is checked and brought into one flat form, merged
+there, and written as the ``session`` of a ``session.update``, completed by the SDK's defaults.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import attrs
+
+from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.errors import ConfigError
+
+from .tools import tool_payload
+from .values import UNSET, Unset
+from .wire import WireModel
+
+if TYPE_CHECKING:
+    from .session import (
+        PromptReference,
+        Reasoning,
+        SessionAudio,
+        Tool,
+        ToolChoice,
+        TracingConfig,
+    )
+
+__all__ = ["DEFAULT_MODEL", "RealtimeSessionConfig", "SessionConfigInput", "SessionSettings"]
+
+logger = logging.getLogger("realtime_transport")
+
+DEFAULT_MODEL = "gpt-realtime-2.1"
+"""The model where nobody names one."""
+
+DEFAULT_TRANSCRIPTION = {"model": "gpt-4o-mini-transcribe"}
+DEFAULT_TURN_DETECTION = {"type": "semantic_vad"}
+
+
+@attrs.frozen(kw_only=True)
+class RealtimeSessionConfig:
+    """Settings of a session. What is `UNSET` keeps its default, or in an update its value.
+
+    Attributes:
+        model: The model; ``connect(model=...)`` wins over it.
+        instructions: The system prompt; ``""`` clears it.
+        output_modalities: ``["audio"]``, which brings a transcript, or ``["text"]``.
+        audio: Formats, noise reduction, transcription, turn detection, voice and speed, as the class or a mapping.
+        voice: Short for ``audio.output.voice``, which wins over it.
+        tools: Functions and MCP servers; ``[]`` clears them.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or one tool.
+        parallel_tool_calls: The model may make several calls at once.
+        reasoning: Settings of reasoning models.
+        prompt: A prompt stored with the vendor: ``prompt_id`` (or ``id``), ``version``, ``variables``.
+        tracing: ``"auto"`` (the default), how to file the vendor's traces, or ``None`` for none. Counts on connecting.
+        provider_data: Further fields of the session, sent as they are.
+    """
+
+    model: str | Unset | None = UNSET
+    instructions: str | Unset | None = UNSET
+    output_modalities: Sequence[str] | Unset | None = UNSET
+    audio: SessionAudio | Mapping[str, Any] | Unset | None = UNSET
+    voice: str | Mapping[str, Any] | Unset | None = UNSET
+    tools: Sequence[Tool | Mapping[str, Any]] | Unset | None = UNSET
+    tool_choice: ToolChoice | Mapping[str, Any] | Unset | None = UNSET
+    parallel_tool_calls: bool | Unset | None = UNSET
+    reasoning: Reasoning | Mapping[str, Any] | Unset | None = UNSET
+    prompt: PromptReference | Mapping[str, Any] | Unset | None = UNSET
+    tracing: TracingConfig | Mapping[str, Any] | str | Unset | None = UNSET
+    provider_data: Mapping[str, Any] | Unset | None = UNSET
+
+
+SessionConfigInput: TypeAlias = RealtimeSessionConfig | Mapping[str, Any]
+
+Rule: TypeAlias = "Callable[[Any, str], Any]"
+"""Checks a plain value, given its path, and may bring it into its final form; `UNSET` is as if it were not given."""
+
+Settings: TypeAlias = dict[str, Any]
+"""The flat form: one entry per setting that was given, under the names of `_RULES`, as plain JSON values."""
+
+
+@attrs.define(eq=False)
+class SessionSettings:
+    """The settings of one connection: builds its ``session.update`` payloads and remembers what was sent.
+
+    Args:
+        model: The model of the connection.
+        default_format: The audio format, both ways, where none is named.
+    """
+
+    _model: str = DEFAULT_MODEL
+    _default_format: AudioFormat = AudioFormat.PCM24K
+    _sent: Settings = attrs.field(factory=dict[str, Any], init=False)
+    _tracing: Any = attrs.field(default=UNSET, init=False)
+
+    @property
+    def model(self) -> str:
+        """The model that the next ``session.update`` names."""
+        return self._model
+
+    @model.setter
+    def model(self, model: str) -> None:
+        self._model = model
+        self._sent.pop("model", None)
+
+    @property
+    def tracing(self) -> Any:
+        """The tracing that the connection was opened with; `UNSET` if its configuration did not say."""
+        return self._tracing
+
+    def start(self, config: SessionConfigInput) -> dict[str, Any]:
+        """The payload that opens a session; the model of the connection wins over the configuration's.
+
+        Raises:
+            ConfigError: A setting has a wrong type or value.
+        """
+        settings = read_settings(config)
+        settings.pop("model", None)
+        self._sent, self._tracing = settings, settings.get("tracing", UNSET)
+        return self._payload(settings)
+
+    def update(self, config: SessionConfigInput, *, reset: bool) -> dict[str, Any]:
+        """The payload that changes the session.
+
+        Args:
+            config: What to change.
+            reset: Start from the defaults rather than from what was sent before.
+
+        Raises:
+            ConfigError: A setting has a wrong type or value. Nothing has changed.
+        """
+        settings = read_settings(config)
+        self._sent = settings if reset else {**self._sent, **settings}
+        return self._payload(self._sent)
+
+    def preview(self, config: SessionConfigInput) -> dict[str, Any]:
+        """The payload that *config* alone gives. Nothing changes.
+
+        Raises:
+            ConfigError: A setting has a wrong type or value.
+        """
+        return self._payload(read_settings(config))
+
+    def _payload(self, settings: Settings) -> dict[str, Any]:
+        def value(name: str, default: Any) -> Any:
+            given = settings.get(name)
+            return default if given is None else given
+
+        audio_format = self._default_format.to_wire()
+        source = {
+            "format": value("input_format", audio_format),
+            "noise_reduction": settings.get("noise_reduction"),
+            "transcription": settings.get("transcription", DEFAULT_TRANSCRIPTION),
+            "turn_detection": settings.get("turn_detection", DEFAULT_TURN_DETECTION),
+        }
+        sink: dict[str, Any] = {"format": value("output_format", audio_format), "speed": value("speed", 1)}
+        session: dict[str, Any] = {
+            "type": "realtime",
+            "model": value("model", self._model),
+            "output_modalities": value("output_modalities", ["audio"]),
+            "audio": {"input": source, "output": sink},
+        }
+        if settings.get("voice") is not None:
+            sink["voice"] = settings["voice"]
+        for name in ("instructions", "parallel_tool_calls"):  # their null is sent, that of the others is not
+            if name in settings:
+                session[name] = settings[name]
+        for name in ("tool_choice", "reasoning"):
+            if settings.get(name) is not None:
+                session[name] = settings[name]
+        session.update(value("provider_data", {}))
+        for name in ("prompt", "tools"):
+            if settings.get(name) is not None:
+                session[name] = settings[name]
+        return session
+
+
+def read_settings(config: object) -> Settings:
+    """Check *config* and bring it into the flat form.
+
+    Raises:
+        ConfigError: A setting has a wrong type or value, or old and new names are mixed.
+    """
+    given = _named(config, "")
+    _refuse_mixture(given)
+    settings: Settings = {}
+    for name, (key, entry) in given.items():
+        if name == "audio":
+            settings |= _read_audio(entry, key)
+        elif name in _LEGACY:
+            _store(settings, _LEGACY[name], entry, key)
+        elif name in _RULES and name not in _NESTED:
+            if name != "voice" or settings.get("voice") is None:
+                _store(settings, name, entry, key)
+        else:
+            logger.warning("unknown setting %r was ignored; provider_data= sends further fields", key)
+    return settings
+
+
+Named: TypeAlias = dict[str, tuple[str, object]]
+"""Settings by their name in snake_case, with the path under which the user wrote them."""
+
+
+def _named(config: object, prefix: str) -> Named:
+    if isinstance(config, RealtimeSessionConfig):
+        config = {field.name: getattr(config, field.name) for field in attrs.fields(RealtimeSessionConfig)}
+    elif isinstance(config, WireModel):
+        config = _plain(config, prefix)
+    if not isinstance(config, Mapping):
+        raise _wrong(prefix or "configuration", "a mapping", config)
+    named: Named = {}
+    # What is nested comes first: audio.output.voice wins over voice.
+    for key, entry in sorted(cast("Mapping[Any, Any]", config).items(), key=lambda pair: pair[0] != "audio"):
+        if not isinstance(key, str):
+            raise ConfigError(f"the name of a setting is text, not {key!r}", key=prefix)
+        name, path = _snake(key), f"{prefix}{key}"
+        if entry is UNSET:
+            continue
+        if name in named:
+            raise ConfigError(f"{path}: given twice, also as {named[name][0]}", key=path)
+        named[name] = (path, entry)
+    return named
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1].lower(), name)
+
+
+def _refuse_mixture(given: Named) -> None:
+    legacy = [key for name, (key, _) in given.items() if name in _LEGACY]
+    new = [key for name, (key, _) in given.items() if name in ("audio", "output_modalities")]
+    if legacy and new:
+        raise ConfigError(f"{legacy[0]}: a name of the beta protocol cannot be mixed with {new[0]}", key=legacy[0])
+
+
+def _read_audio(audio: object, key: str) -> Settings:
+    settings: Settings = {}
+    if audio is None:
+        return settings
+    for side, (side_key, entries) in _named(audio, f"{key}.").items():
+        names = _AUDIO.get(side)
+        if names is None:
+            logger.warning("unknown setting %r was ignored", side_key)
+        elif entries is not None:
+            for name, (path, entry) in _named(entries, f"{side_key}.").items():
+                if name in names:
+                    _store(settings, names[name], entry, path)
+                else:
+                    logger.warning("unknown setting %r was ignored", path)
+    return settings
+
+
+def _store(settings: Settings, name: str, entry: object, key: str) -> None:
+    value = _RULES[name](_plain(entry, key), key)
+    if value is not UNSET:
+        settings[name] = value
+
+
+def _plain(value: object, key: str) -> Any:
+    """A copy of *value* in plain JSON, without what is `UNSET`."""
+    if isinstance(value, AudioFormat):
+        return value.to_wire()
+    if isinstance(value, WireModel):
+        from .codec import encode
+
+        return _plain(encode(value), key)
+    if isinstance(value, Mapping):
+        mapping = cast("Mapping[object, object]", value)
+        return {str(name): _plain(entry, f"{key}.{name}") for name, entry in mapping.items() if entry is not UNSET}
+    if isinstance(value, list | tuple):
+        entries = cast("Sequence[object]", value)
+        return [_plain(entry, f"{key}[{index}]") for index, entry in enumerate(entries)]
+    if isinstance(value, float) and not math.isfinite(value) and not key.endswith(".rate"):
+        raise _wrong(key, "a finite number", value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)  # of an enumeration, its value
+    if isinstance(value, int | float):
+        return int(value) if isinstance(value, int) else float(value)
+    raise _wrong(key, "a value that JSON knows", value)
+
+
+# Rules
+
+
+def _wrong(key: str, expected: str, value: object) -> ConfigError:
+    return ConfigError(f"{key}: {expected} expected, not {value!r:.80}", key=key)
+
+
+def _of(*kinds: type, expected: str) -> Rule:
+    """A rule that accepts null and values of these types; `True` is no number."""
+
+    def check(value: Any, key: str) -> Any:
+        if value is not None and type(value) not in kinds:
+            raise _wrong(key, expected, value)
+        return value
+
+    return check
+
+
+_text = _of(str, expected="text")
+_object = _of(dict, expected="a mapping")
+_list = _of(list, expected="a list")
+
+
+def _texts(value: Any, key: str) -> Any:
+    entries: list[Any] = _list(value, key) or []
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, str):
+            raise _wrong(f"{key}[{index}]", "text", entry)
+    return value
+
+
+def _format(value: Any, key: str) -> Any:
+    if value is None or value == "":
+        return None
+    audio_format = AudioFormat.parse(value, key=key)
+    if not isinstance(value, dict):
+        return audio_format.to_wire()
+    mapping = cast("dict[str, Any]", value)
+    if "rate" in mapping and mapping["rate"] is None:
+        raise _wrong(f"{key}.rate", "a whole number of samples per second", None)
+    return mapping
+
+
+def _turn_detection(value: Any, key: str) -> Any:
+    """Both spellings are understood; where both are given, camelCase wins unless it is null."""
+    if _object(value, key) is None:
+        return None
+    rest = cast("dict[str, Any]", value)
+    found: dict[str, Any] = {}
+    for name in _TURN_DETECTION:
+        camel = re.sub(r"_(\w)", lambda match: match[1].upper(), name)
+        wire, other = rest.pop(name, UNSET), rest.pop(camel, UNSET)
+        chosen = wire if other is None or other is UNSET else other
+        if chosen is not UNSET:
+            found[name] = chosen
+    return {**found, **rest} or UNSET
+
+
+_TURN_DETECTION = (
+    "create_response",
+    "interrupt_response",
+    "prefix_padding_ms",
+    "silence_duration_ms",
+    "idle_timeout_ms",
+    "model_version",
+)
+
+
+def _prompt(value: Any, key: str) -> Any:
+    if _object(value, key) is None:
+        return None
+    given = cast("dict[str, Any]", value)
+    prompt: dict[str, Any] = {}
+    for wire, names in {
+        "id": ("promptId", "prompt_id", "id"),
+        "version": ("version",),
+        "variables": ("variables",),
+    }.items():
+        for name in names:
+            if name in given:
+                prompt.setdefault(wire, given[name])
+    return prompt
+
+
+def _tracing(value: Any, key: str) -> Any:
+    if value == "auto":
+        return value
+    return _of(dict, expected='"auto" or a mapping')(value, key)
+
+
+def _tools(value: Any, key: str) -> Any:
+    if _list(value, key) is None:
+        return None
+    return [tool_payload(tool, f"{key}[{index}]") for index, tool in enumerate(value)]
+
+
+_RULES: Mapping[str, Rule] = {
+    "model": _text,
+    "instructions": _text,
+    "output_modalities": _texts,
+    "input_format": _format,
+    "noise_reduction": _object,
+    "transcription": _object,
+    "turn_detection": _turn_detection,
+    "output_format": _format,
+    "voice": _of(str, dict, expected="text or a mapping"),
+    "speed": _of(int, float, expected="a number"),
+    "tool_choice": _of(str, dict, expected="text or a mapping"),
+    "tools": _tools,
+    "parallel_tool_calls": _of(bool, expected="True or False"),
+    "reasoning": _object,
+    "prompt": _prompt,
+    "tracing": _tracing,
+    "provider_data": _object,
+}
+
+_AUDIO: Mapping[str, Mapping[str, str]] = {
+    "input": {
+        "format": "input_format",
+        "noise_reduction": "noise_reduction",
+        "transcription": "transcription",
+        "turn_detection": "turn_detection",
+    },
+    "output": {"format": "output_format", "voice": "voice", "speed": "speed"},
+}
+
+_NESTED = {flat for names in _AUDIO.values() for flat in names.values()} - {"voice"}
+
+_LEGACY: Mapping[str, str] = {
+    "modalities": "output_modalities",
+    "input_audio_format": "input_format",
+    "output_audio_format": "output_format",
+    "input_audio_transcription": "transcription",
+    "turn_detection": "turn_detection",
+    "input_audio_noise_reduction": "noise_reduction",
+    "speed": "speed",
+}

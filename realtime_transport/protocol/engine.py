@@ -1,0 +1,308 @@
+"""The rules of the Realtime protocol for a client, without I/O.
+
+The engine is told what happens (`Engine.receive_message`, the calls of the user, `Engine.handle_timer`) and when
+(``now``, seconds of a monotonic clock), and says what follows: events for the application (`Engine.take_events`) and
+messages for the server (`Engine.take_messages`). It is the same for every wire; what differs is its `EnginePolicy`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from realtime_transport.errors import LocalProtocolError, NotConnectedError, RemoteProtocolError, UnsupportedOperation
+
+from . import requests
+from .codec import dumps
+from .config import DEFAULT_MODEL, SessionConfigInput, SessionSettings
+from .events import ErrorEvent, FunctionCallEvent, ItemUpdateEvent, McpApprovalRequestEvent
+from .history import HistoryEditor
+from .interruption import Interrupter
+from .outgoing import Lane, Outgoing, lane_of
+from .output import Interest, Output
+from .playback import PlaybackLedger
+from .policy import CLIENT_PLAYBACK, EnginePolicy
+from .realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem, RealtimeToolCallItem, realtime_item
+from .receiver import Receiver
+from .sequencer import ResponseSequencer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from typing_extensions import Buffer
+
+    from .objects import ServerError
+    from .responses import ResponseCreateParams
+    from .session import Session
+    from .wire import ClientEvent, Event
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """One client of the Realtime protocol.
+
+    Calls of the user raise at once, and then nothing has changed; what the server sends never raises.
+
+    Args:
+        new_id: Makes an id that is unique on its connection, from what it is for (``"response_create"``).
+        model: The model that ``session.update`` names.
+        session_config: The configuration to open the session with.
+        policy: What is special about the wire.
+        create_timeout: Seconds to wait for an answer to ``response.create``; ``None`` waits for ever.
+
+    Raises:
+        ConfigError: *session_config* has a setting of a wrong type or value.
+    """
+
+    def __init__(
+        self,
+        *,
+        new_id: Callable[[str], str],
+        model: str = DEFAULT_MODEL,
+        session_config: SessionConfigInput | None = None,
+        policy: EnginePolicy = CLIENT_PLAYBACK,
+        create_timeout: float | None = 30.0,
+    ) -> None:
+        self._policy = policy
+        self._open = False
+        self._create_timeout = create_timeout
+        self._output = Output()
+        self._settings = SessionSettings(model, policy.default_format)
+        self._initial_update = self._settings.start(session_config or {})
+        self._sequencer = ResponseSequencer(new_id, create_timeout)
+        self._ledger = PlaybackLedger(policy.playback_reported, policy.played_slack_ms)
+        self._history = HistoryEditor(new_id)
+        self._interrupter = Interrupter(policy, self._sequencer, self._ledger, self._output)
+        self._receiver = Receiver(
+            self._settings, self._sequencer, self._ledger, self._history, self._interrupter, self._output
+        )
+
+    # What the connection reads
+
+    @property
+    def ready(self) -> bool:
+        """``session.created`` has come on this connection."""
+        return self._receiver.ready
+
+    @property
+    def session(self) -> Session | None:
+        """The session as the server last described it."""
+        return self._receiver.session
+
+    @property
+    def last_error(self) -> ServerError | None:
+        """What the server last reported on this connection: the reason, if it closes now."""
+        return self._receiver.last_error
+
+    @property
+    def model(self) -> str:
+        """The model; a new one counts from the next ``session.update``."""
+        return self._settings.model
+
+    @model.setter
+    def model(self, model: str) -> None:
+        self._settings.model = model
+
+    @property
+    def tracing(self) -> Any:
+        """The tracing that the connection was opened with; `UNSET` if its configuration did not say."""
+        return self._settings.tracing
+
+    def wants(self, interest: Interest) -> None:
+        """Build from now on only events of the classes that *interest* accepts.
+
+        Its answers are remembered: call this again whenever one changes.
+        """
+        self._output.set_interest(interest)
+
+    def next_sequence(self) -> int:
+        """A place in the order of events, for an event that the connection itself tells."""
+        return self._output.next_sequence()
+
+    def take_events(self) -> list[Event]:
+        """The events since the last call, in order.
+
+        The events in ``preceded_by`` of an event are not among them: they belong directly before it.
+        """
+        return self._output.take_events()
+
+    def take_messages(self) -> list[Outgoing]:
+        """The messages to send since the last call, in order."""
+        return self._output.take_messages()
+
+    # Network and time
+
+    def connection_opened(self, now: float) -> None:
+        """The connection is open: the session is configured at once."""
+        self._reset()
+        self._open = True
+        self._output.send({"type": "session.update", "session": self._initial_update})
+
+    def receive_message(self, data: str | bytes, now: float) -> None:
+        """A message has come. Never raises.
+
+        Args:
+            data: A text message as text; a binary one as bytes.
+            now: The time.
+        """
+        self._receiver.receive(data, now)
+        self._send_create(now)
+
+    def receive_eof(self, now: float) -> None:
+        """The connection has ended. What waited for it is dropped; the session remains to be read."""
+        session, error = self._receiver.session, self._receiver.last_error
+        self._reset()
+        self._receiver.session, self._receiver.last_error = session, error
+
+    def get_timer(self) -> float | None:
+        """When `handle_timer` is to be called, if nothing happens before."""
+        return self._sequencer.deadline
+
+    def handle_timer(self, now: float) -> None:
+        """Act on the deadlines that have passed."""
+        given_up = self._sequencer.handle_timer(now)
+        if given_up is not None:
+            error = RemoteProtocolError(f"response.create was not answered within {self._create_timeout} s")
+            self._output.emit(ErrorEvent(error=error, event_id=given_up))
+        self._send_create(now)
+
+    # The user
+
+    def send_event(self, event: ClientEvent | Mapping[str, Any], now: float) -> None:
+        """Send a client event as it is; a ``response.create`` waits until it may go out."""
+        self._require_open()
+        message = requests.client_event(event)
+        text = dumps(message)
+        if message["type"] == "response.create":
+            # A copy: what waits must not change under the caller's hands.
+            self._sequencer.request(orjson.loads(text), manual=True)
+            self._send_create(now)
+            return
+        if message["type"] == "response.cancel":
+            self._sequencer.begin_cancel(now)
+        self._output.send_text(text, lane_of(message))
+
+    def send_message(
+        self,
+        message: requests.RealtimeUserInput,
+        other_event_data: Mapping[str, Any] | None,
+        trigger_response: bool,
+        now: float,
+    ) -> None:
+        """Add a message of the user, and let the model answer if *trigger_response*."""
+        self._require_open()
+        self._add_item(requests.user_message(message, other_event_data), trigger_response, now)
+
+    def add_image(self, image: str, trigger_response: bool, now: float) -> None:
+        """Add an image (a ``data:`` URI) as a message of the user, and let the model answer if *trigger_response*."""
+        self.send_message(requests.user_image(image), None, trigger_response, now)
+
+    def send_audio(self, audio: Buffer, commit: bool, now: float) -> None:
+        """Append *audio* to the input buffer, and end the user's turn if *commit*."""
+        if self._policy.audio_refused is not None:
+            raise UnsupportedOperation(self._policy.audio_refused)
+        self._require_open()
+        self._output.send_text(requests.append_text(audio), Lane.AUDIO)
+        if commit:
+            self._output.send({"type": "input_audio_buffer.commit"})
+
+    def send_function_call_output(
+        self, call: FunctionCallEvent | Mapping[str, Any], output: str, start_response: bool, now: float
+    ) -> None:
+        """Answer a function call, and let the model go on if *start_response*."""
+        self._require_open()
+        answered = requests.function_call(call)
+        self._add_item(requests.function_output(answered.call_id, output), start_response, now)
+        if answered.id:
+            item = RealtimeToolCallItem(
+                item_id=answered.id,
+                name=answered.name,
+                arguments=answered.arguments,
+                status="completed",
+                output=output,
+                previous_item_id=answered.previous_item_id,
+            )
+            self._output.emit(ItemUpdateEvent(item=item))
+
+    def send_mcp_response(
+        self,
+        request: RealtimeMcpCallApprovalRequestItem | McpApprovalRequestEvent | Mapping[str, Any],
+        approved: bool,
+        now: float,
+        reason: str | None = None,
+    ) -> None:
+        """Allow or refuse an MCP call, perhaps with a reason."""
+        self._require_open()
+        self._output.send(requests.mcp_response(request, approved, reason))
+
+    def update_session_config(self, config: SessionConfigInput, reset: bool, now: float) -> None:
+        """Change the session: *config* on top of what this connection last sent, or of the defaults if *reset*."""
+        self._require_open()
+        self._output.send({"type": "session.update", "session": self._settings.update(config, reset=reset)})
+
+    def build_session_payload(self, config: SessionConfigInput) -> dict[str, Any]:
+        """The ``session`` that *config* alone gives, completed by the defaults. Nothing is sent."""
+        return self._settings.preview(config)
+
+    def request_response(self, options: ResponseCreateParams | Mapping[str, Any] | None, now: float) -> None:
+        """Let the model answer; *options* are for this answer only.
+
+        Requests without options that wait are answered together, others each for itself.
+        """
+        self._require_open()
+        if options is None:
+            self._sequencer.request({"type": "response.create"}, manual=False)
+        else:
+            event = orjson.loads(dumps({"type": "response.create", "response": options}))
+            self._sequencer.request(event, manual=True)
+        self._send_create(now)
+
+    def reset_history(
+        self,
+        old: Sequence[RealtimeItem | Mapping[str, Any]],
+        new: Sequence[RealtimeItem | Mapping[str, Any]],
+        now: float,
+    ) -> None:
+        """Turn the history *old* of the conversation into *new*."""
+        self._require_open()
+        for event in self._history.plan([realtime_item(item) for item in old], [realtime_item(item) for item in new]):
+            self._output.send(event)
+
+    def cancel_response(self, now: float) -> None:
+        """Stop the active response, if there is one. What was received of it may be played."""
+        self._require_open()
+        self._interrupter.cancel(now)
+
+    def interrupt(self, cancel_ongoing_response: bool, now: float) -> None:
+        """Stop the model, and playback. Without a connection this does nothing."""
+        if self._open:
+            self._interrupter.interrupt(now, cancel=cancel_ongoing_response)
+
+    def audio_played(self, item_id: str, content_index: int, samples: int, now: float) -> None:
+        """*samples* samples of a content part, counted from its beginning, have reached the listener."""
+        if samples < 0:
+            raise LocalProtocolError(f"{samples} samples cannot have been played")
+        self._ledger.report(item_id, content_index, samples)
+
+    def _add_item(self, event: dict[str, Any], answer: bool, now: float) -> None:
+        text = dumps(event)
+        if answer:
+            self._sequencer.request({"type": "response.create"}, manual=False)
+        self._output.send_text(text, Lane.DATA)
+        self._send_create(now)
+
+    def _send_create(self, now: float) -> None:
+        create = self._sequencer.take(now)
+        if create is not None:
+            self._output.send(create)
+
+    def _require_open(self) -> None:
+        if not self._open:
+            raise NotConnectedError("there is no open connection: connect first")
+
+    def _reset(self) -> None:
+        self._open = False
+        for machine in (self._sequencer, self._ledger, self._history, self._interrupter, self._receiver):
+            machine.reset()

@@ -1,0 +1,345 @@
+"""What the messages of the server mean: the events that an application reads.
+
+For each message of the server the stream holds first the typed server event (one of
+`realtime_transport.protocol.server_events`), then the events of this module. ``event_name`` is the name that the
+JavaScript SDK uses for the same thing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import attrs
+
+from realtime_transport.errors import DecodeError, RealtimeError
+
+from .objects import ServerError
+from .values import UNSET, Unset
+from .wire import Event, ServerEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .items import Item
+    from .realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem, RealtimeMcpCallItem
+    from .responses import Response
+
+__all__ = [
+    "AudioDoneEvent",
+    "AudioEvent",
+    "AudioInterruptedEvent",
+    "AudioTranscriptDeltaEvent",
+    "ConnectedEvent",
+    "ConnectionChangeEvent",
+    "ConnectionStatus",
+    "DisconnectedEvent",
+    "ErrorEvent",
+    "Event",
+    "FunctionCallEvent",
+    "ItemDeletedEvent",
+    "ItemUpdateEvent",
+    "McpApprovalRequestEvent",
+    "McpToolCallCompletedEvent",
+    "McpToolsListedEvent",
+    "OutputTextDeltaEvent",
+    "SemanticEvent",
+    "ServerError",
+    "TurnDoneEvent",
+    "TurnStartedEvent",
+    "Usage",
+    "UsageUpdateEvent",
+]
+
+ConnectionStatus = Literal["connecting", "connected", "disconnecting", "disconnected"]
+
+
+@attrs.frozen(kw_only=True)
+class SemanticEvent(Event):
+    """Base class of the events that are not messages of the server."""
+
+    event_name: ClassVar[str] = ""
+
+
+@attrs.frozen(kw_only=True)
+class AudioEvent(SemanticEvent):
+    """Audio of the model.
+
+    Attributes:
+        data: Raw samples in the session's output format; for ``audio/pcm``, 16-bit little-endian mono.
+        response_id: The response it belongs to; empty if the server did not say.
+        item_id: The item it belongs to; empty if the server did not say.
+        content_index: The content part of the item.
+        output_index: The place of the item in the response.
+        raw: The message as it was received.
+    """
+
+    event_name: ClassVar[str] = "audio"
+    is_audio: ClassVar[bool] = True
+
+    data: bytes = attrs.field(repr=False)
+    response_id: str
+    item_id: str
+    content_index: int = 0
+    output_index: int = 0
+    raw: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=False, repr=False)
+
+    @property
+    def server_event(self) -> ServerEvent:
+        """The typed server event, built on demand."""
+        from .codec import decode_server_event
+
+        return decode_server_event(dict(self.raw), self.sequence)[0]
+
+
+@attrs.frozen(kw_only=True)
+class AudioDoneEvent(SemanticEvent):
+    """All audio of a content part has been received. It may still be playing."""
+
+    event_name: ClassVar[str] = "audio_done"
+
+    response_id: str = ""
+    item_id: str = ""
+    content_index: int = 0
+    output_index: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class AudioInterruptedEvent(SemanticEvent):
+    """The model was interrupted: stop playing.
+
+    It is told ahead of everything that has not been delivered yet; the audio that it withdraws is never delivered.
+
+    Attributes:
+        withdraws: The responses whose undelivered audio is taken back.
+        preceded_by: The server event that caused it, if one did; it is delivered just before this event.
+    """
+
+    event_name: ClassVar[str] = "audio_interrupted"
+
+    # The two are class attributes of all other events.
+    withdraws: frozenset[str] | None = frozenset()  # pyright: ignore[reportIncompatibleVariableOverride]
+    preceded_by: tuple[Event, ...] = attrs.field(default=(), eq=False, repr=False)  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+@attrs.frozen(kw_only=True)
+class AudioTranscriptDeltaEvent(SemanticEvent):
+    """More text of what the model is saying."""
+
+    event_name: ClassVar[str] = "audio_transcript_delta"
+
+    delta: str
+    item_id: str = ""
+    response_id: str = ""
+    content_index: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class OutputTextDeltaEvent(SemanticEvent):
+    """More text of what the model is writing."""
+
+    event_name: ClassVar[str] = "output_text_delta"
+
+    delta: str
+    item_id: str = ""
+    response_id: str = ""
+    content_index: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class FunctionCallEvent(SemanticEvent):
+    """The model calls a function. Answer it with ``send_function_call_output``.
+
+    Told once for each call, however often the server repeats the item.
+
+    Attributes:
+        id: The item of the call.
+        call_id: What the answer refers to.
+        name: The function.
+        arguments: JSON text, as the model wrote it; an `ErrorEvent` went before if it is not JSON.
+        response_id: The response that the call belongs to.
+        previous_item_id: The item before the call, where known.
+    """
+
+    event_name: ClassVar[str] = "function_call"
+
+    id: str = ""
+    call_id: str = ""
+    name: str = ""
+    arguments: str = ""
+    response_id: str = ""
+    previous_item_id: str | Unset | None = UNSET
+
+
+@attrs.frozen(kw_only=True)
+class ItemUpdateEvent(SemanticEvent):
+    """An item of the conversation is new or has changed."""
+
+    event_name: ClassVar[str] = "item_update"
+
+    item: RealtimeItem
+
+
+@attrs.frozen(kw_only=True)
+class ItemDeletedEvent(SemanticEvent):
+    """An item has left the conversation."""
+
+    event_name: ClassVar[str] = "item_deleted"
+
+    item_id: str
+
+
+@attrs.frozen(kw_only=True)
+class McpToolsListedEvent(SemanticEvent):
+    """An MCP server has told its tools.
+
+    Attributes:
+        server_label: The MCP server; empty if the message did not say.
+        tools: The tools, as they stand in the message.
+    """
+
+    event_name: ClassVar[str] = "mcp_tools_listed"
+
+    server_label: str
+    tools: Sequence[Any]
+
+
+@attrs.frozen(kw_only=True)
+class McpApprovalRequestEvent(SemanticEvent):
+    """An MCP call waits for approval. Answer it with ``send_mcp_response``."""
+
+    event_name: ClassVar[str] = "mcp_approval_request"
+
+    item: RealtimeMcpCallApprovalRequestItem
+
+
+@attrs.frozen(kw_only=True)
+class McpToolCallCompletedEvent(SemanticEvent):
+    """The server has finished an MCP call."""
+
+    event_name: ClassVar[str] = "mcp_tool_call_completed"
+
+    item: RealtimeMcpCallItem
+
+
+@attrs.frozen(kw_only=True)
+class Usage:
+    """Tokens of one response.
+
+    Attributes:
+        total_tokens: The server's own total; the sum of the other two where it gave none.
+        input_tokens_details: What the input consists of, under the server's names.
+        output_tokens_details: What the output consists of, under the server's names.
+    """
+
+    requests: int = 1
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    input_tokens_details: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    output_tokens_details: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+
+
+@attrs.frozen(kw_only=True)
+class UsageUpdateEvent(SemanticEvent):
+    """A response has ended; its tokens."""
+
+    event_name: ClassVar[str] = "usage_update"
+
+    usage: Usage
+
+
+@attrs.frozen(kw_only=True)
+class TurnStartedEvent(SemanticEvent):
+    """The model starts a response.
+
+    Attributes:
+        response_id: Empty if the server did not say.
+        raw: The message as it was received.
+    """
+
+    event_name: ClassVar[str] = "turn_started"
+
+    response_id: str = ""
+    raw: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=False, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class TurnDoneEvent(SemanticEvent):
+    """A response has ended. Audio may still be playing.
+
+    Attributes:
+        response_id: Empty if the server did not say.
+        status: ``"completed"``, ``"cancelled"``, ``"failed"`` or ``"incomplete"``; `UNSET` or ``None`` if not said.
+        output: The items of the response.
+        usage: Its tokens.
+        response: The whole response, if the message held one.
+        raw: The message as it was received.
+    """
+
+    event_name: ClassVar[str] = "turn_done"
+
+    response_id: str = ""
+    status: str | Unset | None = UNSET
+    output: Sequence[Item] = ()
+    usage: Usage = attrs.field(factory=Usage)
+    response: Response | None = attrs.field(default=None, repr=False)
+    raw: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=False, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class ErrorEvent(SemanticEvent):
+    """Something went wrong; unless a close follows, the connection goes on.
+
+    Attributes:
+        error: What the server reported, or what we found wrong with a message of the server, or an error of ours.
+        raw: The message in question: an object, or text (or bytes) that could not be read.
+        event_id: The client event that caused it, if that is known.
+    """
+
+    event_name: ClassVar[str] = "error"
+
+    error: ServerError | RealtimeError
+    raw: Mapping[str, Any] | str | bytes | None = attrs.field(default=None, eq=False, repr=False)
+
+    event_id: str | None = None
+
+    @property
+    def path(self) -> str:
+        """Where the fault lies, as a dotted path; empty where that is not known."""
+        if isinstance(self.error, DecodeError):
+            return self.error.path
+        param = self.error.param if isinstance(self.error, ServerError) else None
+        return param if isinstance(param, str) else ""
+
+
+@attrs.frozen(kw_only=True)
+class ConnectionChangeEvent(SemanticEvent):
+    """The status of the connection has changed."""
+
+    event_name: ClassVar[str] = "connection_change"
+
+    status: ConnectionStatus
+
+
+@attrs.frozen(kw_only=True)
+class ConnectedEvent(SemanticEvent):
+    """The connection is open."""
+
+    event_name: ClassVar[str] = "connected"
+
+
+@attrs.frozen(kw_only=True)
+class DisconnectedEvent(SemanticEvent):
+    """The connection has ended.
+
+    Attributes:
+        code: The WebSocket close code; ``None`` if there was no close frame.
+        reason: The reason that the peer gave, possibly empty.
+        error: What ended the connection, if it did not end by our wish.
+    """
+
+    event_name: ClassVar[str] = "disconnected"
+
+    code: int | None = None
+    reason: str = ""
+    error: RealtimeError | None = None

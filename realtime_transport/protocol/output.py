@@ -1,0 +1,81 @@
+"""Where the engine puts what follows from its inputs, until the connection takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from .codec import dumps
+from .outgoing import Lane, Outgoing, lane_of
+from .server_events import ResponseOutputAudioDelta
+from .wire import Event
+
+__all__ = ["Interest", "Output"]
+
+Interest = Callable[[type[Event]], bool]
+"""Says whether anybody wants events of a class."""
+
+
+def all_but_audio_delta(kind: type[Event]) -> bool:
+    """The default interest: `AudioEvent` holds what the typed audio delta does, and is cheaper."""
+    return kind is not ResponseOutputAudioDelta
+
+
+@attrs.define(eq=False)
+class Output:
+    """Events for the application and messages for the server, each in order."""
+
+    _interest: Interest = all_but_audio_delta
+    _answers: dict[type[Event], bool] = attrs.field(factory=dict[type[Event], bool], init=False)
+    _events: list[Event] = attrs.field(factory=list[Event], init=False)
+    _messages: list[Outgoing] = attrs.field(factory=list[Outgoing], init=False)
+    _sequence: int = attrs.field(default=0, init=False)
+
+    def set_interest(self, interest: Interest) -> None:
+        """Ask *interest* from now on. Its answers are remembered."""
+        self._interest = interest
+        self._answers.clear()
+
+    def wanted(self, kind: type[Event]) -> bool:
+        """Whether anybody wants events of the class *kind*; nothing else is built."""
+        answer = self._answers.get(kind)
+        if answer is None:
+            answer = self._answers[kind] = self._interest(kind)
+        return answer
+
+    def next_sequence(self) -> int:
+        """The place of the next event in the true order."""
+        self._sequence += 1
+        return self._sequence
+
+    def emit(self, event: Event) -> None:
+        """Tell *event*, if it is wanted, as the next in order."""
+        if self.wanted(type(event)):
+            self._sequence += 1
+            # Frozen for everybody else: the place is not known before the event is told.
+            object.__setattr__(event, "sequence", self._sequence)
+            self._events.append(event)
+
+    def emit_numbered(self, event: Event) -> None:
+        """Tell *event*, which is wanted and has its place already."""
+        self._events.append(event)
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send *message* in the lane of its type."""
+        self._messages.append(Outgoing(dumps(message), lane_of(message)))
+
+    def send_text(self, text: str, lane: Lane) -> None:
+        """Send *text*, which is a message already."""
+        self._messages.append(Outgoing(text, lane))
+
+    def take_events(self) -> list[Event]:
+        """The events since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def take_messages(self) -> list[Outgoing]:
+        """The messages since the last call."""
+        messages, self._messages = self._messages, []
+        return messages

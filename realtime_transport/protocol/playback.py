@@ -1,0 +1,207 @@
+"""What of the model's audio has been heard.
+
+The server produces audio faster than it plays and believes that all of it was heard until it is told otherwise. The
+ledger counts what was received and what was played, in samples, and says at an interruption where to cut.
+
+Positions are reported (by a sink, by Twilio's marks, by the user). Before the first report they are estimated: the
+time since the first audio of the latest part, and that part only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from realtime_transport.audio.formats import AudioFormat
+
+__all__ = ["Interruption", "PlaybackLedger", "Truncation"]
+
+MAX_PARTS = 256
+"""Parts that wait to be played, or responses to remember, before the oldest is forgotten: hours of speech."""
+
+
+@attrs.frozen(kw_only=True)
+class Truncation:
+    """Where to cut a content part: nothing after *audio_end_ms* was heard."""
+
+    item_id: str
+    content_index: int
+    audio_end_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class Interruption:
+    """What an interruption means for the audio.
+
+    Attributes:
+        truncations: What to cut, in the order of playback.
+        response_ids: Responses that may have audio on the way to a listener.
+    """
+
+    truncations: tuple[Truncation, ...]
+    response_ids: frozenset[str]
+
+
+@attrs.define(eq=False)
+class _Part:
+    item_id: str
+    content_index: int
+    audio_format: AudioFormat
+    first_at: float
+    received: int = 0  # bytes
+    played: int = 0  # samples
+    done: bool = False
+
+    @property
+    def received_samples(self) -> int:
+        return self.audio_format.samples_in(self.received)
+
+    @property
+    def received_ms(self) -> int:
+        return self.received * 1000 // self.audio_format.bytes_per_second
+
+    @property
+    def fully_played(self) -> bool:
+        return self.done and self.played >= self.received_samples
+
+    def elapsed_us(self, now: float) -> int:
+        # Clocks count in floats: 0.15 s may read 0.14999999.
+        return round((now - self.first_at) * 1_000_000)
+
+    def truncate_at(self, audio_end_ms: int) -> Truncation:
+        bounded = max(0, min(audio_end_ms, self.received_ms))
+        return Truncation(item_id=self.item_id, content_index=self.content_index, audio_end_ms=bounded)
+
+
+@attrs.define(eq=False)
+class PlaybackLedger:
+    """Counts audio per content part.
+
+    Args:
+        reported: Positions are reported from the start; otherwise from the first report on.
+        slack_ms: Added to a reported position.
+    """
+
+    _reported: bool = False
+    _slack_ms: int = 0
+    session_format: AudioFormat = attrs.field(default=AudioFormat.PCM24K, init=False)
+    _parts: dict[tuple[str, int], _Part] = attrs.field(factory=dict[tuple[str, int], _Part], init=False)
+    _latest: _Part | None = attrs.field(default=None, init=False)
+    _formats: dict[str, AudioFormat] = attrs.field(factory=dict[str, AudioFormat], init=False)
+    _sounding: dict[str, bool] = attrs.field(factory=dict[str, bool], init=False)  # response id: still running
+    _discarded: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
+
+    @property
+    def idle(self) -> bool:
+        """There is nothing that an interruption could cut."""
+        return not self._parts
+
+    def begin_response(self, response_id: str, audio_format: AudioFormat | None) -> None:
+        """A response begins, possibly with a format of its own."""
+        self._formats[response_id] = audio_format or self.session_format
+        _bound(self._formats)
+
+    def end_response(self, response_id: str) -> None:
+        """A response has ended: no audio of it will come any more."""
+        self._formats.pop(response_id, None)
+        self._discarded.pop(response_id, None)
+        if response_id in self._sounding:
+            self._sounding[response_id] = False
+
+    def discards(self, response_id: str) -> bool:
+        """Audio of this response comes too late."""
+        return response_id in self._discarded
+
+    def discard(self, response_id: str) -> None:
+        """Whatever audio still comes of this response comes too late. Without an id nothing can be told apart."""
+        if response_id:
+            self._discarded[response_id] = None
+            _bound(self._discarded)
+
+    def receive(self, response_id: str, item_id: str, content_index: int, size: int, now: float) -> None:
+        """*size* bytes of audio have come."""
+        part = self._latest
+        if part is None or part.item_id != item_id or part.content_index != content_index:
+            part = self._begin_part(response_id, item_id, content_index, now)
+        part.received += size
+
+    def finish_part(self, item_id: str, content_index: int) -> None:
+        """All audio of a part has come."""
+        part = self._parts.get((item_id, content_index))
+        if part is not None:
+            part.done = True
+            self._drop_if_played(part)
+
+    def report(self, item_id: str, content_index: int, samples: int) -> None:
+        """*samples* samples of a part, counted from its beginning, have been played. Unknown parts are ignored."""
+        self._reported = True
+        part = self._parts.get((item_id, content_index))
+        if part is not None:
+            part.played = max(part.played, samples)
+            self._drop_if_played(part)
+
+    def interrupt(self, now: float) -> Interruption | None:
+        """Playback stops here. The ledger is empty afterwards; ``None`` if it was before."""
+        if not self._parts:
+            return None
+        truncations = self._reported_cuts() if self._reported else self._estimated_cut(now)
+        for response_id, running in self._sounding.items():
+            if running:
+                self.discard(response_id)
+        interruption = Interruption(truncations=truncations, response_ids=frozenset(self._sounding))
+        self._parts.clear()
+        self._sounding.clear()
+        self._latest = None
+        return interruption
+
+    def reset(self) -> None:
+        """Forget everything: the connection is gone."""
+        for table in (self._parts, self._formats, self._sounding, self._discarded):
+            table.clear()
+        self._latest = None
+
+    def _begin_part(self, response_id: str, item_id: str, content_index: int, now: float) -> _Part:
+        self._sounding.setdefault(response_id, True)
+        _bound(self._sounding)
+        key = (item_id, content_index)
+        part = self._parts.get(key)
+        if part is None:
+            if not self._reported:
+                # Without reports all that came before counts as heard.
+                self._parts.clear()
+            audio_format = self._formats.get(response_id, self.session_format)
+            part = self._parts[key] = _Part(item_id, content_index, audio_format, now)
+            _bound(self._parts)
+        self._latest = part
+        return part
+
+    def _drop_if_played(self, part: _Part) -> None:
+        if self._reported and part.fully_played:
+            del self._parts[part.item_id, part.content_index]
+            if self._latest is part:
+                self._latest = None
+
+    def _reported_cuts(self) -> tuple[Truncation, ...]:
+        cuts: list[Truncation] = []
+        for part in self._parts.values():
+            # Of the parts that have not begun, only the first can be playing already.
+            begun = part.played > 0 or not cuts
+            played_ms = part.audio_format.ms(part.played) + self._slack_ms
+            cuts.append(part.truncate_at(played_ms if begun else 0))
+        return tuple(cuts)
+
+    def _estimated_cut(self, now: float) -> tuple[Truncation, ...]:
+        part = self._latest
+        if part is None:
+            return ()
+        elapsed_us = part.elapsed_us(now)
+        if part.done and elapsed_us * part.audio_format.bytes_per_second >= part.received * 1_000_000:
+            # Probably all of it was heard, and a truncation would wipe the transcript.
+            return ()
+        return (part.truncate_at(elapsed_us // 1000),)
+
+
+def _bound(table: dict[Any, Any]) -> None:
+    if len(table) > MAX_PARTS:
+        del table[next(iter(table))]

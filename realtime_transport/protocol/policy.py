@@ -1,0 +1,40 @@
+"""In what the wires differ: who plays the audio, and therefore how an interruption is expressed."""
+
+from __future__ import annotations
+
+import attrs
+
+from realtime_transport.audio.formats import AudioFormat
+
+__all__ = ["CLIENT_PLAYBACK", "SERVER_PLAYBACK", "EnginePolicy"]
+
+
+@attrs.frozen(kw_only=True)
+class EnginePolicy:
+    """How the engine behaves on one kind of wire.
+
+    Attributes:
+        truncates: We play the audio, so only we know what was heard: an interruption truncates what was not.
+        clears_output: The server plays the audio: an interruption asks it to drop what it has not played yet.
+        interrupts_on_speech: Speech that the server detects interrupts the model.
+        playback_reported: Positions will be reported from the start, by a sink or by marks: what was not reported
+            was not heard. Otherwise positions are estimated until the first report.
+        played_slack_ms: Added to a reported position, for reports that lag behind what is heard.
+        audio_refused: Why audio cannot be sent on this wire; ``None`` if it can.
+        default_format: The audio format, both ways, of a session that names none.
+    """
+
+    truncates: bool = True
+    clears_output: bool = False
+    interrupts_on_speech: bool = True
+    playback_reported: bool = False
+    played_slack_ms: int = 0
+    audio_refused: str | None = None
+    default_format: AudioFormat = AudioFormat.PCM24K
+
+
+CLIENT_PLAYBACK = EnginePolicy()
+"""WebSocket: audio comes as messages."""
+
+SERVER_PLAYBACK = EnginePolicy(truncates=False, clears_output=True)
+"""WebRTC and SIP: the server sends audio at the pace of playback and truncates by itself."""

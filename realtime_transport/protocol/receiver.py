@@ -1,0 +1,296 @@
+"""What the messages of the server do."""
+
+from __future__ import annotations
+
+import binascii
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+import pybase64
+
+from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.errors import DecodeError
+
+from . import server_events as server
+from .codec import decode_server_event, loads
+from .events import AudioEvent, ErrorEvent, FunctionCallEvent
+from .objects import ServerError
+from .projection import PROJECTIONS, item_to_retrieve
+from .session import RealtimeSession, Session, TranscriptionSession, TranslationSession
+from .tracing import tracing_to_send
+from .values import UNSET
+from .wire import FieldProblem, ServerEvent, WireObject
+
+if TYPE_CHECKING:
+    from .config import SessionSettings
+    from .history import HistoryEditor
+    from .interruption import Interrupter
+    from .output import Output
+    from .playback import PlaybackLedger
+    from .sequencer import ResponseSequencer
+
+__all__ = ["Receiver"]
+
+logger = logging.getLogger("realtime_transport")
+
+MAX_PROBLEMS = 8
+"""Values of the wrong type that are reported of one message; it may hold a million of them."""
+
+MAX_CALLS = 1024
+"""Function calls remembered so that none is told twice."""
+
+AUDIO_DELTA = server.ResponseOutputAudioDelta.type
+
+CLASSES: Mapping[str, type[ServerEvent]] = {cls.type: cls for cls in server.SERVER_EVENTS}
+
+
+@attrs.define(eq=False)
+class Receiver:
+    """Reads messages, tells what they mean, and moves the machines.
+
+    Attributes:
+        ready: ``session.created`` has come.
+        session: The session as the server last described it.
+        last_error: What the server last reported: the reason, if it closes now.
+    """
+
+    _settings: SessionSettings
+    _sequencer: ResponseSequencer
+    _ledger: PlaybackLedger
+    _history: HistoryEditor
+    _interrupter: Interrupter
+    _output: Output
+    ready: bool = attrs.field(default=False, init=False)
+    session: Session | None = attrs.field(default=None, init=False)
+    last_error: ServerError | None = attrs.field(default=None, init=False)
+    _told_calls: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
+
+    def receive(self, data: str | bytes, now: float) -> None:
+        """Handle one message. Never raises: what cannot be read becomes an `ErrorEvent`."""
+        try:
+            raw = loads(data)
+        except DecodeError as error:
+            self._handle_garbage(data, error)
+            return
+        if raw["type"] == AUDIO_DELTA:
+            self._receive_audio(raw, now)
+        else:
+            self._receive_event(raw, now)
+
+    def reset(self) -> None:
+        """Forget what belongs to a connection."""
+        self.ready, self.session, self.last_error = False, None, None
+        self._told_calls.clear()
+
+    def _handle_garbage(self, data: str | bytes, error: DecodeError) -> None:
+        if isinstance(data, bytes):
+            # The protocol has no binary messages, though some servers send theirs as such. These bytes are none.
+            logger.warning("a binary message of %d bytes was ignored: %s", len(data), error)
+        else:
+            self._output.emit(ErrorEvent(error=error, raw=data))
+
+    # Audio: most of the messages, and nearly all of the bytes. No class of the wire is built unless somebody wants it.
+
+    def _receive_audio(self, raw: dict[str, Any], now: float) -> None:
+        get = raw.get
+        response_id: Any = get("response_id")
+        item_id: Any = get("item_id")
+        content_index: Any = get("content_index")
+        delta: Any = get("delta")
+        usual = type(response_id) is str and type(item_id) is str and type(content_index) is int
+        output = self._output
+        if not usual or output.wanted(server.ResponseOutputAudioDelta):
+            self._tell_audio_delta(raw)
+            response_id = response_id if isinstance(response_id, str) else ""
+            item_id = item_id if isinstance(item_id, str) else ""
+            content_index = content_index if isinstance(content_index, int) else 0
+        if delta is None or self._ledger.discards(response_id):
+            return
+        try:
+            data = pybase64.b64decode(delta, validate=True)
+        except (binascii.Error, TypeError, ValueError) as error:
+            reason = DecodeError(f"audio that is not base64: {error}", path="delta", message_type=AUDIO_DELTA)
+            output.emit(ErrorEvent(error=reason, raw=raw))
+            return
+        if item_id:
+            self._ledger.receive(response_id, item_id, content_index, len(data), now)
+        if output.wanted(AudioEvent):
+            output_index: Any = get("output_index")
+            output.emit(
+                AudioEvent(
+                    data=data,
+                    response_id=response_id,
+                    item_id=item_id,
+                    content_index=content_index,
+                    output_index=output_index if type(output_index) is int else 0,
+                    raw=raw,
+                )
+            )
+
+    def _tell_audio_delta(self, raw: dict[str, Any]) -> None:
+        event, problems = decode_server_event(raw)
+        self._output.emit(event)
+        # An odd "delta" is reported as audio that cannot be read.
+        self._report(event, tuple(problem for problem in problems if problem.path != "delta"))
+
+    # Everything else
+
+    def _receive_event(self, raw: dict[str, Any], now: float) -> None:
+        cls = CLASSES.get(raw["type"], server.UnknownServerEvent)
+        if not self._concerns(cls):
+            return
+        event, problems = decode_server_event(raw)
+        if cls is not server.InputAudioBufferSpeechStarted or not self._handle_speech(event, now):
+            self._output.emit(event)
+        if cls is not server.Error:  # whatever it holds, it is told as an error anyway
+            self._report(event, problems)
+        self._project(event)
+        handler = _HANDLERS.get(cls)
+        if handler is not None:
+            handler(self, event, now)
+        item_id = item_to_retrieve(event)
+        if item_id is not None:
+            self._output.send({"type": "conversation.item.retrieve", "item_id": item_id})
+
+    def _concerns(self, cls: type[ServerEvent]) -> bool:
+        return cls in _HANDLERS or cls in PROJECTIONS or cls in _ALSO_NEEDED or self._output.wanted(cls)
+
+    def _report(self, event: ServerEvent, problems: tuple[FieldProblem, ...]) -> None:
+        for problem in problems[:MAX_PROBLEMS]:
+            reason = f"{problem.path}: {problem.expected} expected, not {problem.got}"
+            error = DecodeError(reason, path=problem.path, message_type=event.type)
+            self._output.emit(ErrorEvent(error=error, raw=event.raw))
+
+    def _project(self, event: ServerEvent) -> None:
+        projection = PROJECTIONS.get(type(event))
+        if projection is None or not any(map(self._output.wanted, projection.produces)):
+            return
+        for told in projection.project(event):
+            if not isinstance(told, FunctionCallEvent) or self._is_new(told):
+                self._output.emit(told)
+
+    def _is_new(self, call: FunctionCallEvent) -> bool:
+        key = call.call_id or call.id
+        if key in self._told_calls:
+            return False
+        self._told_calls[key] = None
+        if len(self._told_calls) > MAX_CALLS:
+            del self._told_calls[next(iter(self._told_calls))]
+        return True
+
+    # Handlers: what an event does to the machines.
+
+    def _handle_speech(self, event: ServerEvent, now: float) -> bool:
+        # The interruption goes ahead of all that waits, and takes its cause along.
+        object.__setattr__(event, "sequence", self._output.next_sequence())
+        return self._interrupter.handle_speech(now, event)
+
+    def _session_created(self, event: server.SessionCreated, now: float) -> None:
+        self.ready = True
+        self._keep_session(event.session)
+        reported = _dig(event.raw, "session").get("tracing")
+        tracing = tracing_to_send(self._settings.tracing, reported)
+        if tracing is UNSET:
+            logger.warning("the session has a tracing configuration already; the one asked for was not sent")
+        else:
+            self._output.send({"type": "session.update", "session": {"type": "realtime", "tracing": tracing}})
+
+    def _session_updated(self, event: server.SessionUpdated, now: float) -> None:
+        self._keep_session(event.session)
+        audio = _dig(event.raw, "session", "audio")
+        self._ledger.session_format = _output_format(_dig(audio, "output").get("format")) or AudioFormat.PCM24K
+        cancels = _dig(audio, "input", "turn_detection").get("interrupt_response")
+        self._interrupter.server_cancels = None if cancels is None else bool(cancels)
+
+    def _keep_session(self, session: object) -> None:
+        if isinstance(session, RealtimeSession | TranscriptionSession | TranslationSession):
+            self.session = session
+
+    def _response_created(self, event: server.ResponseCreated, now: float) -> None:
+        response = _dig(event.raw, "response")
+        response_id = response.get("id")
+        self._interrupter.active_id = response_id if isinstance(response_id, str) and response_id else None
+        if self._interrupter.active_id is not None:
+            audio_format = _output_format(_dig(response, "audio", "output").get("format"))
+            self._ledger.begin_response(self._interrupter.active_id, audio_format)
+        self._sequencer.handle_created(now)
+
+    def _response_done(self, event: server.ResponseDone, now: float) -> None:
+        response_id = _dig(event.raw, "response").get("id")
+        if isinstance(response_id, str):
+            self._ledger.end_response(response_id)
+        self._interrupter.active_id = None
+        self._sequencer.handle_done(now)
+
+    def _audio_done(self, event: server.ResponseOutputAudioDone, now: float) -> None:
+        if isinstance(event.item_id, str):
+            index = event.content_index
+            self._ledger.finish_part(event.item_id, index if isinstance(index, int) else 0)
+
+    def _item_added(self, event: server.ConversationItemAdded, now: float) -> None:
+        item_id = event.item.id if isinstance(event.item, WireObject) else None
+        if isinstance(item_id, str):
+            self._history.handle_added(item_id)
+
+    def _item_deleted(self, event: server.ConversationItemDeleted, now: float) -> None:
+        if isinstance(event.item_id, str):
+            self._history.handle_deleted(event.item_id)
+
+    def _error(self, event: server.Error, now: float) -> None:
+        error = event.error
+        if not isinstance(error, ServerError):
+            error = ServerError(message=error if isinstance(error, str) else UNSET)
+        self.last_error = error
+        code = error.code if isinstance(error.code, str) else None
+        event_id = error.event_id if isinstance(error.event_id, str) else None
+        self._output.emit(ErrorEvent(error=error, raw=event.raw, event_id=event_id))
+        if event_id is not None:
+            self._history.handle_error(event_id)
+        self._sequencer.handle_error(code, event_id, now)
+
+
+_HANDLERS: Mapping[type[ServerEvent], Callable[[Receiver, Any, float], None]] = {
+    server.SessionCreated: Receiver._session_created,  # pyright: ignore[reportPrivateUsage]
+    server.SessionUpdated: Receiver._session_updated,  # pyright: ignore[reportPrivateUsage]
+    server.ResponseCreated: Receiver._response_created,  # pyright: ignore[reportPrivateUsage]
+    server.ResponseDone: Receiver._response_done,  # pyright: ignore[reportPrivateUsage]
+    server.ResponseOutputAudioDone: Receiver._audio_done,  # pyright: ignore[reportPrivateUsage]
+    server.ConversationItemAdded: Receiver._item_added,  # pyright: ignore[reportPrivateUsage]
+    server.ConversationItemDeleted: Receiver._item_deleted,  # pyright: ignore[reportPrivateUsage]
+    server.Error: Receiver._error,  # pyright: ignore[reportPrivateUsage]
+}
+
+_ALSO_NEEDED = frozenset(
+    {
+        server.InputAudioBufferSpeechStarted,
+        server.ConversationItemInputAudioTranscriptionCompleted,
+        server.ConversationItemTruncated,
+        server.ResponseMcpCallInProgress,
+        server.McpListToolsInProgress,
+    }
+)
+"""Events that make us send something."""
+
+
+def _dig(value: object, *names: str) -> Mapping[str, Any]:
+    """The object that is found in *value* under *names*, one inside the other; empty if there is none."""
+    for name in names:
+        value = cast("Mapping[str, Any]", value).get(name) if isinstance(value, Mapping) else None
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def _output_format(value: object) -> AudioFormat | None:
+    """The format that the server names. What is not known counts as linear audio at 24 kHz."""
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        kind, rate = cast("Mapping[str, Any]", value).get("type"), cast("Mapping[str, Any]", value).get("rate")
+        if kind in ("audio/pcmu", "audio/pcma"):
+            return AudioFormat.PCMU if kind == "audio/pcmu" else AudioFormat.PCMA
+        if kind == "audio/pcm" and isinstance(rate, int) and rate > 0:
+            return AudioFormat(encoding="audio/pcm", rate=rate)
+    elif isinstance(value, str) and value.startswith("g711_"):
+        return AudioFormat.PCMU if value == "g711_ulaw" else AudioFormat.PCMA
+    return AudioFormat.PCM24K

@@ -1,0 +1,231 @@
+"""When ``response.create`` may go out.
+
+A conversation has one active response at a time, and a create that finds one is refused. So creates wait here: at most
+one is in flight, the next goes out when the response it led to has ended. Requests that the SDK makes by itself
+("answer now") coalesce while they wait; requests with settings of their own stay separate and in order.
+
+Other creates, above all those of the server's turn detection, cannot be told from ours: ``response.created`` does not
+say what caused it. Hence a create counts as accepted when any response begins, and is taken back if an error names it
+later.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from realtime_transport.errors import LocalProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["BUSY_CODE", "Phase", "ResponseSequencer"]
+
+BUSY_CODE = "conversation_already_has_active_response"
+"""The server's code for a create that came while a response was active."""
+
+CREATE_CODE = "response_create"
+"""Part of the codes that can only mean a ``response.create``."""
+
+MAX_WAITING = 1000
+"""Requests that may wait. Each stands for a whole answer of the model: more than this is a loop gone wild."""
+
+
+class Phase(enum.Enum):
+    """What is known about the active response."""
+
+    IDLE = enum.auto()
+    """None is active."""
+    CREATING = enum.auto()
+    """A create is in flight."""
+    REFUSED = enum.auto()
+    """The server says that one is active of which we have not heard."""
+    ACTIVE = enum.auto()
+    """One is active."""
+    CANCELLING = enum.auto()
+    """One is active and was told to stop."""
+
+
+class Input(enum.Enum):
+    """What can happen."""
+
+    SENT = enum.auto()
+    CREATED = enum.auto()
+    DONE = enum.auto()
+    FAILED = enum.auto()
+    BUSY = enum.auto()
+    CANCEL = enum.auto()
+    TIMEOUT = enum.auto()
+
+
+# A pair that is missing changes nothing; a CANCEL that is missing is not sent.
+TRANSITIONS: dict[tuple[Phase, Input], Phase] = {
+    (Phase.IDLE, Input.SENT): Phase.CREATING,
+    (Phase.IDLE, Input.CREATED): Phase.ACTIVE,
+    (Phase.CREATING, Input.CREATED): Phase.ACTIVE,
+    (Phase.CREATING, Input.DONE): Phase.IDLE,
+    (Phase.CREATING, Input.FAILED): Phase.IDLE,
+    (Phase.CREATING, Input.BUSY): Phase.REFUSED,
+    (Phase.CREATING, Input.TIMEOUT): Phase.IDLE,
+    (Phase.REFUSED, Input.CREATED): Phase.ACTIVE,
+    (Phase.REFUSED, Input.DONE): Phase.IDLE,
+    (Phase.REFUSED, Input.CANCEL): Phase.CANCELLING,
+    (Phase.REFUSED, Input.TIMEOUT): Phase.IDLE,
+    (Phase.ACTIVE, Input.DONE): Phase.IDLE,
+    (Phase.ACTIVE, Input.CANCEL): Phase.CANCELLING,
+    (Phase.CANCELLING, Input.CREATED): Phase.ACTIVE,
+    (Phase.CANCELLING, Input.DONE): Phase.IDLE,
+    (Phase.CANCELLING, Input.TIMEOUT): Phase.IDLE,
+}
+
+# Phases that must not last for ever. A response itself may take as long as it takes.
+_TIMED = frozenset({Phase.CREATING, Phase.REFUSED, Phase.CANCELLING})
+
+
+@attrs.define(eq=False)
+class _Request:
+    event: dict[str, Any]
+    manual: bool
+    count: int = 1  # automatic requests that this one stands for
+    event_id: str = ""
+
+
+@attrs.define(eq=False)
+class ResponseSequencer:
+    """Decides which ``response.create`` goes out when. Does not send: `take` gives what is to be sent.
+
+    Args:
+        new_id: Makes an event id; called when the create goes out, if it has none.
+        timeout: Seconds to wait for an answer of the server; ``None`` waits for ever.
+    """
+
+    _new_id: Callable[[str], str]
+    _timeout: float | None = 30.0
+    _phase: Phase = attrs.field(default=Phase.IDLE, init=False)
+    _deadline: float | None = attrs.field(default=None, init=False)
+    _waiting: deque[_Request] = attrs.field(factory=deque[_Request], init=False)
+    _last: _Request | None = attrs.field(default=None, init=False)  # sent, and may still turn out to have failed
+
+    @property
+    def phase(self) -> Phase:
+        """What is known about the active response."""
+        return self._phase
+
+    @property
+    def active(self) -> bool:
+        """A response is active, as far as we know."""
+        return self._phase in (Phase.ACTIVE, Phase.CANCELLING)
+
+    @property
+    def deadline(self) -> float | None:
+        """When `handle_timer` wants to be called."""
+        return self._deadline
+
+    def request(self, event: Mapping[str, Any], *, manual: bool) -> None:
+        """Ask for a response.
+
+        Args:
+            event: The ``response.create``.
+            manual: It has settings of its own and must not be merged with others.
+
+        Raises:
+            LocalProtocolError: Too many wait already.
+        """
+        if not manual and self._waiting and not self._waiting[-1].manual:
+            self._waiting[-1].count += 1
+            return
+        if len(self._waiting) >= MAX_WAITING:
+            raise LocalProtocolError(f"{MAX_WAITING} requests for a response wait already")
+        self._waiting.append(_Request(dict(event), manual))
+
+    def take(self, now: float) -> dict[str, Any] | None:
+        """The create that is to be sent now, if any. It counts as sent."""
+        if self._phase is not Phase.IDLE or not self._waiting:
+            return None
+        request = self._last = self._waiting.popleft()
+        given = request.event.get("event_id")
+        request.event_id = given if isinstance(given, str) else self._new_id("response_create")
+        self._apply(Input.SENT, now)
+        return {**request.event, "event_id": request.event_id}
+
+    def begin_cancel(self, now: float) -> bool:
+        """Whether a ``response.cancel`` makes sense now. If so, it counts as sent."""
+        if (self._phase, Input.CANCEL) not in TRANSITIONS:
+            return False
+        self._apply(Input.CANCEL, now)
+        return True
+
+    def handle_created(self, now: float) -> None:
+        """A response has begun."""
+        self._apply(Input.CREATED, now)
+
+    def handle_done(self, now: float) -> None:
+        """A response has ended."""
+        self._last = None
+        self._apply(Input.DONE, now)
+
+    def handle_error(self, code: str | None, event_id: str | None, now: float) -> None:
+        """The server has reported an error, perhaps about a create of ours."""
+        if not self._is_about_last(code, event_id):
+            return
+        if code == BUSY_CODE:
+            self._take_back(self._last)
+            self._apply(Input.BUSY, now)
+        else:
+            self._take_back_rest(self._last)
+            self._apply(Input.FAILED, now)
+        self._last = None
+
+    def handle_timer(self, now: float) -> str | None:
+        """Act on a deadline that has passed.
+
+        Returns:
+            The event id of a create that was given up, if one was.
+        """
+        if self._deadline is None or now < self._deadline:
+            return None
+        given_up = self._last.event_id if self._last is not None and self._phase is Phase.CREATING else None
+        if given_up is not None:
+            self._take_back_rest(self._last)
+            self._last = None
+        self._apply(Input.TIMEOUT, now)
+        return given_up
+
+    def reset(self) -> None:
+        """Forget everything: the connection is gone, and what waited with it."""
+        self._phase, self._deadline, self._last = Phase.IDLE, None, None
+        self._waiting.clear()
+
+    def _apply(self, happened: Input, now: float) -> None:
+        phase = TRANSITIONS.get((self._phase, happened), self._phase)
+        if phase is not self._phase:
+            self._phase = phase
+            timed = phase in _TIMED and self._timeout is not None
+            self._deadline = now + self._timeout if timed and self._timeout is not None else None
+
+    def _is_about_last(self, code: str | None, event_id: str | None) -> bool:
+        if self._last is None:
+            return False
+        if event_id:
+            return event_id == self._last.event_id
+        # Some errors do not name their cause. Only these codes can mean nothing but a create.
+        return code == BUSY_CODE or (self._phase is Phase.CREATING and code is not None and CREATE_CODE in code)
+
+    def _take_back(self, request: _Request | None) -> None:
+        """Put *request* before all that wait."""
+        if request is None:
+            return
+        first = self._waiting[0] if self._waiting else None
+        if not request.manual and first is not None and not first.manual:
+            first.count += request.count
+        else:
+            self._waiting.appendleft(request)
+
+    def _take_back_rest(self, request: _Request | None) -> None:
+        """Keep what *request* stood for besides itself: those asked later and deserve a try of their own."""
+        if request is not None and request.count > 1:
+            request.count -= 1
+            self._take_back(request)
