@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import traceback
+import tracemalloc
 from random import Random
 from typing import Any
 
@@ -403,6 +404,24 @@ def test_data_deeper_than_any_stack_neither_fails_to_decode_nor_to_encode() -> N
     assert encoded["y"] is deep
     assert encoded["error"]["type"] is encoded["error"]["x"] is deep
     assert repr(event)
+
+
+def test_a_server_that_invents_types_does_not_fill_the_memory() -> None:
+    def decode(number: int) -> None:
+        kind = str(number) * 200
+        decode_server_event({"type": kind, "event_id": "e"})
+        decode_item({"type": kind})
+        decode_item({"type": "message", "role": kind, "content": [{"type": kind}]})
+
+    decode(0)
+    tracemalloc.start()
+    try:
+        for number in range(1000, 3000):
+            decode(number)
+        left, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert left < 200_000
 
 
 # Values
