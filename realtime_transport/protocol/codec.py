@@ -190,7 +190,7 @@ def _problems(classes: tuple[type[WireModel], ...], raw: dict[str, Any]) -> tupl
 @functools.cache
 def _converter(tolerance: Tolerance) -> Converter:
     """Build the converter; its hooks are made one class at a time, when the first object of a class comes."""
-    import cattrs  # Here, because it takes longer to import than this whole package.
+    import cattrs  # Here: who only writes configuration or reads help need not wait for it.
 
     converter = cattrs.Converter(detailed_validation=False)
     converter.register_structure_hook_factory(_is_wire_model, functools.partial(_class_hook, tolerance))
