@@ -15,7 +15,8 @@ import anyio
 import anyio.lowlevel
 import attrs
 
-from ..errors import ConnectionLost, ConsumerTooSlow, NotConnectedError, RealtimeError
+from realtime_transport.errors import ConnectionLost, ConsumerTooSlow, NotConnectedError, RealtimeError
+
 from .keepalive import KeepAlive
 from .link import KeepAliveLink, LinkClosed
 from .outbox import Outbox, OutboxStatistics
@@ -23,7 +24,8 @@ from .outbox import Outbox, OutboxStatistics
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from ..clock import Clock
+    from realtime_transport.clock import Clock
+
     from .interface import Engine, Outgoing
     from .link import Link
     from .subscription import Hub, SubscriptionStatistics
@@ -110,6 +112,7 @@ class Connection:
         timeouts: Timeouts,
         max_outbox_bytes: int,
         pumps: Sequence[tuple[str, Callable[[], Awaitable[None]]]] = (),
+        before_receive: Callable[[], None] = lambda: None,
     ) -> None:
         self._link = link
         self._engine = engine
@@ -117,6 +120,7 @@ class Connection:
         self._clock = clock
         self._timeouts = timeouts
         self._pumps = pumps
+        self._before_receive = before_receive
         self._outbox = Outbox(max_outbox_bytes)
         self._timer_deadline: float | None = None
         self._timer_wake = anyio.Event()
@@ -216,6 +220,7 @@ class Connection:
                 while True:
                     messages = await link.receive()
                     now = clock.now()
+                    self._before_receive()
                     for message in messages:
                         engine.receive_message(message, now)
                         received[1] += len(message)

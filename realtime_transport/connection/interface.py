@@ -6,7 +6,7 @@ nothing else of the protocol, so that another protocol can use the same wires.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     import enum
@@ -21,24 +21,25 @@ class Event(Protocol):
     is_audio: ClassVar[bool]
     """Whether this is audio: counted in bytes, and withdrawn when its turn is interrupted."""
 
-    @property
-    def withdraws(self) -> frozenset[str] | None:
-        """Turns (`AudioChunk.response_id`) whose undelivered audio is taken back; ``None`` for most events."""
-        ...
+    withdraws: ClassVar[frozenset[str] | None]
+    """Turns (`AudioChunk.response_id`) whose undelivered audio is taken back; ``None`` for most events."""
 
-    @property
-    def preceded_by(self) -> Sequence[Event]:
-        """For an event that withdraws: the events that caused it. They are delivered just before it."""
-        ...
+    preceded_by: ClassVar[tuple[Any, ...]]
+    """For an event that withdraws: the events that caused it. They are delivered just before it."""
 
 
 class AudioChunk(Event, Protocol):
     """An event that carries audio (`Event.is_audio`)."""
 
     @property
-    def data(self) -> bytes: ...
+    def audio_bytes(self) -> int:
+        """How much audio it carries."""
+        ...
+
     @property
-    def response_id(self) -> str: ...
+    def response_id(self) -> Any:
+        """The turn it belongs to."""
+        ...
 
 
 class Outgoing(Protocol):

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from ..errors import ConnectionLost
+from realtime_transport.errors import ConnectionLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..clock import Clock
+    from realtime_transport.clock import Clock
+
     from .link import KeepAliveLink
 
 __all__ = ["KeepAlive"]

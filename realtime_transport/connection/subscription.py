@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
 import attrs
 from anyio.abc import ObjectReceiveStream
 
-from ..errors import ConsumerTooSlow
+from realtime_transport.errors import ConsumerTooSlow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -156,7 +156,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
             event: Event = self._head.popleft()
         elif audio and (not control or audio[0][0] < control[0][0]):
             chunk = audio.popleft()[1]
-            self._audio_bytes -= len(chunk.data)
+            self._audio_bytes -= chunk.audio_bytes
             event = chunk
         elif control:
             event = control.popleft()[1]
@@ -200,7 +200,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         if event.is_audio:
             chunk = cast("AudioChunk", event)
             self._audio.append((self._count, chunk))
-            self._audio_bytes += len(chunk.data)
+            self._audio_bytes += chunk.audio_bytes
             if self._audio_bytes > self._limits.max_audio_bytes:
                 self._audio_overflow()
         else:
@@ -219,7 +219,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         """Forget the undelivered audio of *turns*."""
         kept = deque(entry for entry in self._audio if entry[1].response_id not in turns)
         if len(kept) != len(self._audio):
-            left = sum(len(chunk.data) for _, chunk in kept)
+            left = sum(chunk.audio_bytes for _, chunk in kept)
             self._withdrawn_bytes += self._audio_bytes - left
             self._audio, self._audio_bytes = kept, left
 
@@ -242,7 +242,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
                 unit="bytes",
             )
         while self._audio and self._audio_bytes > limits.max_audio_bytes:
-            size = len(self._audio.popleft()[1].data)
+            size = self._audio.popleft()[1].audio_bytes
             self._audio_bytes -= size
             self._dropped += 1
             self._dropped_bytes += size
@@ -261,7 +261,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
 
 @attrs.define(eq=False)
 class _Route:
-    subscription: Subscription[object]
+    subscription: Subscription[Any]
     accepts: Callable[[type[Event]], bool]
 
 
@@ -299,9 +299,9 @@ class Hub:
         self._by_class.clear()
         self._on_change()
 
-    def subscribe(self, accepts: Callable[[type[Event]], bool], limits: SubscriptionLimits) -> Subscription[object]:
+    def subscribe(self, accepts: Callable[[type[Event]], bool], limits: SubscriptionLimits) -> Subscription[Any]:
         """Open a subscription to the classes that *accepts* names, from now on."""
-        subscription: Subscription[object] = Subscription(limits, self._forget)
+        subscription: Subscription[Any] = Subscription(limits, self._forget)
         if self._end is not None:
             subscription.end(self._end)
         else:
@@ -314,7 +314,7 @@ class Hub:
         self._taps.append(tap)
         self._changed()
 
-    def _forget(self, subscription: Subscription[object]) -> None:
+    def _forget(self, subscription: Subscription[Any]) -> None:
         self._routes = [route for route in self._routes if route.subscription is not subscription]
         self._changed()
 
@@ -354,10 +354,10 @@ class Hub:
     def _interrupt(self, event: Event, turns: frozenset[str]) -> None:
         for tap in self._taps:
             tap.withdraw(turns)
-        news = (*event.preceded_by, event)
+        news: tuple[Event, ...] = (*event.preceded_by, event)
         for route in self._routes:
             route.subscription.withdraw(turns)
-            wanted = [piece for piece in news if route.accepts(type(piece))]
+            wanted = [piece for piece in news if route.accepts(cast("type[Event]", type(piece)))]
             if wanted:
                 route.subscription.put_first(wanted)
 

@@ -184,12 +184,18 @@ class ResponseOutputAudioDelta(ServerEvent):
     """
 
     type: ClassVar[str] = "response.output_audio.delta"
+    is_audio: ClassVar[bool] = True
 
     response_id: str | Unset | None = UNSET
     item_id: str | Unset | None = UNSET
     output_index: int | Unset | None = UNSET
     content_index: int | Unset | None = UNSET
     delta: str | Unset | None = UNSET
+
+    @property
+    def audio_bytes(self) -> int:
+        """About how much audio ``delta`` holds, in bytes."""
+        return len(self.delta) * 3 // 4 if isinstance(self.delta, str) else 0
 
 
 @wire_model

@@ -11,13 +11,13 @@ import anyio
 import attrs
 import orjson
 
-from ..connection.link import LinkClosed
+from realtime_transport.connection.link import LinkClosed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
     from typing import Any
 
-    from ..transports.options import ConnectRequest
+    from realtime_transport.transports.options import ConnectRequest
 
 __all__ = ["MemoryLink", "MemoryServer"]
 
@@ -54,11 +54,12 @@ class MemoryServer:
 
     @asynccontextmanager
     async def connector(self, request: ConnectRequest) -> AsyncGenerator[MemoryLink]:
-        """Open a link to this server, as a transport's ``connector``."""
+        """Open a link to this server, as a transport's ``connector``. What was sent before arrives at once."""
         self.requests.append(request)
-        self._closed = self.closed_with = None
-        self._waiting.clear()
+        self.closed_with = None
         yield MemoryLink(self)
+        self._closed = None
+        self._waiting.clear()
 
     def send(self, *events: Mapping[str, Any] | str | bytes) -> None:
         """Send messages, which arrive with one read; a mapping as JSON."""

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 import anyio
 import attrs
 
-from ..connection.connection import Connection, ConnectionEnd
-from ..errors import ConnectError, ConnectionLost, RealtimeError, SetupTimeout
-from ..protocol.events import ConnectedEvent, ConnectionChangeEvent, DisconnectedEvent, ErrorEvent
+from realtime_transport.connection.connection import Connection, ConnectionEnd
+from realtime_transport.errors import ConnectError, ConnectionLost, RealtimeError, SetupTimeout
+from realtime_transport.protocol.events import ConnectedEvent, ConnectionChangeEvent, DisconnectedEvent, ErrorEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
-    from ..connection.interface import Event
-    from ..connection.link import Link
-    from ..connection.subscription import Hub
-    from ..protocol.engine import Engine
-    from ..protocol.events import ConnectionStatus
+    from realtime_transport.connection.interface import Event
+    from realtime_transport.connection.link import Link
+    from realtime_transport.connection.subscription import Hub
+    from realtime_transport.protocol.engine import Engine
+    from realtime_transport.protocol.events import ConnectionStatus
+
+    from .media import Media
     from .options import Connector, ConnectRequest, Settings
 
 __all__ = ["Attempt"]
@@ -33,9 +35,10 @@ class Attempt:
         connector: Opens the link.
         engine: The rules of the protocol, fresh for this connection.
         old_model: The model to go back to if the link does not open.
-        pumps: The audio pumps, by name.
+        media: The audio ends.
         status: Where it stands.
         connection: The connection, once the link is open.
+        settled: Whether the model asked for is to stay.
         done: Set when everything has been let go.
     """
 
@@ -44,10 +47,11 @@ class Attempt:
     prepare: Callable[[], Awaitable[ConnectRequest]]
     connector: Connector
     engine: Engine
+    media: Media
     old_model: str
-    pumps: Sequence[tuple[str, Callable[[], Awaitable[None]]]] = ()
     status: ConnectionStatus = "disconnected"
     connection: Connection | None = None
+    settled: bool = False
     done: anyio.Event = attrs.field(factory=anyio.Event)
     _opening: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
     _opened: anyio.Event = attrs.field(factory=anyio.Event)
@@ -102,7 +106,8 @@ class Attempt:
             clock=self.settings.clock,
             timeouts=self.settings.timeouts,
             max_outbox_bytes=self.settings.max_outbox_bytes,
-            pumps=self.pumps,
+            pumps=self.media.pumps(),
+            before_receive=self.media.refresh,
         )
         self._set_status("connected")
         self.hub.publish([ConnectedEvent(sequence=self.engine.next_sequence())])

@@ -10,8 +10,8 @@ import anyio
 import anyio.lowlevel
 import attrs
 
-from ..connection.subscription import Hub, Subscription
-from ..errors import (
+from realtime_transport.connection.subscription import Hub, Subscription, SubscriptionLimits
+from realtime_transport.errors import (
     ConnectError,
     ConnectionLost,
     LocalProtocolError,
@@ -19,15 +19,17 @@ from ..errors import (
     SetupTimeout,
     UnsupportedOperation,
 )
-from ..protocol.config import DEFAULT_MODEL, SessionSettings
-from ..protocol.engine import Engine
-from ..protocol.events import ErrorEvent, ServerError
-from ..protocol.policy import CLIENT_PLAYBACK, EnginePolicy
-from ..protocol.server_events import ResponseOutputAudioDelta, SessionCreated
+from realtime_transport.protocol.config import DEFAULT_MODEL, SessionSettings
+from realtime_transport.protocol.engine import Engine
+from realtime_transport.protocol.events import AudioEvent
+from realtime_transport.protocol.policy import CLIENT_PLAYBACK, EnginePolicy
+from realtime_transport.protocol.server_events import ResponseOutputAudioDelta, SessionCreated
+
 from .attempt import Attempt
+from .media import Media
 from .opening import build_url, resolve_api_key
 from .options import ConnectOptions, ConnectRequest, Settings
-from .sending import SendingTransport
+from .sending import SendingTransport, audio_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -35,8 +37,9 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskStatus
 
-    from ..connection.connection import Connection, ConnectionStatistics
-    from ..protocol.events import ConnectionStatus, Event
+    from realtime_transport.connection.connection import Connection, ConnectionStatistics
+    from realtime_transport.protocol.events import ConnectionStatus, Event
+
     from .options import ApiKey, Connector, SessionConfig, TransportOptions
 
 __all__ = ["ConnectionState", "OpenAIRealtimeBase"]
@@ -101,6 +104,7 @@ class OpenAIRealtimeBase(SendingTransport):
         self._engine: Engine | None = None
         self._stream: Subscription[Event] | None = None
         self._state = ConnectionState(status="disconnected")
+        self._muted = None if self._settings.audio_source is None else False
 
     _policy: ClassVar[EnginePolicy] = CLIENT_PLAYBACK
     """What is special about the wire: who plays the audio, what may be sent."""
@@ -141,7 +145,7 @@ class OpenAIRealtimeBase(SendingTransport):
     @property
     def muted(self) -> bool | None:
         """Whether the audio source is muted; ``None`` without one: then the caller decides what to send."""
-        return None
+        return self._muted
 
     def statistics(self) -> ConnectionStatistics:
         """Counters of the current connection.
@@ -194,16 +198,19 @@ class OpenAIRealtimeBase(SendingTransport):
         async with anyio.create_task_group() as tasks:
             # The exceptions of the block and of the run leave this group by hand: it would wrap them.
             try:
-                async with _subscription(attempt.hub, self._settings, SessionCreated, ErrorEvent) as setup:
+                async with _subscription(attempt.hub, _of(SessionCreated), self._settings.limits) as setup:
                     await tasks.start(self._run_beside, attempt, lost, name="realtime connection")
                     if wait_for_session:
                         await self._wait_for_session(setup, attempt)
+                attempt.settled = True
                 yield self
             except GeneratorExit:
                 raise
             except BaseException as exc:  # noqa: BLE001 - raised again below
                 failure = exc
             attempt.close(discard=failure is not None)
+        if not attempt.settled:
+            self._model = attempt.old_model
         if failure is not None:
             raise failure
         if lost and not attempt.told:
@@ -254,11 +261,12 @@ class OpenAIRealtimeBase(SendingTransport):
             )
         settings = self._settings
         model = options.model or self._model
+        policy = attrs.evolve(self._policy, playback_reported=settings.audio_sink is not None)
         engine = Engine(
             new_id=_new_id,
             model=model,
             session_config=options.initial_session_config,
-            policy=self._policy,
+            policy=policy,
             create_timeout=settings.create_timeout,
         )
         hub = self._hub
@@ -270,15 +278,25 @@ class OpenAIRealtimeBase(SendingTransport):
             self._state = ConnectionState(status="connecting", url=request.url, call_id=options.call_id)
             return request
 
+        async def send_captured(audio: bytes) -> None:
+            connection, _ = self._open_connection()
+            await connection.send(audio_size(audio), lambda now: engine.send_audio(audio, False, now))
+
+        session = self.build_session_payload(options.initial_session_config or {})
+        media = Media.build(settings, session, engine, send_captured, muted=bool(self._muted))
         attempt = Attempt(
             settings=settings,
             hub=hub,
             prepare=prepare,
             connector=self._connector,
             engine=engine,
+            media=media,
             old_model=self._model,
         )
-        self._stream = hub.subscribe(_by_default, settings.limits)
+        tap = media.tap()
+        if tap is not None:
+            hub.add_tap(tap)
+        self._stream = hub.subscribe(self._by_default, settings.limits)
         self._model, self._engine, self._attempt = model, engine, attempt
         return attempt
 
@@ -301,19 +319,13 @@ class OpenAIRealtimeBase(SendingTransport):
 
     async def _wait_for_session(self, setup: Subscription[Event], attempt: Attempt) -> None:
         timeout, clock = self._settings.session_timeout, self._settings.clock
-        said: ServerError | None = None
         try:
             with clock.move_on_at(None if timeout is None else clock.now() + timeout):
-                async for event in setup:
-                    match event:
-                        case SessionCreated():
-                            return
-                        case ErrorEvent(error=ServerError() as error):
-                            said = error
-                        case _:
-                            pass
+                async for _ in setup:
+                    return
                 raise ConnectError("the server closed the connection before the session was ready")
         except ConnectionLost as exc:
+            said = attempt.engine.last_error
             code = said.code if said is not None and said.code else exc.reason or None
             what = f": {said.message}" if said is not None else ""
             raise ConnectError(f"{exc} before the session was ready{what}", code=code) from exc
@@ -356,8 +368,16 @@ class OpenAIRealtimeBase(SendingTransport):
         Without types it gives what iterating the transport gives: everything but the typed audio delta. Opened
         before a connect, it belongs to that connection.
         """
-        async with _subscription(self._hub, self._settings, *types) as subscription:
+        accepts = _of(*types) if types else self._by_default
+        async with _subscription(self._hub, accepts, self._settings.limits) as subscription:
             yield subscription
+
+    def _by_default(self, cls: type[Any]) -> bool:
+        if issubclass(cls, AudioEvent):
+            wanted = self._settings.audio_events
+            return self._settings.audio_sink is None if wanted is None else wanted
+        # AudioEvent holds the content of the typed delta, and can give it.
+        return not issubclass(cls, ResponseOutputAudioDelta)
 
     # Control: plain functions, which never wait
 
@@ -380,6 +400,7 @@ class OpenAIRealtimeBase(SendingTransport):
         if attempt is None or attempt.connection is None or attempt.connection.end is not None:
             return
         engine = attempt.engine
+        attempt.media.refresh()
         attempt.connection.perform(lambda now: engine.interrupt(cancel_ongoing_response, now))
 
     def cancel_response(self) -> None:
@@ -406,14 +427,18 @@ class OpenAIRealtimeBase(SendingTransport):
         connection.perform(lambda now: engine.audio_played(item_id, content_index, samples, now))
 
     def mute(self, muted: bool) -> None:
-        """Mute or unmute the audio source.
+        """Mute or unmute the audio source; without a connection it holds for the next one.
 
         Raises:
-            UnsupportedOperation: The transport has no source: stop calling `send_audio` instead.
+            UnsupportedOperation: The transport has no source: do not call `send_audio` instead.
         """
-        raise UnsupportedOperation(
-            "there is no audio source to mute; pass audio_source= to the transport, or do not call send_audio()"
-        )
+        if self._muted is None:
+            raise UnsupportedOperation(
+                "there is no audio source to mute; pass audio_source= to the transport, or do not call send_audio()"
+            )
+        self._muted = muted
+        if self._attempt is not None and self._attempt.media.capture is not None:
+            self._attempt.media.capture.muted = muted
 
     def build_session_payload(self, config: SessionConfig) -> dict[str, Any]:
         """The ``session`` object that *config* makes, defaults included; nothing is sent.
@@ -424,18 +449,19 @@ class OpenAIRealtimeBase(SendingTransport):
         return SessionSettings(self._model, self._policy.default_format).preview(config)
 
 
+def _of(*types: type[Event]) -> Callable[[type[Any]], bool]:
+    return lambda cls: issubclass(cls, types)
+
+
 def _new_id(kind: str) -> str:
     return f"{kind}_{secrets.token_hex(12)}"
 
 
-def _by_default(cls: type[Any]) -> bool:
-    # AudioEvent holds the content of the typed delta, and can give it.
-    return not issubclass(cls, ResponseOutputAudioDelta)
-
-
 @asynccontextmanager
-async def _subscription(hub: Hub, settings: Settings, *types: type[Event]) -> AsyncGenerator[Subscription[Event]]:
-    subscription = hub.subscribe((lambda cls: issubclass(cls, types)) if types else _by_default, settings.limits)
+async def _subscription(
+    hub: Hub, accepts: Callable[[type[Any]], bool], limits: SubscriptionLimits
+) -> AsyncGenerator[Subscription[Any]]:
+    subscription = hub.subscribe(accepts, limits)
     try:
         yield subscription
     finally:

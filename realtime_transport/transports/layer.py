@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Self
 
-    from ..connection.subscription import Subscription
-    from ..protocol.client_events import ClientEvent
-    from ..protocol.events import ConnectionStatus, Event, FunctionCallEvent, McpApprovalRequestEvent
-    from ..protocol.realtime_items import RealtimeItem
+    from realtime_transport.connection.subscription import Subscription
+    from realtime_transport.protocol.client_events import ClientEvent
+    from realtime_transport.protocol.events import ConnectionStatus, Event, FunctionCallEvent, McpApprovalRequestEvent
+    from realtime_transport.protocol.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
+
     from .options import ApiKey, SessionConfig
 
 __all__ = ["RealtimeTransportLayer"]
@@ -79,7 +80,7 @@ class RealtimeTransportLayer(ABC):
         """Send an image (a data URI) of the user and, unless told otherwise, ask for a response."""
 
     @abstractmethod
-    async def send_audio(self, audio: bytes | bytearray | memoryview, *, commit: bool = False) -> None:
+    async def send_audio(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
         """Append audio to the input buffer of the server."""
 
     @abstractmethod
@@ -90,7 +91,9 @@ class RealtimeTransportLayer(ABC):
 
     @abstractmethod
     async def send_mcp_response(
-        self, approval_request: McpApprovalRequestEvent | RealtimeItem | Mapping[str, Any], approved: bool
+        self,
+        approval_request: McpApprovalRequestEvent | RealtimeMcpCallApprovalRequestItem | Mapping[str, Any],
+        approved: bool,
     ) -> None:
         """Answer a request to approve an MCP call."""
 

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
-from ..errors import ConfigError
+from realtime_transport.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 import attrs
 
-from ..clock import Clock, EventLoopClock
-from ..connection.connection import Timeouts
-from ..connection.link import Link
-from ..connection.subscription import SubscriptionLimits
-from ..protocol.config import RealtimeSessionConfig
+from realtime_transport.clock import Clock, EventLoopClock
+from realtime_transport.connection.connection import Timeouts
+from realtime_transport.connection.link import Link
+from realtime_transport.connection.subscription import SubscriptionLimits
+from realtime_transport.protocol.config import RealtimeSessionConfig
 
 if TYPE_CHECKING:
-    from ..audio.sinks import AudioSink
-    from ..audio.sources import AudioSource
+    from realtime_transport.audio.sinks import AudioSink
+    from realtime_transport.audio.sources import AudioSource
 
 __all__ = ["ApiKey", "ConnectOptions", "ConnectRequest", "Connector", "Settings", "TransportOptions"]
 

@@ -7,22 +7,30 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from realtime_transport.errors import LocalProtocolError
+
 from .layer import RealtimeTransportLayer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..connection.connection import Connection
-    from ..protocol.client_events import ClientEvent
-    from ..protocol.engine import Engine
-    from ..protocol.events import FunctionCallEvent, McpApprovalRequestEvent
-    from ..protocol.realtime_items import RealtimeItem
+    from realtime_transport.connection.connection import Connection
+    from realtime_transport.protocol.client_events import ClientEvent
+    from realtime_transport.protocol.engine import Engine
+    from realtime_transport.protocol.events import FunctionCallEvent, McpApprovalRequestEvent
+    from realtime_transport.protocol.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
+
     from .options import SessionConfig
 
-__all__ = ["SendingTransport"]
+__all__ = ["SendingTransport", "audio_size"]
 
 OVERHEAD = 256
 """Characters that the envelope of a message takes at most, ids included."""
+
+
+def audio_size(audio: bytes | bytearray | memoryview[int]) -> int:
+    """The characters that an append event with *audio* takes, at most."""
+    return OVERHEAD + len(audio) * 4 // 3
 
 
 def _size(*values: object) -> int:
@@ -36,8 +44,6 @@ def _size_of(value: object) -> int:
             return 0
         case str():
             return len(value)
-        case bytes() | bytearray() | memoryview():
-            return len(value) * 4 // 3
         case _:
             return len(orjson.dumps(value, default=repr, option=orjson.OPT_NON_STR_KEYS))
 
@@ -58,6 +64,10 @@ class SendingTransport(RealtimeTransportLayer):
         Raises:
             NotConnectedError: There is none.
         """
+
+    def _check_may_send_audio(self) -> None:
+        if self.muted is not None:
+            raise LocalProtocolError("the audio source speaks on this transport; send_audio() is for one without")
 
     async def _send(self, size: int, operation: Callable[[Engine, float], None]) -> None:
         connection, engine = self._open_connection()
@@ -130,7 +140,7 @@ class SendingTransport(RealtimeTransportLayer):
 
     # Audio
 
-    async def send_audio(self, audio: bytes | bytearray | memoryview, *, commit: bool = False) -> None:
+    async def send_audio(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
         """Append *audio* to the input buffer of the server.
 
         Waits while the outbox is full. If cancelled, nothing was queued.
@@ -146,11 +156,13 @@ class SendingTransport(RealtimeTransportLayer):
             LocalProtocolError: The transport has an audio source, which is what speaks.
         """
         connection, engine = self._open_connection()
-        await connection.send(OVERHEAD + len(audio) * 4 // 3, lambda now: engine.send_audio(audio, commit, now))
+        self._check_may_send_audio()
+        await connection.send(audio_size(audio), lambda now: engine.send_audio(audio, commit, now))
 
-    def send_audio_nowait(self, audio: bytes | bytearray | memoryview, *, commit: bool = False) -> None:
+    def send_audio_nowait(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
         """`send_audio` without waiting."""
-        self._send_nowait(_size(audio), lambda engine, now: engine.send_audio(audio, commit, now))
+        self._check_may_send_audio()
+        self._send_nowait(audio_size(audio), lambda engine, now: engine.send_audio(audio, commit, now))
 
     # Tools
 
@@ -179,13 +191,17 @@ class SendingTransport(RealtimeTransportLayer):
         )
 
     async def send_mcp_response(
-        self, approval_request: McpApprovalRequestEvent | RealtimeItem | Mapping[str, Any], approved: bool
+        self,
+        approval_request: McpApprovalRequestEvent | RealtimeMcpCallApprovalRequestItem | Mapping[str, Any],
+        approved: bool,
     ) -> None:
         """Answer a request to approve an MCP call."""
         await self._send(OVERHEAD, lambda engine, now: engine.send_mcp_response(approval_request, approved, now))
 
     def send_mcp_response_nowait(
-        self, approval_request: McpApprovalRequestEvent | RealtimeItem | Mapping[str, Any], approved: bool
+        self,
+        approval_request: McpApprovalRequestEvent | RealtimeMcpCallApprovalRequestItem | Mapping[str, Any],
+        approved: bool,
     ) -> None:
         """`send_mcp_response` without waiting."""
         self._send_nowait(OVERHEAD, lambda engine, now: engine.send_mcp_response(approval_request, approved, now))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Unpack
 
 import attrs
 
-from ..protocol.config import DEFAULT_MODEL
+from realtime_transport.protocol.config import DEFAULT_MODEL
+
 from .base import OpenAIRealtimeBase
 from .websocket_link import connect_websocket
 

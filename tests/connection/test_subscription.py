@@ -31,6 +31,10 @@ class Audio:
     withdraws: ClassVar[frozenset[str] | None] = None
     preceded_by: ClassVar[tuple[Control, ...]] = ()
 
+    @property
+    def audio_bytes(self) -> int:
+        return len(self.data)
+
 
 @attrs.frozen
 class Interrupted:

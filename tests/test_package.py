@@ -1,0 +1,119 @@
+"""The package as a whole: what importing it costs, which way imports run, what is public."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import realtime_transport
+
+PACKAGE = Path(realtime_transport.__file__).parent
+
+HEAVY = ["httpx", "cattrs", "soundfile", "numpy", "av", "aiortc", "realtime_transport.emulator", "websockets", "trio"]
+
+ROOMS = [
+    {"errors", "clock"},
+    {"audio"},
+    {"protocol", "connection"},
+    {"events", "server_events", "client_events"},
+    {"transports", "emulator", "rest"},
+    {"listeners"},
+    {"emitter", "recording", "session", "replay"},
+    {"testing"},
+    {"cli"},
+    {"__main__"},
+]
+"""From the bottom to the top: a module imports from rooms below its own, and within its own folder."""
+
+NOT_SANS_IO = {"anyio", "httpx", "asyncio", "trio", "time", "random", "socket", "uuid", "secrets", "os", "threading"}
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = "import sys, realtime_transport; print(*[name for name in sys.argv[1:] if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code, *HEAVY], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_every_public_name_is_there() -> None:
+    for name in realtime_transport.__all__:
+        assert getattr(realtime_transport, name) is not None
+    with pytest.raises(AttributeError):
+        _ = realtime_transport.no_such_name
+    assert set(realtime_transport.__all__) <= set(dir(realtime_transport))
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(parts: tuple[str, ...]) -> str:
+    return parts[0] if parts else ""
+
+
+def imports_of(path: Path) -> list[tuple[tuple[str, ...], str]]:
+    """What a module imports at run time: (parts below the package, or empty; the top-level name)."""
+    here = path.relative_to(PACKAGE).with_suffix("").parts
+    found: list[tuple[tuple[str, ...], str]] = []
+
+    class Visitor(ast.NodeVisitor):
+        def visit_If(self, node: ast.If) -> None:
+            if not (isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+                self.generic_visit(node)
+
+        def visit_Import(self, node: ast.Import) -> None:
+            for alias in node.names:
+                self.add(alias.name.split("."))
+
+        def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+            if node.level:
+                base = list(here[: len(here) - node.level])
+                module = base + (node.module.split(".") if node.module else [])
+                if len(module) == len(base):
+                    for alias in node.names:
+                        self.add(["realtime_transport", *module, alias.name])
+                else:
+                    self.add(["realtime_transport", *module])
+            else:
+                assert node.module
+                self.add(node.module.split("."))
+
+        def add(self, parts: list[str]) -> None:
+            inside = tuple(parts[1:]) if parts[0] == "realtime_transport" else ()
+            found.append((inside, parts[0]))
+
+    Visitor().visit(ast.parse(path.read_text()))
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_downhill(path: Path) -> None:
+    level = {room: number for number, rooms in enumerate(ROOMS) for room in rooms}
+    own = room_of(path.relative_to(PACKAGE).with_suffix("").parts)
+    if own == "__init__":
+        return  # The front door: its names are loaded on demand.
+    assert own in level, f"which room is {own}?"
+    for inside, _ in imports_of(path):
+        room = room_of(inside)
+        if room in ("", own):
+            continue
+        assert room in level, f"{path.name} imports from an unknown room {room}"
+        assert level[room] < level[own], f"{path.name} in {own} imports uphill from {room}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "protocol").glob("*.py")), ids=lambda path: path.name)
+def test_the_protocol_is_sans_io(path: Path) -> None:
+    assert not {name for _, name in imports_of(path)} & NOT_SANS_IO
+
+
+def test_the_connection_holds_no_name_of_a_realtime_event() -> None:
+    from realtime_transport.client_events import CLIENT_EVENTS
+    from realtime_transport.server_events import SERVER_EVENTS
+
+    text = "".join(path.read_text() for path in (PACKAGE / "connection").glob("*.py"))
+    for cls in (*SERVER_EVENTS, *CLIENT_EVENTS):
+        if "." in cls.type:
+            assert cls.type not in text
+            assert cls.__name__ not in text
