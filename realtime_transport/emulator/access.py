@@ -1,0 +1,64 @@
+"""Who may connect: keys, and the short-lived secrets that are minted with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from realtime_transport.emulator.ids import IdSource
+
+__all__ = ["Access", "Secret"]
+
+REFUSED_KEY = "sk-invalid"
+
+
+@attrs.frozen(kw_only=True)
+class Secret:
+    """A client secret.
+
+    Attributes:
+        value: ``ek_…``.
+        expires_at: Unix time in seconds.
+        session: Settings for the sessions that it opens.
+    """
+
+    value: str = attrs.field(repr=False)
+    expires_at: int
+    session: Mapping[str, Any]
+
+
+@attrs.define(eq=False)
+class Access:
+    """Keeps the secrets and judges tokens.
+
+    Args:
+        api_key: The only key that is accepted; ``None``: any but ``sk-invalid``.
+        ids: Makes secrets.
+    """
+
+    _api_key: str | None
+    _ids: IdSource
+    _secrets: dict[str, Secret] = attrs.field(init=False, factory=dict[str, Secret])
+
+    def accepts(self, token: str, now: float) -> bool:
+        """Whether *token* opens the door at Unix time *now*."""
+        secret = self._secrets.get(token)
+        if secret is not None:
+            return now < secret.expires_at
+        if self._api_key is not None:
+            return token == self._api_key
+        return bool(token) and token != REFUSED_KEY
+
+    def secret(self, token: str) -> Secret | None:
+        """The secret that *token* is, if it is one of ours."""
+        return self._secrets.get(token)
+
+    def mint(self, session: Mapping[str, Any], expires_at: int) -> Secret:
+        """A new secret."""
+        secret = Secret(value=self._ids("ek"), expires_at=expires_at, session=session)
+        self._secrets[secret.value] = secret
+        return secret

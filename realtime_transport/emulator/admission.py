@@ -1,0 +1,172 @@
+"""From an upgrade request to the kind of session it opens, or to the reason why not.
+
+The service answers 101 even to a bad key: the refusal follows as an ``error`` event and a close frame.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from realtime_transport.emulator.kinds import SessionKind
+from realtime_transport.emulator.refusal import Refusal
+from realtime_transport.emulator.sessions import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from realtime_transport.emulator.access import Access
+
+__all__ = ["Admission", "Rejection", "UpgradeRequest", "admit", "is_realtime_path"]
+
+REALTIME_PATH = "/v1/realtime"
+TRANSLATION_PATH = "/v1/realtime/translations"
+
+_KEY_PROTOCOL = "openai-insecure-api-key."
+_BETA_PROTOCOL = "openai-beta.realtime-v1"
+_UNAUTHENTICATED = 3000
+_BAD_SHAPE = 4000
+
+# Any name in the style of the service will do, so that new models need no new emulator.
+_REALTIME_FAMILIES = ("realtime", "audio")
+_OTHER_FAMILIES = ("whisper", "transcribe", "translate")
+_SECRET_HEADERS = ("authorization", "api-key", "cookie", "sec-websocket-protocol")
+
+
+@attrs.frozen(kw_only=True)
+class UpgradeRequest:
+    """An upgrade request, as far as it matters."""
+
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    """Names in lower case; of several headers of one name, all values, joined by commas."""
+
+    @classmethod
+    def parse(cls, target: str, headers: Iterable[tuple[str, str]]) -> UpgradeRequest:
+        """From the request target and the raw headers."""
+        parts = urllib.parse.urlsplit(target)
+        joined: dict[str, str] = {}
+        for name, value in headers:
+            key = name.lower()
+            joined[key] = f"{joined[key]}, {value}" if key in joined else value
+        return cls(path=parts.path, query=dict(urllib.parse.parse_qsl(parts.query, True)), headers=joined)
+
+    @property
+    def subprotocols(self) -> tuple[str, ...]:
+        """The subprotocols that the client offers."""
+        offered = self.headers.get("sec-websocket-protocol", "")
+        return tuple(name.strip() for name in offered.split(",") if name.strip())
+
+    @property
+    def token(self) -> str | None:
+        """The bearer token, from the header or, as browsers send it, from a subprotocol."""
+        return bearer_token(self.headers) or next(
+            (name.removeprefix(_KEY_PROTOCOL) for name in self.subprotocols if name.startswith(_KEY_PROTOCOL)), None
+        )
+
+    @property
+    def public_headers(self) -> dict[str, str]:
+        """The headers that hold no key."""
+        return {name: value for name, value in self.headers.items() if name not in _SECRET_HEADERS}
+
+
+def bearer_token(headers: Mapping[str, str]) -> str | None:
+    """The token of the ``Authorization`` header."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+@attrs.frozen(kw_only=True)
+class Admission:
+    """What the connection opens.
+
+    Attributes:
+        settings: Session settings of the client secret that was used, to be laid over the defaults.
+        model_is_fixed: Whether the client named the model.
+    """
+
+    kind: SessionKind
+    model: str
+    settings: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    model_is_fixed: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class Rejection:
+    """Why it opens nothing: the error, and the close that follows it."""
+
+    refusal: Refusal
+    close_code: int
+
+    @property
+    def close_reason(self) -> str:
+        """``type.code``, as the service writes it."""
+        code = self.refusal.code
+        return f"{self.refusal.family}.{code}" if code else self.refusal.family
+
+
+def is_realtime_path(path: str) -> bool:
+    """Whether a WebSocket may be opened there."""
+    return path in (REALTIME_PATH, TRANSLATION_PATH)
+
+
+def admit(request: UpgradeRequest, access: Access, now: float) -> Admission | Rejection:
+    """Decide about an upgrade request at Unix time *now*."""
+    try:
+        settings = _authenticate(request, access, now)
+    except Refusal as refusal:
+        return Rejection(refusal=refusal, close_code=_UNAUTHENTICATED)
+    try:
+        return _admit(request, settings)
+    except Refusal as refusal:
+        return Rejection(refusal=refusal, close_code=_BAD_SHAPE)
+
+
+def incorrect_key(token: str) -> Refusal:
+    """The refusal of a wrong key, which shows its end, as that of the service does."""
+    shown = f"{token[:3]}{'*' * 8}{token[-4:]}" if len(token) > 8 else "*" * len(token)
+    return Refusal(f"Incorrect API key provided: {shown}.", code="invalid_api_key")
+
+
+def _authenticate(request: UpgradeRequest, access: Access, now: float) -> Mapping[str, Any]:
+    token = request.token
+    if token is None:
+        raise Refusal("Missing bearer or basic authentication in header", code=None)
+    if not access.accepts(token, now):
+        raise incorrect_key(token)
+    secret = access.secret(token)
+    return secret.session if secret is not None else {}
+
+
+def _admit(request: UpgradeRequest, settings: Mapping[str, Any]) -> Admission:
+    if "realtime=v1" in request.headers.get("openai-beta", "") or _BETA_PROTOCOL in request.subprotocols:
+        raise Refusal(
+            "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.",
+            code="beta_api_shape_disabled",
+        )
+    query = request.query
+    model = query.get("model") or settings.get("model")
+    if request.path == TRANSLATION_PATH:
+        return Admission(kind=SessionKind.TRANSLATION, model=_named(model), settings=settings)
+    intent = query.get("intent")
+    if intent == "transcription" or (intent is None and not query and settings.get("type") == "transcription"):
+        return Admission(kind=SessionKind.TRANSCRIPTION, model="", settings=settings)
+    if intent is not None:
+        raise Refusal(f"Invalid intent: '{intent}'.", code="invalid_intent", param="intent")
+    if query.get("call_id"):
+        return Admission(
+            kind=SessionKind.REALTIME, model=model or DEFAULT_MODEL, settings=settings, model_is_fixed=model is not None
+        )
+    model = _named(model)
+    if not any(family in model for family in _REALTIME_FAMILIES) or any(family in model for family in _OTHER_FAMILIES):
+        raise Refusal(f"Model '{model}' is not supported in realtime mode.", code="invalid_model", param="model")
+    return Admission(kind=SessionKind.REALTIME, model=model, settings=settings)
+
+
+def _named(model: str | None) -> str:
+    if not model:
+        raise Refusal("You must provide a model parameter.", code="missing_model", param="model")
+    return model

@@ -1,0 +1,344 @@
+"""The conversation core: everything that one session of the emulator decides, without I/O and without a clock.
+
+Inputs are frames of the client, `Conversation.handle_timer`, and ``now`` in seconds of any monotonic clock. Outputs
+are *effects* on the connection (`Conversation.take_effects`) and the moment at which `Conversation.handle_timer`
+wants to be called (`Conversation.get_timer`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import attrs
+
+from realtime_transport.emulator.agenda import Agenda
+from realtime_transport.emulator.history import Entry, History
+from realtime_transport.emulator.inputs import decode_audio, inputs_of, user_entry
+from realtime_transport.emulator.kinds import SessionKind
+from realtime_transport.emulator.listening import DetectorFactory, Ear, SpeechBegan, SpeechEnded
+from realtime_transport.emulator.mcp import McpListings
+from realtime_transport.emulator.refusal import Refusal
+from realtime_transport.emulator.responding import Floor
+from realtime_transport.emulator.sending import Sender
+from realtime_transport.emulator.sessions import MAX_SESSION_SECONDS, merged_session
+from realtime_transport.emulator.transcription import Recognizer, Transcriber
+from realtime_transport.emulator.validation import check_event, parse_message
+from realtime_transport.protocol import server_events as ev
+from realtime_transport.protocol.codec import decode_item, decode_session
+from realtime_transport.protocol.items import (
+    FunctionCallOutputItem,
+    InputAudioPart,
+    Item,
+    McpApprovalResponseItem,
+    UserMessageItem,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from realtime_transport.emulator.effects import Effect
+    from realtime_transport.emulator.generation import ResponseRun
+    from realtime_transport.emulator.ids import IdSource
+    from realtime_transport.emulator.records import SessionRecord
+    from realtime_transport.emulator.replies import Responder
+    from realtime_transport.emulator.sound import AudioClip
+
+__all__ = ["Conversation"]
+
+MIN_COMMIT_MS = 100
+STEPS_AT_ONCE = 16
+"""Deeds of one `Conversation.handle_timer`: an unpaced reply of a minute comes in pieces, others get their turn."""
+
+
+@attrs.define(eq=False)
+class Conversation:
+    """One realtime or transcription session.
+
+    Args:
+        session: The session object to begin with; it is kept and replaced, never changed.
+        record: Figures about the session; filled in here.
+        responder: Decides what is said.
+        recognize: Transcribes.
+        detector_factory: Makes voice activity detectors.
+        ids: Makes identifiers.
+        audio_speed: Seconds of audio sent in one second; ``None``: all at once.
+        model_is_fixed: Whether the connection named the model.
+    """
+
+    session: dict[str, Any]
+    record: SessionRecord
+    _responder: Responder
+    _recognize: Recognizer
+    _detector_factory: DetectorFactory
+    _ids: IdSource
+    _audio_speed: float | None = attrs.field(default=None, alias="audio_speed")
+    _model_is_fixed: bool = attrs.field(default=True, alias="model_is_fixed")
+    kind: SessionKind = attrs.field(init=False)
+    _agenda: Agenda = attrs.field(init=False, factory=Agenda)
+    _history: History = attrs.field(init=False, factory=History)
+    _sender: Sender = attrs.field(init=False)
+    _listings: McpListings = attrs.field(init=False)
+    _transcriber: Transcriber = attrs.field(init=False)
+    _floor: Floor = attrs.field(init=False)
+    _ear: Ear = attrs.field(init=False)
+    _fresh: list[Entry] = attrs.field(init=False, factory=list[Entry])
+    """What came since the last response."""
+    _speech_item_id: str | None = attrs.field(init=False, default=None)
+    _idle_watch: int = attrs.field(init=False, default=0)
+    """Counts up whenever an idle timer that runs has lost its meaning."""
+
+    def __attrs_post_init__(self) -> None:
+        self.kind = SessionKind(self.session["type"])
+        self._sender = Sender(self._ids, self.record)
+        self._listings = McpListings(self._sender, self._history)
+        self._transcriber = Transcriber(self._sender, self._agenda)
+        self._floor = Floor(
+            self._sender,
+            self._agenda,
+            self._history,
+            self._listings,
+            self._responder,
+            self._ids("conv"),
+            self._audio_speed,
+            self._response_ended,
+        )
+        self._ear = Ear.of(self._detector_factory, self.session["audio"]["input"])
+
+    # Network and time
+
+    def open(self, now: float) -> None:
+        """The connection is open: greet."""
+        self._sender.emit(ev.SessionCreated(session=decode_session(self.session)[0]))
+        self._agenda.at(now + MAX_SESSION_SECONDS, lambda _now: self._floor.expire())
+        self._listings.announce_all(self.session.get("tools", ()))
+
+    def receive(self, data: str | bytes, now: float) -> None:
+        """Take a frame of the client. Whatever it holds, it never raises."""
+        event_id: str | None = None
+        try:
+            raw = parse_message(data)
+            event_id = raw["event_id"] if isinstance(raw.get("event_id"), str) else None
+            name = check_event(raw, self.kind)
+            self.record.received[name] += 1
+            if name != "input_audio_buffer.append":
+                self._listen(now, everything=True)  # What was said before this event comes before it.
+            self._HANDLERS[name](self, raw, event_id, now)
+        except Refusal as refusal:
+            if event_id is None and refusal.code in ("invalid_json", "invalid_event"):
+                self.record.received["(binary)" if isinstance(data, bytes) else "(invalid)"] += 1
+            self._sender.refuse(refusal, event_id)
+
+    def get_timer(self) -> float | None:
+        """When `handle_timer` wants to be called; a moment in the past: at once."""
+        return float("-inf") if self._ear.has_backlog else self._agenda.next_due
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due. Does a limited amount of work: ask `get_timer` again."""
+        self._listen(now)
+        self._agenda.do(now, limit=STEPS_AT_ONCE)
+
+    def take_effects(self) -> list[Effect]:
+        """What is to be done to the connection, in order."""
+        return self._sender.take()
+
+    # Events of the client
+
+    def _session_update(self, raw: dict[str, Any], _event_id: str | None, _now: float) -> None:
+        self.session = merged_session(
+            self.session,
+            raw["session"],
+            audio_was_sent=self._history.has_assistant_audio,
+            model_is_fixed=self._model_is_fixed,
+        )
+        self._ear.configure(self.session["audio"]["input"])
+        self._sender.emit(ev.SessionUpdated(session=decode_session(self.session)[0]))
+        self._listings.announce_all(self.session.get("tools", ()))
+
+    def _append(self, raw: dict[str, Any], _event_id: str | None, now: float) -> None:
+        audio = decode_audio(raw["audio"], "audio")
+        self.record.count_audio(audio)
+        self._ear.append(audio)
+        self._listen(now)
+
+    def _commit(self, _raw: dict[str, Any], _event_id: str | None, now: float) -> None:
+        if self._ear.buffered_ms < MIN_COMMIT_MS:
+            raise Refusal(
+                "Error committing input audio buffer: buffer too small. Expected at least "
+                f"{MIN_COMMIT_MS}ms of audio, but buffer only has {self._ear.buffered_ms:.2f}ms of audio.",
+                code="input_audio_buffer_commit_empty",
+            )
+        # While somebody speaks, the item that speech_started announced is the one that is committed.
+        item_id, self._speech_item_id = self._speech_item_id or self._ids("item"), None
+        self._commit_audio(self._ear.take(), item_id, now)
+
+    def _clear(self, _raw: dict[str, Any], _event_id: str | None, _now: float) -> None:
+        self._ear.clear()
+        self._speech_item_id = None
+        self._sender.emit(ev.InputAudioBufferCleared())
+
+    def _create_item(self, raw: dict[str, Any], _event_id: str | None, now: float) -> None:
+        item = decode_item(raw["item"])[0]
+        self._check_references(item)
+        if not item.id:
+            item = attrs.evolve(item, id=self._ids("item"))
+        if isinstance(item, UserMessageItem):
+            item = attrs.evolve(item, status="completed")
+        elif item.type in ("message", "function_call"):
+            item = attrs.evolve(item, status=item.status or "completed")
+        entry = user_entry(item, self._ear.audio_format)
+        previous = self._history.insert(entry, raw.get("previous_item_id"))
+        self._fresh.append(entry)
+        self._sender.emit(ev.ConversationItemAdded(previous_item_id=previous, item=entry.item))
+        self._sender.emit(ev.ConversationItemDone(previous_item_id=previous, item=entry.item))
+        if isinstance(item, McpApprovalResponseItem) and not self._floor.is_taken:
+            # Clients send no response.create for an approval, so the server goes on by itself. If something is being
+            # said, the next response answers it.
+            self._respond_unasked(now)
+
+    def _check_references(self, item: Item) -> None:
+        match item:
+            case FunctionCallOutputItem(call_id=str(call_id)) if self._history.function_call(call_id) is None:
+                raise Refusal(f"Tool call ID '{call_id}' not found in conversation.", code="invalid_tool_call_id")
+            case McpApprovalResponseItem(approval_request_id=str(request_id)) if (
+                self._history.approval_request(request_id) is None
+            ):
+                raise Refusal(
+                    f"Approval request '{request_id}' not found in conversation.",
+                    code="invalid_value",
+                    param="item.approval_request_id",
+                )
+            case _:
+                pass
+
+    def _retrieve(self, raw: dict[str, Any], _event_id: str | None, _now: float) -> None:
+        entry = self._history.get(raw["item_id"], verb="retrieve")
+        self._sender.emit(ev.ConversationItemRetrieved(item=entry.with_audio()))
+
+    def _delete(self, raw: dict[str, Any], _event_id: str | None, _now: float) -> None:
+        item_id: str = raw["item_id"]
+        self._history.delete(item_id)
+        self._fresh = [entry for entry in self._fresh if entry.id != item_id]
+        self._sender.emit(ev.ConversationItemDeleted(item_id=item_id))
+
+    def _truncate(self, raw: dict[str, Any], _event_id: str | None, _now: float) -> None:
+        item_id, index, end_ms = raw["item_id"], raw["content_index"], raw["audio_end_ms"]
+        self._history.truncate(item_id, index, end_ms)
+        self._sender.emit(ev.ConversationItemTruncated(item_id=item_id, content_index=index, audio_end_ms=end_ms))
+
+    def _create_response(self, raw: dict[str, Any], event_id: str | None, now: float) -> None:
+        self._respond(raw.get("response") or {}, event_id, now)
+
+    def _cancel_response(self, raw: dict[str, Any], _event_id: str | None, now: float) -> None:
+        self._floor.cancel(raw.get("response_id"), now)
+
+    # Responses
+
+    def _respond(self, params: Mapping[str, Any], event_id: str | None, now: float) -> None:
+        is_aside = params.get("conversation") == "none"
+        if not is_aside:
+            self._floor.check_free()
+        if "input" in params:
+            inputs = inputs_of(self._input_entries(params["input"]), self._history)
+        else:
+            inputs = inputs_of(self._fresh, self._history)
+        if not is_aside:
+            self._fresh = []
+        self._idle_watch += 1
+        self._floor.start(self.session, params, inputs, event_id, now)
+
+    def _respond_unasked(self, now: float) -> None:
+        """Begin a response that no ``response.create`` asked for."""
+        try:
+            self._respond({}, None, now)
+        except Refusal as refusal:
+            self._sender.refuse(refusal, None)
+
+    def _input_entries(self, raw_items: list[dict[str, Any]]) -> list[Entry]:
+        entries: list[Entry] = []
+        for index, raw in enumerate(raw_items):
+            if raw["type"] != "item_reference":
+                entries.append(user_entry(decode_item(raw)[0], self._ear.audio_format))
+                continue
+            known = self._history.find(raw["id"])
+            if known is None:
+                raise Refusal(
+                    f"Item with id '{raw['id']}' not found.", code="invalid_value", param=f"response.input[{index}].id"
+                )
+            entries.append(known)
+        return entries
+
+    def _response_ended(self, run: ResponseRun, now: float) -> None:
+        turn_detection: Mapping[str, Any] = self.session["audio"]["input"]["turn_detection"] or {}
+        timeout_ms: int | None = turn_detection.get("idle_timeout_ms")
+        if timeout_ms is None:
+            return
+        # The timer starts when the listener has heard the reply, which takes its full length at worst.
+        watch = self._idle_watch
+        self._agenda.at(now + run.audio_seconds + timeout_ms / 1000, lambda then: self._idled(watch, timeout_ms, then))
+
+    def _idled(self, watch: int, timeout_ms: int, now: float) -> None:
+        if watch != self._idle_watch or self._ear.is_hearing_speech:
+            return
+        end_ms, item_id = self._ear.end_ms, self._ids("item")
+        self._sender.emit(
+            ev.InputAudioBufferTimeoutTriggered(
+                audio_start_ms=max(0, end_ms - timeout_ms), audio_end_ms=end_ms, item_id=item_id
+            )
+        )
+        self._commit_audio(self._ear.take(), item_id, now, respond=True)
+
+    # Listening
+
+    def _listen(self, now: float, *, everything: bool = False) -> None:
+        for heard in self._ear.listen(everything=everything):
+            match heard:
+                case SpeechBegan(start_ms):
+                    self._speech_began(start_ms, now)
+                case SpeechEnded(start_ms, end_ms, clip):
+                    self._speech_ended(start_ms, end_ms, clip, now)
+
+    def _speech_began(self, start_ms: int, now: float) -> None:
+        self._idle_watch += 1
+        self._speech_item_id = self._ids("item")
+        self._sender.emit(ev.InputAudioBufferSpeechStarted(audio_start_ms=start_ms, item_id=self._speech_item_id))
+        if self._turn_setting("interrupt_response"):
+            self._floor.yield_to_user(now)
+
+    def _speech_ended(self, start_ms: int, end_ms: int, clip: AudioClip, now: float) -> None:
+        item_id, self._speech_item_id = cast("str", self._speech_item_id), None
+        self.record.segments.append((start_ms, end_ms))
+        self._sender.emit(ev.InputAudioBufferSpeechStopped(audio_end_ms=end_ms, item_id=item_id))
+        self._commit_audio(clip, item_id, now, respond=self._turn_setting("create_response"))
+
+    def _commit_audio(self, clip: AudioClip, item_id: str, now: float, *, respond: bool = False) -> None:
+        item = UserMessageItem(id=item_id, status="completed", content=[InputAudioPart(transcript=None)])
+        entry = Entry(item, clip, heard=self._recognize(clip))
+        previous = self._history.append(entry)
+        self._sender.emit(ev.InputAudioBufferCommitted(previous_item_id=previous, item_id=item_id))
+        self._sender.emit(ev.ConversationItemAdded(previous_item_id=previous, item=item))
+        self._sender.emit(ev.ConversationItemDone(previous_item_id=previous, item=item))
+        self._fresh.append(entry)
+        if respond:
+            self._respond_unasked(now)
+        settings = self.session["audio"]["input"]["transcription"]
+        if settings is not None:
+            self._transcriber.transcribe(entry, settings, now)
+
+    def _turn_setting(self, name: str) -> bool:
+        # A transcription session has neither key: it never responds.
+        turn_detection: Mapping[str, Any] = self.session["audio"]["input"]["turn_detection"] or {}
+        return bool(turn_detection.get(name, False))
+
+    # Each is called with the conversation, the event, its event_id, and the time.
+    _HANDLERS: ClassVar[Mapping[str, Callable[..., None]]] = {
+        "session.update": _session_update,
+        "input_audio_buffer.append": _append,
+        "input_audio_buffer.commit": _commit,
+        "input_audio_buffer.clear": _clear,
+        "conversation.item.create": _create_item,
+        "conversation.item.retrieve": _retrieve,
+        "conversation.item.delete": _delete,
+        "conversation.item.truncate": _truncate,
+        "response.create": _create_response,
+        "response.cancel": _cancel_response,
+    }

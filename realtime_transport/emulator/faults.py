@@ -1,0 +1,136 @@
+"""Faults on the way to the client: seeded, so that a failure can be seen twice."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["FaultLane", "Faults", "Stall"]
+
+
+def _probability(_faults: Faults, attribute: attrs.Attribute[float], value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{attribute.name} is a probability, from 0 to 1, not {value!r}")
+
+
+def _seconds(_faults: object, attribute: attrs.Attribute[float], value: float) -> None:
+    if value < 0:
+        raise ValueError(f"{attribute.name} is a number of seconds, not {value!r}")
+
+
+@attrs.frozen(kw_only=True)
+class Stall:
+    """Nothing is sent for a while: before frame number *before_frame* (from 1), for *seconds*."""
+
+    before_frame: int
+    seconds: float = attrs.field(validator=_seconds)
+
+
+@attrs.frozen(kw_only=True)
+class Faults:
+    """What goes wrong on each connection. Everything is off by default.
+
+    Attributes:
+        delay: Seconds that each frame is late.
+        jitter: Up to this many seconds more, evenly spread; frames keep their order.
+        stalls: Pauses.
+        reorder: Probability that a frame changes places with the one after it, if that comes soon enough.
+        duplicate: Probability that a frame is sent twice.
+        drop_at_frame: The connection is lost in place of this frame (from 1).
+        drop_code: Code of the close frame with which it is lost; ``None``: TCP is reset.
+        late_pongs: Seconds that pongs are late.
+        connections: Numbers (from 1) of the connections that are hurt; ``None``: all.
+        seed: Chooses among all possible courses.
+    """
+
+    delay: float = attrs.field(default=0.0, validator=_seconds)
+    jitter: float = attrs.field(default=0.0, validator=_seconds)
+    stalls: Sequence[Stall] = ()
+    reorder: float = attrs.field(default=0.0, validator=_probability)
+    duplicate: float = attrs.field(default=0.0, validator=_probability)
+    drop_at_frame: int | None = None
+    drop_code: int | None = None
+    late_pongs: float = attrs.field(default=0.0, validator=_seconds)
+    connections: Sequence[int] | None = None
+    seed: int = 0
+
+    def lane(self, connection: int) -> FaultLane:
+        """The lane for connection number *connection*, from 1."""
+        is_hurt = self.connections is None or connection in self.connections
+        return FaultLane(self if is_hurt else Faults(), random.Random(f"{self.seed}/{connection}"))
+
+
+_REORDER_WAIT = 0.05
+"""Seconds that a frame waits for another to change places with."""
+
+
+@attrs.define(eq=False)
+class _Waiting:
+    due: float
+    text: str
+
+
+@attrs.define(eq=False)
+class FaultLane:
+    """A queue of text frames between the conversation and the connection. Knows time only as an argument."""
+
+    faults: Faults
+    _random: random.Random
+    _queue: list[_Waiting] = attrs.field(init=False, factory=list[_Waiting])
+    _held: _Waiting | None = attrs.field(init=False, default=None)
+    _last_due: float = attrs.field(init=False, default=float("-inf"))
+    _entered: int = attrs.field(init=False, default=0)
+    _left: int = attrs.field(init=False, default=0)
+    is_dropped: bool = attrs.field(init=False, default=False)
+
+    def push(self, text: str, now: float) -> None:
+        """Enter a frame."""
+        self._entered += 1
+        faults = self.faults
+        if faults.reorder and self._held is None and self._random.random() < faults.reorder:
+            self._held = _Waiting(now + _REORDER_WAIT, text)
+            return
+        self._enter(text, now)
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._enter(held.text, now)
+
+    def _enter(self, text: str, now: float) -> None:
+        faults = self.faults
+        due = now + faults.delay
+        if faults.jitter:
+            due += self._random.random() * faults.jitter
+        due += sum(stall.seconds for stall in faults.stalls if stall.before_frame == self._entered)
+        self._last_due = max(due, self._last_due)
+        self._queue.append(_Waiting(self._last_due, text))
+        if faults.duplicate and self._random.random() < faults.duplicate:
+            self._queue.append(_Waiting(self._last_due, text))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._queue and self._held is None
+
+    def get_timer(self) -> float | None:
+        """When the next frame is due."""
+        dues = [entry.due for entry in (*self._queue[:1], self._held) if entry is not None]
+        return min(dues, default=None)
+
+    def take_due(self, now: float) -> list[str]:
+        """The frames that are due, in order. After the one at which the connection is lost, `is_dropped` is true."""
+        if self._held is not None and self._held.due <= now:
+            held, self._held = self._held, None
+            self._enter(held.text, now)
+        texts: list[str] = []
+        while self._queue and self._queue[0].due <= now and not self.is_dropped:
+            self._left += 1
+            if self._left == self.faults.drop_at_frame:
+                self.is_dropped = True
+                break
+            texts.append(self._queue.pop(0).text)
+        return texts

@@ -1,0 +1,49 @@
+"""The peer of a connection that was refused: says why and closes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from realtime_transport.emulator.sending import Sender
+
+if TYPE_CHECKING:
+    from realtime_transport.emulator.admission import Rejection
+    from realtime_transport.emulator.effects import Effect
+    from realtime_transport.emulator.ids import IdSource
+    from realtime_transport.emulator.records import SessionRecord
+
+__all__ = ["RejectedPeer"]
+
+
+@attrs.define(eq=False)
+class RejectedPeer:
+    """An ``error`` event, then the close frame."""
+
+    _rejection: Rejection
+    _sender: Sender
+
+    @classmethod
+    def of(cls, rejection: Rejection, ids: IdSource, record: SessionRecord) -> RejectedPeer:
+        """A peer that says *rejection*."""
+        return cls(rejection, Sender(ids, record))
+
+    def open(self, now: float) -> None:
+        """Say it."""
+        self._sender.refuse(self._rejection.refusal, None)
+        self._sender.close(self._rejection.close_code, self._rejection.close_reason)
+
+    def receive(self, data: str | bytes, now: float) -> None:
+        """Ignore what the client says."""
+
+    def get_timer(self) -> float | None:
+        """Never."""
+        return None
+
+    def handle_timer(self, now: float) -> None:
+        """Nothing is ever due."""
+
+    def take_effects(self) -> list[Effect]:
+        """What is to be done to the connection."""
+        return self._sender.take()

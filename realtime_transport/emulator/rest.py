@@ -1,0 +1,230 @@
+"""The plain HTTP endpoints: client secrets, and the emulator's own figures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+import attrs
+import h11
+import orjson
+
+from realtime_transport.emulator.admission import bearer_token, incorrect_key
+from realtime_transport.emulator.kinds import SessionKind
+from realtime_transport.emulator.refusal import Refusal
+from realtime_transport.emulator.schema import Field, Integer, Object, Text, missing
+from realtime_transport.emulator.sessions import DEFAULT_MODEL, default_session, merged_session
+from realtime_transport.emulator.validation import check_session
+
+if TYPE_CHECKING:
+    from anyio.abc import ByteStream
+
+    from realtime_transport.emulator.access import Access
+    from realtime_transport.emulator.ids import IdSource
+    from realtime_transport.emulator.records import SessionRecord
+
+__all__ = ["HttpRequest", "HttpResponse", "RestApi", "serve_http"]
+
+MAX_BODY_BYTES = 1024 * 1024
+DEFAULT_SECRET_SECONDS = 600
+
+_EXPIRES_AFTER = Object(
+    {
+        "anchor": Field(Text(enum=("created_at",))),
+        "seconds": Field(Integer(minimum=10, maximum=7200)),
+    }
+)
+
+# A browser on another origin may call: the service allows it, and the call id stands in Location.
+_CORS = [
+    ("access-control-allow-origin", "*"),
+    ("access-control-allow-headers", "*"),
+    ("access-control-allow-methods", "GET, POST, OPTIONS"),
+    ("access-control-expose-headers", "Location"),
+]
+
+
+@attrs.frozen(kw_only=True)
+class HttpRequest:
+    """A whole request. Header names are in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class HttpResponse:
+    """A whole response."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+
+    @classmethod
+    def json(cls, value: Any, status: int = 200) -> HttpResponse:
+        """*value* as JSON."""
+        return cls(status=status, body=orjson.dumps(value))
+
+    @classmethod
+    def refusal(cls, refusal: Refusal, status: int = 400) -> HttpResponse:
+        """The error envelope of the service."""
+        error = {"message": refusal.message, "type": refusal.family, "param": refusal.param, "code": refusal.code}
+        return cls.json({"error": error}, status)
+
+
+@attrs.define(eq=False)
+class RestApi:
+    """Answers requests. No I/O.
+
+    Args:
+        access: Judges keys and mints secrets.
+        ids: Makes session ids.
+        sessions: The figures of all sessions so far.
+    """
+
+    _access: Access
+    _ids: IdSource
+    _sessions: Callable[[], list[SessionRecord]]
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """The response to *request*."""
+        if request.method == "OPTIONS":
+            return HttpResponse(status=204)
+        handlers = _ROUTES.get(request.path)
+        if handlers is None:
+            refusal = Refusal(f"Invalid URL ({request.method} {request.path})", code=None)
+            return HttpResponse.refusal(refusal, 404)
+        handler = handlers.get(request.method)
+        if handler is None:
+            return HttpResponse.refusal(Refusal(f"Not allowed: {request.method}", code="method_not_allowed"), 405)
+        try:
+            return handler(self, request)
+        except Refusal as refusal:
+            return HttpResponse.refusal(refusal, 401 if refusal.code == "invalid_api_key" else 400)
+
+    def list_sessions(self, _request: HttpRequest) -> HttpResponse:
+        """``GET /emulator/sessions``: what `SessionRecord.as_json` holds, for other processes."""
+        return HttpResponse.json({"sessions": [record.as_json() for record in self._sessions()]})
+
+    def create_secret(self, request: HttpRequest) -> HttpResponse:
+        """``POST /v1/realtime/client_secrets``."""
+        return self._mint(request, None)
+
+    def create_translation_secret(self, request: HttpRequest) -> HttpResponse:
+        """``POST /v1/realtime/translations/client_secrets``."""
+        return self._mint(request, SessionKind.TRANSLATION)
+
+    def _mint(self, request: HttpRequest, kind: SessionKind | None) -> HttpResponse:
+        now = int(time.time())
+        self._authenticate(request, now)
+        body = _json_body(request)
+        for key in body:
+            if key not in ("expires_after", "session"):
+                raise Refusal(f"Unknown parameter: '{key}'.", code="unknown_parameter", param=key)
+        expires_after: dict[str, Any] = body.get("expires_after") or {}
+        _EXPIRES_AFTER.check(expires_after, "expires_after")
+        settings = _checked_settings(body.get("session"), kind)
+        session = self._effective(settings, kind)
+        secret = self._access.mint(settings, now + expires_after.get("seconds", DEFAULT_SECRET_SECONDS))
+        return HttpResponse.json({"value": secret.value, "expires_at": secret.expires_at, "session": session})
+
+    def _authenticate(self, request: HttpRequest, now: int) -> None:
+        token = bearer_token(request.headers)
+        if token is None:
+            raise Refusal("You didn't provide an API key.", code="invalid_api_key")
+        if not self._access.accepts(token, now):
+            raise incorrect_key(token)
+
+    def _effective(self, settings: Mapping[str, Any], kind: SessionKind | None) -> dict[str, Any]:
+        kind = kind or SessionKind(settings.get("type", "realtime"))
+        model = settings.get("model", DEFAULT_MODEL)
+        # The service shows 0 here: the session has not begun.
+        session = default_session(kind, session_id=self._ids("sess"), model=model, expires_at=0)
+        return merged_session(session, dict(settings), model_is_fixed=False)
+
+
+_Handler = Callable[[RestApi, HttpRequest], HttpResponse]
+
+_ROUTES: dict[str, dict[str, _Handler]] = {
+    "/v1/realtime/client_secrets": {"POST": RestApi.create_secret},
+    "/v1/realtime/translations/client_secrets": {"POST": RestApi.create_translation_secret},
+    "/emulator/sessions": {"GET": RestApi.list_sessions},
+}
+
+
+def _json_body(request: HttpRequest) -> dict[str, Any]:
+    try:
+        body = orjson.loads(request.body or b"{}")
+    except orjson.JSONDecodeError:
+        raise Refusal("We could not parse the JSON body of your request.", code="invalid_json") from None
+    if not isinstance(body, dict):
+        raise Refusal("The body must be a JSON object.", code="invalid_json")
+    return cast("dict[str, Any]", body)
+
+
+def _checked_settings(session: Any, kind: SessionKind | None) -> dict[str, Any]:
+    if kind is SessionKind.TRANSLATION:
+        if not isinstance(session, dict) or "model" not in session:
+            raise missing("session.model")
+        settings = cast("dict[str, Any]", session)
+        check_session({key: value for key, value in settings.items() if key != "model"}, kind)
+        return settings
+    if session is None:
+        return {}
+    is_transcription = isinstance(session, dict) and cast("dict[str, Any]", session).get("type") == "transcription"
+    check_session(session, SessionKind.TRANSCRIPTION if is_transcription else SessionKind.REALTIME)
+    return cast("dict[str, Any]", session)
+
+
+async def serve_http(stream: ByteStream, first: bytes, api: RestApi) -> None:
+    """Serve one request on *stream*, of which *first* was read already, and end the connection."""
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(first)
+    try:
+        response = await _answer(stream, connection, api)
+        head = h11.Response(
+            status_code=response.status,
+            headers=[
+                ("content-type", response.content_type),
+                ("content-length", str(len(response.body))),
+                ("connection", "close"),
+                *_CORS,
+            ],
+        )
+        data = connection.send(head) or b""
+        data += connection.send(h11.Data(data=response.body)) or b""
+        data += connection.send(h11.EndOfMessage()) or b""
+        await stream.send(data)
+        await stream.send_eof()
+    except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, h11.LocalProtocolError, OSError):
+        return  # The client left; there is nobody to tell.
+
+
+async def _answer(stream: ByteStream, connection: h11.Connection, api: RestApi) -> HttpResponse:
+    head: h11.Request | None = None
+    body = bytearray()
+    try:
+        while True:
+            event = connection.next_event()
+            if event is h11.NEED_DATA:
+                connection.receive_data(await stream.receive())
+            elif isinstance(event, h11.Request):
+                head = event
+            elif isinstance(event, h11.Data):
+                body += event.data
+                if len(body) > MAX_BODY_BYTES:
+                    return HttpResponse.refusal(Refusal("The body is too large.", code=None), 413)
+            elif isinstance(event, h11.EndOfMessage) and head is not None:
+                break
+            else:
+                raise anyio.EndOfStream
+    except h11.RemoteProtocolError as error:
+        return HttpResponse.refusal(Refusal(f"Bad request: {error}", code=None), error.error_status_hint)
+    target = head.target.decode("ascii", "replace")
+    headers = {name.decode(): value.decode("latin-1") for name, value in head.headers}
+    request = HttpRequest(method=head.method.decode(), path=target.partition("?")[0], headers=headers, body=bytes(body))
+    return api.answer(request)

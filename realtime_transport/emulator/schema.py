@@ -1,0 +1,290 @@
+"""A small language for what a client may send; checks raw JSON and says what is wrong the way the service does.
+
+A schema is data: nodes that know how to check one JSON value at a path. The first problem found is raised as a
+`Refusal` with the code and ``param`` of the service.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import attrs
+
+from realtime_transport.emulator.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "Anything",
+    "Array",
+    "Boolean",
+    "ByType",
+    "Field",
+    "FirstOf",
+    "Integer",
+    "Node",
+    "Number",
+    "Object",
+    "StringMap",
+    "Text",
+    "json_type_name",
+]
+
+_TYPE_NAMES: dict[Any, str] = {
+    str: "a string",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a decimal",
+    list: "an array",
+    dict: "an object",
+}
+
+
+def json_type_name(value: object) -> str:
+    """What *value* is in JSON, for an error message."""
+    return "null" if value is None else _TYPE_NAMES.get(type(value), "an unknown type")
+
+
+class Node(Protocol):
+    """Checks one JSON value."""
+
+    def check(self, value: Any, path: str) -> None:
+        """Raise `Refusal` if *value*, which stands at *path*, is not allowed."""
+        ...
+
+
+def _wrong_type(value: object, path: str, expected: str) -> Refusal:
+    return Refusal(
+        f"Invalid type for '{path}': expected {expected}, but got {json_type_name(value)} instead.",
+        code="invalid_type",
+        param=path,
+    )
+
+
+def _wrong_value(value: object, path: str, allowed: tuple[str, ...]) -> Refusal:
+    names = [f"'{name}'" for name in allowed]
+    if len(names) == 1:
+        text = f"Supported values are: {names[0]}."
+    else:
+        text = f"Supported values are: {', '.join(names[:-1])}, and {names[-1]}."
+    shown = value if isinstance(value, str) else json_type_name(value)
+    return Refusal(f"Invalid value: '{shown}'. {text}", code="invalid_value", param=path)
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+@attrs.frozen
+class Anything:
+    """Any JSON value."""
+
+    def check(self, value: Any, path: str) -> None:
+        """Allow it."""
+
+
+@attrs.frozen(kw_only=True)
+class Text:
+    """A string, perhaps one of a few, perhaps of limited length."""
+
+    enum: tuple[str, ...] | None = None
+    max_length: int | None = None
+
+    def check(self, value: Any, path: str) -> None:
+        """A string; then the values; then the length."""
+        if not isinstance(value, str):
+            raise _wrong_type(value, path, f"one of {', '.join(map(repr, self.enum))}" if self.enum else "a string")
+        if self.enum is not None and value not in self.enum:
+            raise _wrong_value(value, path, self.enum)
+        if self.max_length is not None and len(value) > self.max_length:
+            raise Refusal(
+                f"Invalid '{path}': string too long. Expected a string with maximum length {self.max_length}, "
+                f"but got a string with length {len(value)} instead.",
+                code="string_above_max_length",
+                param=path,
+            )
+
+
+@attrs.frozen
+class Boolean:
+    """``true`` or ``false``."""
+
+    def check(self, value: Any, path: str) -> None:
+        """A boolean and nothing else."""
+        if not isinstance(value, bool):
+            raise _wrong_type(value, path, "a boolean")
+
+
+def _check_range(value: float, path: str, minimum: float | None, maximum: float | None, kind: str) -> None:
+    noun = "integer" if kind == "integer" else "decimal"
+    if minimum is not None and value < minimum:
+        raise Refusal(
+            f"Invalid '{path}': {noun} below minimum value. Expected a value >= {minimum}, but got {value} instead.",
+            code=f"{noun}_below_min_value",
+            param=path,
+        )
+    if maximum is not None and value > maximum:
+        raise Refusal(
+            f"Invalid '{path}': {noun} above maximum value. Expected a value <= {maximum}, but got {value} instead.",
+            code=f"{noun}_above_max_value",
+            param=path,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Integer:
+    """A whole number, perhaps within bounds."""
+
+    minimum: int | None = None
+    maximum: int | None = None
+
+    def check(self, value: Any, path: str) -> None:
+        """An integer (not a boolean, not 3.0); then the bounds."""
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise _wrong_type(value, path, "an integer")
+        _check_range(value, path, self.minimum, self.maximum, "integer")
+
+
+@attrs.frozen(kw_only=True)
+class Number:
+    """A number, perhaps within bounds."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+
+    def check(self, value: Any, path: str) -> None:
+        """An integer or a decimal; then the bounds."""
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise _wrong_type(value, path, "a decimal")
+        _check_range(value, path, self.minimum, self.maximum, "number")
+
+
+@attrs.frozen(kw_only=True)
+class Array:
+    """A list whose entries all follow one schema."""
+
+    of: Node
+    max_length: int | None = None
+
+    def check(self, value: Any, path: str) -> None:
+        """A list; then each entry in turn."""
+        if not isinstance(value, list):
+            raise _wrong_type(value, path, "an array")
+        entries = cast("list[Any]", value)
+        if self.max_length is not None and len(entries) > self.max_length:
+            raise Refusal(
+                f"Invalid '{path}': array too long. Expected an array with maximum length {self.max_length}, "
+                f"but got an array with length {len(entries)} instead.",
+                code="array_above_max_length",
+                param=path,
+            )
+        for index, entry in enumerate(entries):
+            self.of.check(entry, f"{path}[{index}]")
+
+
+@attrs.frozen(kw_only=True)
+class StringMap:
+    """An object of strings, as ``metadata``."""
+
+    max_entries: int | None = None
+    max_key_length: int | None = None
+    max_value_length: int | None = None
+
+    def check(self, value: Any, path: str) -> None:
+        """An object; then the number of entries; then keys and values."""
+        if not isinstance(value, dict):
+            raise _wrong_type(value, path, "an object")
+        entries = cast("dict[str, Any]", value)
+        if self.max_entries is not None and len(entries) > self.max_entries:
+            raise Refusal(
+                f"Invalid '{path}': too many properties. Expected an object with at most {self.max_entries} "
+                f"properties, but got an object with {len(entries)} properties instead.",
+                code="object_above_max_properties",
+                param=path,
+            )
+        for key, entry in entries.items():
+            Text(max_length=self.max_key_length).check(key, path)
+            Text(max_length=self.max_value_length).check(entry, _join(path, key))
+
+
+@attrs.frozen
+class Field:
+    """One key of an `Object`."""
+
+    node: Node
+    required: bool = False
+    nullable: bool = False
+
+
+@attrs.frozen
+class Object:
+    """An object with known keys; unknown ones are refused."""
+
+    fields: Mapping[str, Field]
+
+    def check(self, value: Any, path: str) -> None:
+        """An object; then unknown keys; then missing ones; then each value."""
+        if not isinstance(value, dict):
+            raise _wrong_type(value, path, "an object")
+        entries = cast("dict[str, Any]", value)
+        for key in entries:
+            if key not in self.fields:
+                where = _join(path, key)
+                raise Refusal(f"Unknown parameter: '{where}'.", code="unknown_parameter", param=where)
+        for key, field in self.fields.items():
+            where = _join(path, key)
+            if key not in entries:
+                if field.required:
+                    raise missing(where)
+            elif entries[key] is not None or not field.nullable:
+                field.node.check(entries[key], where)
+
+
+def missing(path: str) -> Refusal:
+    """The refusal for a required field that is not there."""
+    return Refusal(f"Missing required parameter: '{path}'.", code="missing_required_parameter", param=path)
+
+
+@attrs.frozen
+class ByType:
+    """An object whose schema depends on one of its keys.
+
+    The key is required unless *default* names the variant to take without it.
+    """
+
+    variants: Mapping[str, Node]
+    key: str = "type"
+    default: str | None = None
+
+    def check(self, value: Any, path: str) -> None:
+        """An object; then the key; then the variant that it names."""
+        if not isinstance(value, dict):
+            raise _wrong_type(value, path, "an object")
+        entries = cast("dict[str, Any]", value)
+        where = _join(path, self.key)
+        tag = entries.get(self.key, self.default)
+        if tag is None:
+            raise missing(where)
+        if not isinstance(tag, str) or tag not in self.variants:
+            raise _wrong_value(tag, where, tuple(self.variants))
+        self.variants[tag].check(cast("dict[str, Any]", value), path)
+
+
+@attrs.frozen
+class FirstOf:
+    """A value that may have one of several JSON types; the first schema that fits the type checks it."""
+
+    strings: Node | None = None
+    objects: Node | None = None
+    integers: Node | None = None
+    arrays: Node | None = None
+
+    def check(self, value: Any, path: str) -> None:
+        """Choose by the JSON type."""
+        by_type = {str: self.strings, dict: self.objects, int: self.integers, list: self.arrays}
+        node = by_type.get(cast("type[Any]", type(value)))
+        if node is None:
+            names = [_TYPE_NAMES[kind] for kind, known in by_type.items() if known is not None]
+            raise _wrong_type(value, path, f"one of {' or '.join(names)}")
+        node.check(value, path)

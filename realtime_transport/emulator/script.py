@@ -1,0 +1,254 @@
+"""Scripts: a responder as data, so that a test reads as a conversation.
+
+A script is a JSON object with ``rules``, which are tried in order for each response; the first whose ``when`` fits
+gives the ``reply``. Where none fits, the default responder answers. See ``docs/emulator.md`` for the format.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+import orjson
+
+from realtime_transport.emulator.directives import reply_to_directive
+from realtime_transport.emulator.echo import echo_responder
+from realtime_transport.emulator.refusal import Refusal
+from realtime_transport.emulator.replies import (
+    Abort,
+    Action,
+    CloseConnection,
+    Expire,
+    Failure,
+    FunctionCall,
+    FunctionOutput,
+    Output,
+    Refuse,
+    Reply,
+    Responder,
+    SendEvent,
+    SendText,
+    SetRateLimit,
+    Speech,
+    StopAnswering,
+    Turn,
+    UserAudio,
+    UserText,
+)
+from realtime_transport.emulator.schema import (
+    Anything,
+    Array,
+    Boolean,
+    Field,
+    Integer,
+    Number,
+    Object,
+    Text,
+)
+from realtime_transport.emulator.transcription import placeholder
+from realtime_transport.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from realtime_transport.emulator.sound import AudioClip
+
+__all__ = ["Script", "ScriptPlayer"]
+
+_SECONDS = Number(minimum=0.0, maximum=600.0)
+
+_WHEN = Object(
+    {
+        "turn": Field(Integer(minimum=1)),
+        "text": Field(Text()),
+        "pattern": Field(Text()),
+        "spoken": Field(Boolean()),
+        "function_output": Field(Text()),
+    }
+)
+_CALL = Object({"name": Field(Text(), required=True), "arguments": Field(Anything())})
+_CLOSE = Object({"code": Field(Integer(minimum=1000, maximum=4999)), "reason": Field(Text(max_length=123))})
+_FAIL = Object({"code": Field(Text(), required=True), "message": Field(Text()), "type": Field(Text())})
+_REPLY = Object(
+    {
+        "text": Field(Text()),
+        "seconds": Field(_SECONDS),
+        "echo": Field(Boolean()),
+        "calls": Field(Array(of=_CALL)),
+        "delay": Field(_SECONDS),
+        "pace": Field(_SECONDS),
+        "directive": Field(Text()),
+        "fail": Field(_FAIL),
+        "incomplete": Field(Text(enum=("max_output_tokens", "content_filter"))),
+        "error": Field(Object({"code": Field(Text(), required=True), "message": Field(Text())})),
+        "close": Field(_CLOSE),
+        "drop": Field(Boolean()),
+        "mute": Field(Boolean()),
+        "expire": Field(Boolean()),
+        "send": Field(Array(of=Anything())),
+        "tokens_left": Field(Integer(minimum=0)),
+    }
+)
+_RULE = Object({"when": Field(_WHEN), "reply": Field(_REPLY, required=True), "times": Field(Integer(minimum=1))})
+_SCRIPT = Object({"rules": Field(Array(of=_RULE)), "transcripts": Field(Array(of=Text()))})
+
+
+@attrs.frozen
+class Script:
+    """A checked script.
+
+    Attributes:
+        rules: As in the file.
+        transcripts: What the user says, turn by turn, for the input transcription and for ``when.text``.
+    """
+
+    rules: Sequence[Mapping[str, Any]] = ()
+    transcripts: Sequence[str] = ()
+
+    @classmethod
+    def parse(cls, data: Any) -> Script:
+        """The script that the JSON value *data* is.
+
+        Raises:
+            ConfigError: It is none; ``key`` is the path of what is wrong.
+        """
+        try:
+            _SCRIPT.check(data, "")
+        except Refusal as refusal:
+            raise ConfigError(f"script: {refusal.message}", key=refusal.param or "") from None
+        checked = cast("dict[str, Any]", data)
+        for index, rule in enumerate(checked.get("rules", ())):
+            pattern = rule.get("when", {}).get("pattern")
+            try:
+                re.compile(pattern or "")
+            except re.error as error:
+                key = f"rules[{index}].when.pattern"
+                raise ConfigError(f"script: {key}: {error}", key=key) from None
+        return cls(checked.get("rules", ()), checked.get("transcripts", ()))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Script:
+        """The script in a file.
+
+        Raises:
+            ConfigError: It is not JSON, or no script.
+            OSError: It cannot be read.
+        """
+        try:
+            data = orjson.loads(Path(path).read_bytes())
+        except orjson.JSONDecodeError as error:
+            raise ConfigError(f"script {path}: not JSON: {error}") from None
+        return cls.parse(data)
+
+    def player(self, otherwise: Responder = echo_responder) -> ScriptPlayer:
+        """A fresh run of the script; *otherwise* answers where no rule fits."""
+        return ScriptPlayer(self, otherwise)
+
+
+@attrs.define(eq=False)
+class ScriptPlayer:
+    """One run of a script, for one session. Is a responder, and its `recognize` a recognizer."""
+
+    _script: Script
+    _otherwise: Responder
+    _used: dict[int, int] = attrs.field(init=False, factory=dict[int, int])
+    _heard: int = attrs.field(init=False, default=0)
+
+    def __call__(self, turn: Turn, /) -> Reply:
+        """The reply of the first rule that fits."""
+        for index, rule in enumerate(self._script.rules):
+            used = self._used.get(index, 0)
+            if used < rule.get("times", used + 1) and _fits(rule.get("when", {}), turn):
+                self._used[index] = used + 1
+                return _reply(rule["reply"], turn, self._otherwise)
+        return self._otherwise(turn)
+
+    def recognize(self, clip: AudioClip) -> str:
+        """The next transcript; the placeholder when they are used up."""
+        self._heard += 1
+        if self._heard <= len(self._script.transcripts):
+            return self._script.transcripts[self._heard - 1]
+        return placeholder(clip)
+
+
+def _fits(when: Mapping[str, Any], turn: Turn) -> bool:
+    return all(_CONDITIONS[name](wanted, turn) for name, wanted in when.items())
+
+
+def _has_output(name: str, turn: Turn) -> bool:
+    return any(isinstance(entry, FunctionOutput) and entry.name == name for entry in turn.inputs)
+
+
+def _is_turn(number: int, turn: Turn) -> bool:
+    return turn.number == number
+
+
+def _has_text(text: str, turn: Turn) -> bool:
+    return text.casefold() in turn.words.casefold()
+
+
+def _has_pattern(pattern: str, turn: Turn) -> bool:
+    return re.search(pattern, turn.words) is not None
+
+
+def _is_spoken(wanted: bool, turn: Turn) -> bool:
+    return any(isinstance(entry, UserAudio) for entry in turn.inputs) == wanted
+
+
+_CONDITIONS: dict[str, Callable[[Any, Turn], bool]] = {
+    "turn": _is_turn,
+    "text": _has_text,
+    "pattern": _has_pattern,
+    "spoken": _is_spoken,
+    "function_output": _has_output,
+}
+
+
+def _reply(data: Mapping[str, Any], turn: Turn, otherwise: Responder) -> Reply:
+    if "directive" in data:
+        ordered = attrs.evolve(turn, inputs=[UserText(data["directive"])])
+        return reply_to_directive(ordered) or otherwise(turn)
+    actions = _actions(data)
+    is_end = any(isinstance(a, Refuse | CloseConnection | Abort | StopAnswering | Expire) for a in actions)
+    failure = Failure(**data["fail"]) if "fail" in data else None
+    outputs = None if is_end else _outputs(data, turn, otherwise)
+    return Reply(
+        outputs=outputs,
+        before=actions,
+        delay=data.get("delay", 0.0),
+        pace=data.get("pace"),
+        failure=failure,
+        incomplete=data.get("incomplete"),
+    )
+
+
+def _outputs(data: Mapping[str, Any], turn: Turn, otherwise: Responder) -> list[Output]:
+    outputs: list[Output] = []
+    if data.get("echo"):
+        outputs += otherwise(turn).outputs or ()
+    if "text" in data or "seconds" in data:
+        text = data.get("text", f"These are {data.get('seconds', 0):g} seconds of speech.")
+        outputs.append(Speech(text=text, seconds=data.get("seconds")))
+    for call in data.get("calls", ()):
+        arguments = call.get("arguments", {})
+        text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+        outputs.append(FunctionCall(name=call["name"], arguments=text))
+    return outputs
+
+
+def _actions(data: Mapping[str, Any]) -> list[Action]:
+    actions: list[Action] = []
+    for frame in data.get("send", ()):
+        actions.append(SendText(frame) if isinstance(frame, str) else SendEvent(frame))
+    if "tokens_left" in data:
+        actions.append(SetRateLimit(remaining=data["tokens_left"]))
+    if "error" in data:
+        actions.append(Refuse(**data["error"]))
+    if "close" in data:
+        actions.append(CloseConnection(**data["close"]))
+    for name, action in (("drop", Abort()), ("mute", StopAnswering()), ("expire", Expire())):
+        if data.get(name):
+            actions.append(action)
+    return actions

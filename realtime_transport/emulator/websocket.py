@@ -1,0 +1,295 @@
+"""One WebSocket connection: frames in and out, pings, faults, every way to end."""
+
+from __future__ import annotations
+
+import math
+import socket
+import struct
+from typing import TYPE_CHECKING, Any, Protocol
+
+import anyio
+import anyio.lowlevel
+import attrs
+from anyio.abc import SocketAttribute, SocketStream
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.frames import Opcode
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+from realtime_transport.emulator.effects import (
+    AbortConnection,
+    CloseWith,
+    Effect,
+    GoSilent,
+    SendFrame,
+    SendServerEvent,
+)
+from realtime_transport.protocol.codec import dumps, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from websockets.frames import Frame
+
+    from realtime_transport.clock import Clock
+    from realtime_transport.emulator.faults import FaultLane
+    from realtime_transport.emulator.records import SessionRecord
+
+__all__ = ["Peer", "WebSocketConnection", "new_protocol"]
+
+MAX_FRAME_BYTES = 32 * 1024 * 1024
+"""An append event may hold 15 MiB of audio, which is 20 MiB of base64."""
+
+PING_INTERVAL = 20.0
+"""Seconds between the server's pings, as seen live."""
+
+CLOSE_TIMEOUT = 5.0
+"""Seconds that the server waits for the client's CLOSE after its own."""
+
+_LINGER = 1.0
+"""Seconds of real time that the server waits for the client to close TCP."""
+
+_GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError)
+
+
+class Peer(Protocol):
+    """What decides at this end: a conversation, or a refusal."""
+
+    def open(self, now: float) -> None:
+        """The connection is open."""
+        ...
+
+    def receive(self, data: str | bytes, now: float) -> None:
+        """A whole message came."""
+        ...
+
+    def get_timer(self) -> float | None:
+        """When `handle_timer` wants to be called."""
+        ...
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due."""
+        ...
+
+    def take_effects(self) -> list[Effect]:
+        """What is to be done to the connection."""
+        ...
+
+
+def new_protocol() -> ServerProtocol:
+    """The sans-IO half of a connection, before the handshake."""
+    return ServerProtocol(
+        extensions=[ServerPerMessageDeflateFactory()],
+        select_subprotocol=lambda _protocol, offered: next((name for name in offered if name == "realtime"), None),
+        max_size=MAX_FRAME_BYTES,
+    )
+
+
+@attrs.define(eq=False)
+class WebSocketConnection:
+    """Joins a socket and a peer. Ends when either side is through with it.
+
+    Args:
+        stream: The socket; closed at the end.
+        protocol: After its handshake was accepted; the answer to it waits in there.
+        peer: Decides.
+        record: Is told about pings and the close.
+        lane: Where frames to the client may come to harm.
+        clock: Time.
+        on_event: Is given each message, as ``("client" or "server", message)``.
+    """
+
+    _stream: SocketStream
+    _protocol: ServerProtocol
+    _peer: Peer
+    _record: SessionRecord
+    _lane: FaultLane
+    _clock: Clock
+    _on_event: Callable[[str, str | bytes], None] | None = None
+    _raw: list[tuple[float, bytes]] = attrs.field(init=False, factory=list[tuple[float, bytes]])
+    """Answers that the protocol gave by itself (pongs, CLOSE), with the moment they are due."""
+    _message: list[Frame] = attrs.field(init=False, factory=list["Frame"])
+    _ending: CloseWith | None = attrs.field(init=False, default=None)
+    _aborting: bool = attrs.field(init=False, default=False)
+    _is_silent: bool = attrs.field(init=False, default=False)
+    _has_left: anyio.Event = attrs.field(init=False, factory=anyio.Event)
+    _is_leaving: bool = attrs.field(init=False, default=False)
+    _ping_at: float = attrs.field(init=False, default=math.inf)
+    _pings: int = attrs.field(init=False, default=0)
+    _close_by: float = attrs.field(init=False, default=math.inf)
+    _wake: anyio.Event = attrs.field(init=False, factory=anyio.Event)
+
+    async def run(self) -> None:
+        """Serve the connection to its end."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._read, tasks.cancel_scope, name="emulator reader")
+                await self._pump()
+                tasks.cancel_scope.cancel()
+        finally:
+            self._record.is_open = False
+            if self._record.close_code is None:
+                self._record.close_code = 1006
+            with anyio.CancelScope(shield=True):
+                await anyio.aclose_forcefully(self._stream)
+
+    # Reading
+
+    async def _read(self, scope: anyio.CancelScope) -> None:
+        try:
+            while True:
+                self._take(await self._stream.receive())
+                self._wake.set()
+                while self._peer.get_timer() == -math.inf:  # Audio is listened to before more of it is read.
+                    self._peer.handle_timer(self._clock.now())
+                    self._wake.set()
+                    await anyio.lowlevel.checkpoint()
+        except _GONE:
+            self._has_left.set()
+            if not self._is_leaving:
+                scope.cancel()  # Nobody is there to read what the pump may be writing.
+
+    def _take(self, data: bytes) -> None:
+        now = self._clock.now()
+        self._protocol.receive_data(data)
+        frames = self._protocol.events_received()
+        late = any(getattr(frame, "opcode", None) is Opcode.PING for frame in frames)
+        due = now + (self._lane.faults.late_pongs if late else 0.0)
+        self._raw += [(due, answer) for answer in self._protocol.data_to_send()]
+        for frame in frames:
+            self._take_frame(frame, now)
+
+    def _take_frame(self, frame: Any, now: float) -> None:
+        match frame.opcode:
+            case Opcode.TEXT | Opcode.BINARY | Opcode.CONT:
+                self._message.append(frame)
+                if frame.fin:
+                    self._take_message(now)
+            case Opcode.PING:
+                self._record.pings_received += 1
+            case Opcode.PONG:
+                self._record.pongs_received += 1
+            case _:
+                close = self._protocol.close_rcvd
+                if close is not None and self._record.close_code is None:
+                    self._record.close_code, self._record.close_reason = close.code, close.reason
+
+    def _take_message(self, now: float) -> None:
+        frames, self._message = self._message, []
+        if self._is_silent or self._ending is not None:
+            return
+        data = b"".join(bytes(frame.data) for frame in frames)
+        try:
+            message = data.decode() if frames[0].opcode is Opcode.TEXT else data
+        except UnicodeDecodeError:
+            self._protocol.fail(1007, "invalid UTF-8")
+            return
+        if self._on_event is not None:
+            self._on_event("client", message)
+        self._peer.receive(message, now)
+
+    # Writing
+
+    async def _pump(self) -> None:
+        self._ping_at = self._clock.now() + PING_INTERVAL
+        self._peer.open(self._clock.now())
+        while True:
+            self._wake = anyio.Event()
+            now = self._clock.now()
+            self._collect(now)
+            if self._aborting:
+                self._reset()
+                return
+            if not await self._flush(now):
+                return
+            deadline = self._deadline()
+            if deadline > self._clock.now():
+                with self._clock.move_on_at(None if math.isinf(deadline) else deadline):
+                    await self._wake.wait()
+            else:
+                await anyio.lowlevel.checkpoint()
+            now = self._clock.now()
+            if now >= self._close_by:
+                return
+            timer = self._peer.get_timer()
+            if timer is not None and timer <= now:
+                self._peer.handle_timer(now)
+
+    def _deadline(self) -> float:
+        if self._is_silent:
+            return math.inf
+        moments = [self._peer.get_timer(), self._lane.get_timer(), self._ping_at, self._close_by]
+        moments += [due for due, _ in self._raw]
+        return min(moment for moment in moments if moment is not None)
+
+    def _collect(self, now: float) -> None:
+        for effect in self._peer.take_effects():
+            match effect:
+                case SendServerEvent(event):
+                    self._push(dumps(encode(event)), now)
+                case SendFrame(text):
+                    self._push(text, now)
+                case CloseWith():
+                    self._ending = effect
+                case AbortConnection():
+                    self._aborting = True
+                case GoSilent():
+                    self._is_silent = True
+
+    def _push(self, text: str, now: float) -> None:
+        if self._on_event is not None:
+            self._on_event("server", text)
+        self._lane.push(text, now)
+
+    async def _flush(self, now: float) -> bool:
+        """Send what is due; whether the connection goes on."""
+        if self._is_silent:
+            self._raw.clear()
+            return True
+        data = self._due_bytes(now)
+        is_over = b"" in data
+        try:
+            if any(data):
+                await self._stream.send(b"".join(data))
+            if is_over:
+                await self._leave()
+        except _GONE:
+            return False
+        if self._lane.is_dropped and self._lane.faults.drop_code is None:
+            self._reset()
+            return False
+        return not is_over
+
+    async def _leave(self) -> None:
+        """Let the client read what was sent: closing a socket that holds unread data would reset it."""
+        self._is_leaving = True
+        await self._stream.send_eof()
+        with anyio.move_on_after(_LINGER):
+            await self._has_left.wait()
+
+    def _due_bytes(self, now: float) -> Sequence[bytes]:
+        data = [raw for due, raw in self._raw if due <= now]
+        self._raw = [(due, raw) for due, raw in self._raw if due > now]
+        if self._protocol.state is State.OPEN:
+            for text in self._lane.take_due(now):
+                self._protocol.send_text(text.encode())
+            if self._lane.is_dropped and self._lane.faults.drop_code is not None:
+                self._close(CloseWith(self._lane.faults.drop_code, ""), now)
+            elif self._ending is not None and self._lane.is_empty:
+                self._close(self._ending, now)
+            elif now >= self._ping_at:
+                self._pings += 1
+                self._protocol.send_ping(struct.pack("!I", self._pings))
+                self._ping_at = now + PING_INTERVAL
+        return data + self._protocol.data_to_send()
+
+    def _close(self, close: CloseWith, now: float) -> None:
+        self._protocol.send_close(close.code, close.reason)
+        self._record.close_code, self._record.close_reason = close.code, close.reason
+        self._close_by = now + CLOSE_TIMEOUT
+        self._ping_at = math.inf
+
+    def _reset(self) -> None:
+        """Make the end of the socket a reset instead of an orderly end."""
+        raw: socket.socket = self._stream.extra(SocketAttribute.raw_socket)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
