@@ -2,7 +2,7 @@
 
 It speaks just enough for a client to believe in a session, so that what is measured is the client.
 The query of the URL says what to do: ``?deltas=N`` sends N audio deltas of 100 ms when the client first speaks,
-``?count=N`` answers when N append events have arrived.
+``?count=N`` answers when N append events have arrived, ``?barge_in=N`` interrupts N undelivered deltas.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
@@ -56,7 +57,29 @@ async def handle(connection: ServerConnection) -> None:
             if orjson.loads(await connection.recv())["type"] == "input_audio_buffer.append":
                 left -= 1
         await connection.send(json.dumps({"type": "input_audio_buffer.cleared", "event_id": "last"}))
+    elif "barge_in" in query:
+        await barge_in(connection, int(query["barge_in"][0]))
     await connection.wait_closed()
+
+
+async def barge_in(connection: ServerConnection, deltas: int) -> None:
+    """Flood *deltas* audio deltas, let them be read, say that speech has started, report when the truncation came."""
+    detection = {"type": "server_vad", "interrupt_response": True}
+    session = {"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
+    await connection.send(json.dumps({"type": "session.updated", "event_id": "e1", "session": session}))
+    while orjson.loads(await connection.recv())["type"] != "input_audio_buffer.clear":
+        pass
+    await connection.send(json.dumps({"type": "response.created", "response": {"id": "resp_1"}}))
+    for number in range(deltas):
+        await connection.send(audio_delta(number))
+    await asyncio.sleep(0.5)
+    said = time.monotonic()
+    started = {"type": "input_audio_buffer.speech_started", "event_id": "s", "audio_start_ms": 0, "item_id": "u"}
+    await connection.send(json.dumps(started))
+    while orjson.loads(await connection.recv())["type"] != "conversation.item.truncate":
+        pass
+    report = {"type": "benchmark.report", "said": said, "on_wire": time.monotonic()}
+    await connection.send(json.dumps(report))
 
 
 async def main() -> None:
