@@ -1,0 +1,207 @@
+"""What the command line understands."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import math
+from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn
+
+from realtime_transport.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["parse"]
+
+DEFAULT_PORT = 8642
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, instead of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        command = self.prog.partition(" ")[2]
+        raise ConfigError(f"{command + ': ' if command else ''}{message} (see: {self.prog} --help)")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments in *argv*; their ``run`` is the command, to be called with them.
+
+    Raises:
+        ConfigError: They make no sense.
+    """
+    parser = _Parser(
+        prog="realtime-transport",
+        description="Speech-to-speech sessions over the OpenAI Realtime protocol: a local server, and replays.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=importlib.metadata.version("realtime-transport"))
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_replay(commands.add_parser("replay", allow_abbrev=False, help="play recordings into a session"))
+    _add_serve(commands.add_parser("serve", allow_abbrev=False, help="run the local emulator of the service"))
+    return parser.parse_args(argv)
+
+
+def _command(module: str) -> Callable[[argparse.Namespace], int]:
+    # Loaded when it runs: --help and a typing error cost no audio, no network.
+    return lambda arguments: import_module(f"realtime_transport.cli.{module}").run(arguments)
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_command("replay_command"))
+    parser.description = (
+        "Plays recordings (WAV, FLAC, OGG; any rate, any number of channels) into one session, one after the other; "
+        "waits for the replies to each; writes reply.wav, transcript.txt, timeline.jsonl and report.json, and prints "
+        "figures. Without --url or --live it talks to the emulator, in this process: nobody is billed."
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a recording")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--url",
+        help="a server: the URL of the realtime endpoint, or the base URL that serve prints; OPENAI_API_KEY is sent "
+        "to it if it is set, and must be unless the server is on this machine",
+    )
+    where.add_argument("--live", action="store_true", help="the OpenAI API, billed to OPENAI_API_KEY")
+    parser.add_argument("--model", help="the model (default: that of the library)")
+    parser.add_argument("--instructions", metavar="TEXT", help="the system prompt")
+    parser.add_argument("--voice", metavar="NAME", help="the voice of the model")
+    parser.add_argument(
+        "--format", choices=["pcm16", "g711_ulaw", "g711_alaw"], default="pcm16", help="audio format, both ways"
+    )
+    parser.add_argument(
+        "--speed",
+        type=_speed,
+        default=1.0,
+        metavar="X",
+        help="times faster than real time, or max for no pace at all (default: 1)",
+    )
+    parser.add_argument(
+        "--commit",
+        action="store_true",
+        help="no turn detection: each recording is one turn, committed by hand at its end",
+    )
+    parser.add_argument(
+        "--tail",
+        type=_non_negative,
+        default=1000.0,
+        metavar="MS",
+        help="silence behind each recording, for the turn detection to see its end (default: 1000; none with --commit)",
+    )
+    parser.add_argument(
+        "--settle",
+        type=_non_negative,
+        default=1.0,
+        metavar="SECONDS",
+        help="how long to listen on when all turns are answered (default: 1)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=_positive,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long to wait for an answer that is due, without any event (default: 30)",
+    )
+    parser.add_argument(
+        "--connect-timeout", type=_positive, default=10.0, metavar="SECONDS", help="for the session to open (10)"
+    )
+    parser.add_argument("--out", metavar="DIR", help="where the files go (default: replay-DATE-TIME)")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON instead")
+    _add_backend(parser)
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_command("serve_command"))
+    parser.description = (
+        "Runs a server on this machine that speaks the Realtime protocol, for tests without a key, a bill or a "
+        "network. Prints one line with its base URL when it is ready; Ctrl-C ends it."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=_port, default=DEFAULT_PORT, help=f"TCP port; 0: a free one (default: {DEFAULT_PORT})"
+    )
+    parser.add_argument("--api-key", metavar="KEY", help="accept only this key, and the secrets minted with it")
+    parser.add_argument("--script", metavar="FILE", help="what is replied, as JSON")
+    parser.add_argument(
+        "--audio-speed",
+        type=_speed,
+        default=argparse.SUPPRESS,
+        metavar="X",
+        help="how many times faster than it plays audio is sent, or max for all at once",
+    )
+    _add_backend(parser)
+    faults = parser.add_argument_group("faults, seeded and repeatable")
+    faults.add_argument("--delay", type=_non_negative, default=0.0, metavar="SECONDS", help="each frame is late")
+    faults.add_argument("--jitter", type=_non_negative, default=0.0, metavar="SECONDS", help="up to this much more")
+    faults.add_argument(
+        "--stall",
+        type=_stall,
+        action="append",
+        default=[],
+        metavar="FRAME:SECONDS",
+        help="a pause before that frame, from 1; may be repeated",
+    )
+    faults.add_argument("--reorder", type=_probability, default=0.0, metavar="P", help="frames that change places")
+    faults.add_argument("--duplicate", type=_probability, default=0.0, metavar="P", help="frames that come twice")
+    faults.add_argument("--drop-at-frame", type=_count, metavar="N", help="the connection is lost at frame N")
+    faults.add_argument("--drop-code", type=_count, metavar="CODE", help="with this close code; else TCP is reset")
+    faults.add_argument("--late-pongs", type=_non_negative, default=0.0, metavar="SECONDS", help="pongs are late")
+    faults.add_argument(
+        "--fault-connection",
+        type=_count,
+        action="append",
+        metavar="N",
+        help="hurt only the N-th connection; may be repeated",
+    )
+    faults.add_argument("--seed", type=int, default=0, metavar="N", help="another course of events (default: 0)")
+
+
+def _add_backend(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--backend", choices=["asyncio", "trio"], default="asyncio", help="the event loop (default: asyncio)"
+    )
+
+
+# Values. argparse shows the text of an ArgumentTypeError after the name of the option.
+
+
+def _number(text: str, fits: Callable[[float], bool], expected: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or not fits(value):
+        raise argparse.ArgumentTypeError(f"{expected} expected, not {text!r}")
+    return value
+
+
+def _positive(text: str) -> float:
+    return _number(text, lambda value: value > 0, "a positive number")
+
+
+def _non_negative(text: str) -> float:
+    return _number(text, lambda value: value >= 0, "a number, 0 or more,")
+
+
+def _probability(text: str) -> float:
+    return _number(text, lambda value: 0 <= value <= 1, "a probability from 0 to 1")
+
+
+def _speed(text: str) -> float | None:
+    return None if text == "max" else _number(text, lambda value: value > 0, "a positive number, or max,")
+
+
+def _count(text: str) -> int:
+    return int(_number(text, lambda value: value >= 1 and value == int(value), "a whole number from 1"))
+
+
+def _port(text: str) -> int:
+    return int(_number(text, lambda value: 0 <= value <= 65535 and value == int(value), "a port from 0 to 65535"))
+
+
+def _stall(text: str) -> tuple[int, float]:
+    frame, colon, seconds = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError(f"FRAME:SECONDS expected, such as 12:0.5, not {text!r}")
+    return _count(frame), _non_negative(seconds)

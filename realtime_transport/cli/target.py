@@ -1,0 +1,96 @@
+"""Whom a command talks to, and with which key. Nothing is asked of the environment unless the user named a server."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+
+import attrs
+
+from realtime_transport.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Target"]
+
+LOCAL_KEY = "sk-local"
+"""What servers on this machine are given if no key is set: the emulator accepts any."""
+
+_CHOOSES_SESSION = frozenset({"model", "call_id", "intent"})
+
+
+@attrs.frozen(kw_only=True)
+class Target:
+    """A server.
+
+    Attributes:
+        name: How people call it.
+        url: Where it is; ``None``: where the library looks by default.
+        key: The API key.
+        is_local: It runs on this machine: no proxy is asked.
+    """
+
+    name: str
+    url: str | None
+    key: str = attrs.field(repr=False)
+    is_local: bool
+
+    @classmethod
+    def emulator(cls, url: str, model: str) -> Target:
+        """The emulator that runs in this process."""
+        return cls(name="the embedded emulator", url=_complete(url, model), key=LOCAL_KEY, is_local=True)
+
+    @classmethod
+    def live(cls, environment: Mapping[str, str]) -> Target:
+        """The OpenAI API.
+
+        Raises:
+            ConfigError: ``OPENAI_API_KEY`` is missing or empty.
+        """
+        key = environment.get("OPENAI_API_KEY", "").strip()
+        if not key:
+            raise ConfigError("--live needs an API key: set OPENAI_API_KEY to yours", key="api_key")
+        return cls(name="the OpenAI API", url=None, key=key, is_local=False)
+
+    @classmethod
+    def server(cls, url: str, model: str, environment: Mapping[str, str]) -> Target:
+        """The server at *url*, which may be a base URL.
+
+        Raises:
+            ConfigError: It is no such URL, or ``OPENAI_API_KEY`` is missing for a server elsewhere.
+        """
+        complete = _complete(url, model)
+        is_local = _is_loopback(urlsplit(complete).hostname or "")
+        key = environment.get("OPENAI_API_KEY", "").strip()
+        if not key and not is_local:
+            raise ConfigError(f"--url {url}: this server needs an API key: set OPENAI_API_KEY", key="api_key")
+        return cls(name=url, url=complete, key=key or LOCAL_KEY, is_local=is_local)
+
+
+def _complete(url: str, model: str) -> str:
+    """*url* with the endpoint and the model, where it holds none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"--url {url!r}: {error}", key="url") from error
+    if parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname or port == 0:
+        raise ConfigError(f"--url {url!r}: a URL such as ws://127.0.0.1:8642/v1/realtime expected", key="url")
+    path = parts.path.rstrip("/")
+    if path in ("", "/v1"):
+        path = "/v1/realtime"
+    query = parts.query
+    if not _CHOOSES_SESSION.intersection(name for name, _ in parse_qsl(query, keep_blank_values=True)):
+        query = "&".join(filter(None, [query, f"model={quote(model, safe='')}"]))
+    return urlunsplit(parts._replace(path=path, query=query))
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
