@@ -21,7 +21,7 @@ import orjson
 from ..errors import DecodeError, LocalProtocolError
 from .client_events import CLIENT_EVENTS, UnknownClientEvent
 from .items import Item
-from .server_events import SERVER_EVENTS, UnknownServerEvent
+from .server_events import SERVER_EVENTS, VENDOR_EVENTS, UnknownServerEvent
 from .session import Session
 from .shapes import NOT_ON_THE_WIRE, Shape, choose_class, find_problems, json_name, shape_of, shapes_of, tag_of
 from .values import UNSET, Unset
@@ -43,7 +43,7 @@ __all__ = [
 Hook = Callable[[Any, Any], Any]
 """Signature of a structure hook of cattrs: the value, and the type that is wanted, which ours know already."""
 
-_SERVER_EVENTS: dict[str, type[ServerEvent]] = {cls.type: cls for cls in SERVER_EVENTS}
+_SERVER_EVENTS: dict[str, type[ServerEvent]] = {cls.type: cls for cls in (*SERVER_EVENTS, *VENDOR_EVENTS)}
 _CLIENT_EVENTS: dict[str, type[ClientEvent]] = {cls.type: cls for cls in CLIENT_EVENTS}
 
 

@@ -43,7 +43,7 @@ MAX_CALLS = 1024
 
 AUDIO_DELTA = server.ResponseOutputAudioDelta.type
 
-CLASSES: Mapping[str, type[ServerEvent]] = {cls.type: cls for cls in server.SERVER_EVENTS}
+CLASSES: Mapping[str, type[ServerEvent]] = {cls.type: cls for cls in (*server.SERVER_EVENTS, *server.VENDOR_EVENTS)}
 
 
 @attrs.define(eq=False)
@@ -173,8 +173,8 @@ class Receiver:
 
     def _is_new(self, call: FunctionCallEvent) -> bool:
         key = call.call_id or call.id
-        if key in self._told_calls:
-            return False
+        if not key or key in self._told_calls:
+            return not key
         self._told_calls[key] = None
         if len(self._told_calls) > MAX_CALLS:
             del self._told_calls[next(iter(self._told_calls))]

@@ -47,6 +47,7 @@ from .wire import ServerEvent, wire_model
 
 __all__ = [
     "SERVER_EVENTS",
+    "VENDOR_EVENTS",
     "ConversationCreated",
     "ConversationItemAdded",
     "ConversationItemCreated",
@@ -71,6 +72,7 @@ __all__ = [
     "OutputAudioBufferCleared",
     "OutputAudioBufferStarted",
     "OutputAudioBufferStopped",
+    "Ping",
     "RateLimitsUpdated",
     "ResponseContentPartAdded",
     "ResponseContentPartDone",
@@ -492,6 +494,20 @@ class UnknownServerEvent(ServerEvent):
     type: str = ""  # pyright: ignore[reportIncompatibleVariableOverride] - the one event whose type is data
 
 
+@wire_model
+class Ping(ServerEvent):
+    """A sign of life of xAI's servers. No answer is expected.
+
+    Attributes:
+        timestamp: Unix time in milliseconds.
+    """
+
+    type: ClassVar[str] = "ping"
+
+    timestamp: int | Unset | None = UNSET
+    previous_item_id: str | Unset | None = UNSET
+
+
 SERVER_EVENTS: tuple[type[ServerEvent], ...] = (
     Error,
     SessionCreated,
@@ -545,3 +561,6 @@ SERVER_EVENTS: tuple[type[ServerEvent], ...] = (
     SessionOutputAudioDelta,
 )
 """Every server event of the protocol."""
+
+VENDOR_EVENTS: tuple[type[ServerEvent], ...] = (Ping,)
+"""Server events that other vendors send besides; live sessions of 2026."""

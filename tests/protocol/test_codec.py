@@ -41,6 +41,7 @@ from realtime_transport.protocol.objects import TranscriptionDurationUsage, Tran
 from realtime_transport.protocol.server_events import (
     ConversationItemInputAudioTranscriptionCompleted,
     InputAudioBufferSpeechStarted,
+    Ping,
     RateLimitsUpdated,
     ResponseDone,
     SessionUpdated,
@@ -505,3 +506,11 @@ def test_whatever_comes_goes_back_as_it_came(seed: int) -> None:
         event, problems = decode_server_event(raw)
         assert encode(attrs.evolve(event, raw={})) == raw
         assert all(problem.path and problem.got != "null" for problem in problems)
+
+
+def test_the_sign_of_life_of_another_vendor_has_a_class() -> None:
+    raw = {"type": "ping", "event_id": "e", "timestamp": 1785214080296, "previous_item_id": None}
+    event, problems = decode_server_event(raw)
+    assert isinstance(event, Ping)
+    assert not problems
+    assert encode(event) == raw
