@@ -161,15 +161,15 @@ def test_null_is_never_a_problem() -> None:
 
 
 def test_an_unknown_event_is_an_event() -> None:
-    raw = {"type": "ping", "event_id": "e1", "timestamp": 12, "session": {"type": "realtime"}}
+    raw = {"type": "brand.new", "event_id": "e1", "timestamp": 12, "session": {"type": "realtime"}}
     event, problems = decode_server_event(raw, sequence=4)
     assert event == UnknownServerEvent(
-        type="ping", event_id="e1", extra={"timestamp": 12, "session": {"type": "realtime"}}
+        type="brand.new", event_id="e1", extra={"timestamp": 12, "session": {"type": "realtime"}}
     )
-    assert (event.type, event.sequence, event.raw, problems) == ("ping", 4, raw, ())
+    assert (event.type, event.sequence, event.raw, problems) == ("brand.new", 4, raw, ())
     assert encode(attrs.evolve(event, raw={})) == raw
     client, problems = decode_client_event(raw)
-    assert client == UnknownClientEvent(type="ping", event_id="e1", extra=event.extra)
+    assert client == UnknownClientEvent(type="brand.new", event_id="e1", extra=event.extra)
     assert encode(client) == raw
     assert problems == ()
 
