@@ -30,9 +30,9 @@ class Resampler:
     """Mono 16-bit samples from one rate to another, by soxr, as a stream.
 
     The result depends on the samples alone and not on how they were cut into pieces, to the bit: soxr is given floating
-    point, because with integers it adds dither that differs from run to run. Some samples stay inside, about 10 ms at
-    24 kHz; `flush` brings them out, and the total is then ``samples * rate_out / rate_in``, rounded half up. With
-    equal rates everything passes unchanged and nothing is needed; otherwise the extra ``audio`` is.
+    point, because with integers it adds dither that differs from run to run. It holds 5 to 75 ms back, depending on the
+    rates; `flush` brings them out, and the total is then ``samples * rate_out / rate_in``, rounded half up. With equal
+    rates everything passes unchanged and nothing is needed; otherwise the extra ``audio`` is.
 
     Args:
         rate_in: Samples per second of what goes in.

@@ -55,9 +55,9 @@ def test_a_tone_stays_the_tone() -> None:
     assert np.abs(out - expected).max() < 3  # Aligned in time and equal in level: soxr's delay is compensated.
 
 
-def test_what_is_too_loud_is_clipped() -> None:
-    out = Resampler(8_000, 8_000).process_floats(np.array([1.5, -1.5, 0.5], np.float32))
-    assert np.frombuffer(out, "<i2").tolist() == [32767, -32768, 16384]
+def test_what_is_too_loud_is_clipped_and_the_rest_rounded() -> None:
+    out = Resampler(8_000, 8_000).process_floats(np.array([1.5, -1.5, 0.5, 1.6 / 32768, -1.6 / 32768], np.float32))
+    assert np.frombuffer(out, "<i2").tolist() == [32767, -32768, 16384, 2, -2]
 
 
 def test_flush_begins_a_new_recording() -> None:

@@ -131,6 +131,7 @@ async def test_close_happens_under_cancellation(tmp_path: Path) -> None:
     with anyio.CancelScope() as scope:
         scope.cancel()
         await source.aclose()
+    assert not scope.cancelled_caught  # It went through to the end.
     with pytest.raises(anyio.ClosedResourceError):
         await source.receive()
 
