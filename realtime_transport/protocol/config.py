@@ -213,7 +213,7 @@ def _named(config: object, prefix: str) -> Named:
     elif isinstance(config, WireModel):
         config = _plain(config, prefix)
     if not isinstance(config, Mapping):
-        raise _wrong(prefix or "configuration", "a mapping", config)
+        raise _wrong(prefix.removesuffix("."), "a mapping", config)
     named: Named = {}
     # What is nested comes first: audio.output.voice wins over voice.
     for key, entry in sorted(cast("Mapping[Any, Any]", config).items(), key=lambda pair: pair[0] != "audio"):
@@ -291,7 +291,7 @@ def _plain(value: object, key: str) -> Any:
 
 
 def _wrong(key: str, expected: str, value: object) -> ConfigError:
-    return ConfigError(f"{key}: {expected} expected, not {value!r:.80}", key=key)
+    return ConfigError(f"{key or 'configuration'}: {expected} expected, not {value!r:.80}", key=key)
 
 
 def _of(*kinds: type, expected: str) -> Rule:

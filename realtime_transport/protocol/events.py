@@ -84,6 +84,11 @@ class AudioEvent(SemanticEvent):
     raw: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=False, repr=False)
 
     @property
+    def audio_bytes(self) -> int:
+        """The length of ``data``."""
+        return len(self.data)
+
+    @property
     def server_event(self) -> ServerEvent:
         """The typed server event, built on demand."""
         from .codec import decode_server_event

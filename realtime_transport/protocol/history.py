@@ -88,6 +88,8 @@ class HistoryEditor:
         self._outstanding.clear()
 
     def _creations(self, created_ids: frozenset[str], new: Sequence[RealtimeItem]) -> list[dict[str, Any]]:
+        if not created_ids:
+            return []
         leaving = self._leaving()
         survives = [item.item_id not in created_ids and item.item_id not in leaving for item in new]
         # Behind the last item that stays, to append is enough.

@@ -68,10 +68,9 @@ class Interrupter:
                     "audio_end_ms": cut.audio_end_ms,
                 }
             )
-        if not self._output.wanted(AudioInterruptedEvent):
-            return False
         also = {self.active_id} if self.active_id is not None else set[str]()
-        self._output.emit(AudioInterruptedEvent(withdraws=stopped.response_ids | also, preceded_by=cause))
+        # Also where nobody listens: it withdraws audio from whoever does.
+        self._output.emit_always(AudioInterruptedEvent(withdraws=stopped.response_ids | also, preceded_by=cause))
         return True
 
     def handle_speech(self, now: float, cause: Event) -> bool:

@@ -53,13 +53,13 @@ class Output:
     def emit(self, event: Event) -> None:
         """Tell *event*, if it is wanted, as the next in order."""
         if self.wanted(type(event)):
-            self._sequence += 1
-            # Frozen for everybody else: the place is not known before the event is told.
-            object.__setattr__(event, "sequence", self._sequence)
-            self._events.append(event)
+            self.emit_always(event)
 
-    def emit_numbered(self, event: Event) -> None:
-        """Tell *event*, which is wanted and has its place already."""
+    def emit_always(self, event: Event) -> None:
+        """Tell *event* as the next in order, for what it does on its way even if nobody wants to hear it."""
+        self._sequence += 1
+        # Frozen for everybody else: the place is not known before the event is told.
+        object.__setattr__(event, "sequence", self._sequence)
         self._events.append(event)
 
     def send(self, message: Mapping[str, Any]) -> None:

@@ -111,9 +111,11 @@ class Receiver:
         try:
             data = pybase64.b64decode(delta, validate=True)
         except (binascii.Error, TypeError, ValueError) as error:
-            reason = DecodeError(f"audio that is not base64: {error}", path="delta", message_type=AUDIO_DELTA)
-            output.emit(ErrorEvent(error=reason, raw=raw))
-            return
+            data = _forgiving_base64(delta)
+            if data is None:
+                reason = DecodeError(f"audio that is not base64: {error}", path="delta", message_type=AUDIO_DELTA)
+                output.emit(ErrorEvent(error=reason, raw=raw))
+                return
         if item_id:
             self._ledger.receive(response_id, item_id, content_index, len(data), now)
         if output.wanted(AudioEvent):
@@ -272,6 +274,17 @@ _ALSO_NEEDED = frozenset(
     }
 )
 """Events that make us send something."""
+
+
+def _forgiving_base64(text: object) -> bytes | None:
+    """Bytes of base64 without padding, or with white space in it, as browsers take it; ``None`` if it is none."""
+    if not isinstance(text, str):
+        return None
+    compact = "".join(text.split()).rstrip("=")
+    try:
+        return pybase64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
+    except ValueError:
+        return None
 
 
 def _dig(value: object, *names: str) -> Mapping[str, Any]:

@@ -153,7 +153,7 @@ class AudioInput(WireObject):
         turn_detection: Null means that the client ends each turn itself.
     """
 
-    format: AudioFormatConfig | Unset | None = UNSET
+    format: AudioFormatConfig | str | Unset | None = UNSET
     noise_reduction: NoiseReduction | Unset | None = UNSET
     transcription: InputTranscription | Unset | None = UNSET
     turn_detection: TurnDetection | Unset | None = UNSET
@@ -175,7 +175,7 @@ class AudioOutput(WireObject):
         speed: 0.25 to 1.5; can be changed between turns only.
     """
 
-    format: AudioFormatConfig | Unset | None = UNSET
+    format: AudioFormatConfig | str | Unset | None = UNSET
     voice: str | CustomVoice | Unset | None = UNSET
     speed: float | Unset | None = UNSET
 
