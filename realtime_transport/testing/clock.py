@@ -154,7 +154,7 @@ async def _settle() -> None:
         for _ in range(_MAX_TURNS):
             await anyio.lowlevel.checkpoint()
             if all(task is me or _is_blocked(task) for task in asyncio.all_tasks()):
-                break
+                return
     await anyio.wait_all_tasks_blocked()
 
 
