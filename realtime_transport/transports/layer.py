@@ -94,8 +94,9 @@ class RealtimeTransportLayer(ABC):
         self,
         approval_request: McpApprovalRequestEvent | RealtimeMcpCallApprovalRequestItem | Mapping[str, Any],
         approved: bool,
+        reason: str | None = None,
     ) -> None:
-        """Answer a request to approve an MCP call."""
+        """Answer a request to approve an MCP call, perhaps with a reason."""
 
     @abstractmethod
     async def update_session_config(self, config: SessionConfig, *, reset: bool = False) -> None:

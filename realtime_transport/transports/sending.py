@@ -194,17 +194,23 @@ class SendingTransport(RealtimeTransportLayer):
         self,
         approval_request: McpApprovalRequestEvent | RealtimeMcpCallApprovalRequestItem | Mapping[str, Any],
         approved: bool,
+        reason: str | None = None,
     ) -> None:
-        """Answer a request to approve an MCP call."""
-        await self._send(OVERHEAD, lambda engine, now: engine.send_mcp_response(approval_request, approved, now))
+        """Answer a request to approve an MCP call, perhaps with a reason."""
+        await self._send(
+            _size(reason), lambda engine, now: engine.send_mcp_response(approval_request, approved, now, reason)
+        )
 
     def send_mcp_response_nowait(
         self,
         approval_request: McpApprovalRequestEvent | RealtimeMcpCallApprovalRequestItem | Mapping[str, Any],
         approved: bool,
+        reason: str | None = None,
     ) -> None:
         """`send_mcp_response` without waiting."""
-        self._send_nowait(OVERHEAD, lambda engine, now: engine.send_mcp_response(approval_request, approved, now))
+        self._send_nowait(
+            _size(reason), lambda engine, now: engine.send_mcp_response(approval_request, approved, now, reason)
+        )
 
     # Session and responses
 
