@@ -246,6 +246,8 @@ class Connection:
         if isinstance(link, KeepAliveLink):
             link.on_control(outbox.poke)
         try:
+            # Who hears of the opening may close at once: then nothing has been sent.
+            await anyio.lowlevel.checkpoint()
             while True:
                 batch = await outbox.receive()
                 await link.send(batch)

@@ -349,6 +349,15 @@ class OpenAIRealtimeBase(SendingTransport):
         attempt.close()
         await attempt.done.wait()
 
+    def close_nowait(self, *, discard: bool = False) -> None:
+        """Begin to close, and return at once; `aclose` waits until it is done. Idempotent.
+
+        Args:
+            discard: Do not send what is queued.
+        """
+        if self._attempt is not None:
+            self._attempt.close(discard=discard)
+
     # Events
 
     def __aiter__(self) -> AsyncIterator[Event]:
