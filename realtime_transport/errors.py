@@ -24,6 +24,7 @@ __all__ = [
     "ConnectionLost",
     "ConsumerTooSlow",
     "DecodeError",
+    "ListenerError",
     "LocalProtocolError",
     "MessageTooBig",
     "MissingExtraError",
@@ -179,6 +180,20 @@ class ConfigError(RealtimeError, ValueError):
     def __init__(self, message: str, *, key: str = "") -> None:
         super().__init__(message)
         self.key = key
+
+
+class ListenerError(RealtimeError):
+    """A listener of a `RealtimeEmitter` raised; what it raised is ``__cause__``.
+
+    Attributes:
+        event_name: The name that it listened to.
+        event: What it was called with.
+    """
+
+    def __init__(self, message: str, *, event_name: str, event: object) -> None:
+        super().__init__(message)
+        self.event_name = event_name
+        self.event = event
 
 
 class MissingExtraError(RealtimeError, ImportError):
