@@ -15,13 +15,12 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 import attrs
-from benchmarks.report import Table, quartiles
-from benchmarks.server import server_process
 from websockets.asyncio.client import connect
 
+from benchmarks.report import Table, quartiles
+from benchmarks.server import server_process
 from realtime_transport import OpenAIRealtimeWebSocket
 from realtime_transport.events import AudioEvent, AudioInterruptedEvent
-from realtime_transport.server_events import InputAudioBufferSpeechStarted
 
 ROUNDS = 5
 SLOW = 0.05

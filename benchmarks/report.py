@@ -29,4 +29,9 @@ class Table:
         widths = [max(len(row[i]) for row in [self.head, *self.rows]) for i in range(len(self.head))]
         print(f"\n{self.title}")
         for row in [self.head, *self.rows]:
-            print("  " + "  ".join(cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))))
+            print(
+                "  "
+                + "  ".join(
+                    cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+                )
+            )

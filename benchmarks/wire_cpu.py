@@ -7,7 +7,6 @@ one server process and take turns, round after round, so that a ratio holds when
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import gc
 import os
@@ -17,10 +16,10 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 import orjson
-from benchmarks.report import Table, quartiles
-from benchmarks.server import DELTA_BYTES, server_process
 from websockets.asyncio.client import connect
 
+from benchmarks.report import Table, quartiles
+from benchmarks.server import DELTA_BYTES, server_process
 from realtime_transport import OpenAIRealtimeWebSocket
 from realtime_transport.events import AudioDoneEvent, AudioEvent
 from realtime_transport.server_events import InputAudioBufferCleared
@@ -29,7 +28,7 @@ MESSAGES = 3000
 ROUNDS = 9
 FRAME = os.urandom(960)  # 20 ms of 24 kHz PCM
 
-LIMITS = {("received", "asyncio"): 1.0, ("sent", "asyncio"): 1.5}
+LIMITS = {"received": 1.0, "sent": 1.5}
 TRIO_LIMIT = 1.5
 """Trio may take this much more than asyncio is allowed."""
 
@@ -108,7 +107,10 @@ def main() -> bool:
                 spent["asyncio"].append(cpu("asyncio", ours, url, expected))
                 spent["trio"].append(cpu("trio", ours, url, expected))
             table.row(f"{name}, bare loop", f"{statistics.median(spent['bare']) / MESSAGES * 1e6:.1f}", "1", "", "")
-            for backend, limit in (("asyncio", LIMITS[name, "asyncio"]), ("trio", LIMITS[name, "asyncio"] * TRIO_LIMIT)):
+            for backend, limit in (
+                ("asyncio", LIMITS[name, "asyncio"]),
+                ("trio", LIMITS[name, "asyncio"] * TRIO_LIMIT),
+            ):
                 q1, median, q3 = quartiles(a / b for a, b in zip(spent[backend], spent["bare"], strict=True))
                 micros = statistics.median(spent[backend]) / MESSAGES * 1e6
                 table.row(f"{name}, {backend}", f"{micros:.1f}", f"{median:.2f}", f"{q1:.2f}-{q3:.2f}", f"{limit:.2f}")

@@ -66,8 +66,8 @@ class WebSocketLink:
         self._stream = stream
         self._max_message_bytes = max_message_bytes
         self._protocol = ClientProtocol(parse_uri("ws://unused"), state=State.OPEN, max_size=max_message_bytes)
-        # The in-process ASGI stream of httpx-ws has no socket and fails on pings.
-        self._pings = stream.get_extra_info("socket") is not None
+        # The in-process ASGI stream of httpx-ws has no socket, fails on pings and does not answer a close.
+        self._has_socket = stream.get_extra_info("socket") is not None
         self._fragments: list[Frame] = []
         self._pongs: dict[bytes, anyio.Event] = {}
         self._wake: Callable[[], None] | None = None
@@ -173,7 +173,7 @@ class WebSocketLink:
 
     def ping(self) -> anyio.Event | None:
         """Queue a ping; the event is set by its pong. ``None`` where the stream cannot carry pings."""
-        if not self._pings or self._protocol.state is not State.OPEN:
+        if not self._has_socket or self._protocol.state is not State.OPEN:
             return None
         payload = secrets.token_bytes(4)
         pong = self._pongs[payload] = anyio.Event()
@@ -191,7 +191,7 @@ class WebSocketLink:
                 if protocol.state is State.OPEN:
                     protocol.send_close(code, reason)
                 await self._flush()
-                while protocol.state is not State.CLOSED and protocol.close_rcvd is None:
+                while self._has_socket and protocol.state is not State.CLOSED and protocol.close_rcvd is None:
                     await self._read()
                     protocol.events_received()
         except LinkClosed:

@@ -12,6 +12,7 @@ import anyio
 import attrs
 import pytest
 from anyio import wait_all_tasks_blocked
+
 from realtime_transport.connection.connection import Connection, ConnectionEnd, Timeouts
 from realtime_transport.connection.link import LinkClosed
 from realtime_transport.connection.subscription import Hub, SubscriptionLimits
@@ -48,7 +49,6 @@ class ToyEngine:
     messages: list[Message] = attrs.field(factory=list[Message])
     timer: float | None = None
     ended: bool = False
-
 
     def connection_opened(self, now: float, /) -> None:
         self.messages.append(Message("hello"))
@@ -140,9 +140,7 @@ class Rig:
 async def rig(link: ToyLink | None = None, **options: Any) -> AsyncGenerator[Rig]:
     link, engine, hub, clock = link or ToyLink(), ToyEngine(), Hub(), ManualClock()
     timeouts = Timeouts(**{"ping_interval": None, **options.pop("timeouts", {})})
-    connection = Connection(
-        link, engine, hub, clock=clock, timeouts=timeouts, **{"max_outbox_bytes": 100, **options}
-    )
+    connection = Connection(link, engine, hub, clock=clock, timeouts=timeouts, **{"max_outbox_bytes": 100, **options})
     it = Rig(link, engine, hub, clock, connection)
 
     async def run() -> None:

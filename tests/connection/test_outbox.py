@@ -7,8 +7,9 @@ import enum
 import anyio
 import attrs
 import pytest
-from anyio.lowlevel import checkpoint
 from anyio import wait_all_tasks_blocked
+from anyio.lowlevel import checkpoint
+
 from realtime_transport.connection.outbox import OVERTAKE_BYTES, Outbox
 
 pytestmark = pytest.mark.anyio

@@ -9,6 +9,7 @@ import anyio.lowlevel
 import attrs
 import pytest
 from anyio import wait_all_tasks_blocked
+
 from realtime_transport.connection.subscription import Hub, Subscription, SubscriptionLimits
 from realtime_transport.errors import ConnectionLost, ConsumerTooSlow
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import anyio
 import httpx
 import pytest
+from websockets.frames import Frame, Opcode
+
 from realtime_transport.connection.link import LinkClosed
 from realtime_transport.errors import ConfigError, ConnectError, MessageTooBig, NegotiationError, UpgradeRejected
 from realtime_transport.transports.options import ConnectRequest
 from realtime_transport.transports.websocket_link import connect_websocket
-from websockets.frames import Frame, Opcode
-
 from tests.servers import Peer, serving
 
 pytestmark = pytest.mark.anyio
@@ -270,6 +270,9 @@ async def test_a_client_that_was_passed_in_is_used_and_stays_open() -> None:
 
 def test_a_request_never_shows_its_key() -> None:
     request = ConnectRequest(
-        url="wss://host/", headers={"Authorization": "Bearer sk-secret"}, subprotocols=("sk-secret",), api_key="sk-secret"
+        url="wss://host/",
+        headers={"Authorization": "Bearer sk-secret"},
+        subprotocols=("sk-secret",),
+        api_key="sk-secret",
     )
     assert "secret" not in repr(request)

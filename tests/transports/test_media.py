@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from anyio import wait_all_tasks_blocked
+
 from realtime_transport import AudioFormat, BufferSink, BytesSource, OpenAIRealtimeWebSocket, PacedSink
 from realtime_transport.errors import LocalProtocolError
 from realtime_transport.events import AudioEvent, AudioInterruptedEvent
 from realtime_transport.testing import ManualClock
 from realtime_transport.testing.links import MemoryServer
-
 from tests.transports.test_websocket import CREATED, SERVER_CANCELS, delta
 
 pytestmark = pytest.mark.anyio

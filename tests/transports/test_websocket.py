@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
+
 from realtime_transport import OpenAIRealtimeWebSocket
 from realtime_transport.connection.link import Link
 from realtime_transport.errors import (
@@ -194,7 +195,9 @@ async def test_bad_configuration_sends_nothing() -> None:
         await wait_all_tasks_blocked()
         assert server.received == []
     with pytest.raises(ConfigError):
-        async with transport.connect(initial_session_config={"audio": {"output": {"format": {"type": "audio/pcm", "rate": -1}}}}):
+        async with transport.connect(
+            initial_session_config={"audio": {"output": {"format": {"type": "audio/pcm", "rate": -1}}}}
+        ):
             pass
     assert transport.status == "disconnected"
     assert len(server.requests) == 1
@@ -338,7 +341,8 @@ async def test_leaving_is_bounded_whatever_the_server_does(trouble: str) -> None
     clock, server, left = ManualClock(), MemoryServer(answers_close=trouble == "no reading"), []
 
     async def visit() -> None:
-        async with connected(server, clock=clock) as transport:
+        server.send(CREATED)
+        async with transport_to(server, clock=clock).connect() as transport:
             if trouble == "no reading":
                 server.pause_writes()
             await transport.send_message("x")
@@ -524,7 +528,10 @@ async def test_an_error_and_a_close_before_the_session_is_a_connect_error() -> N
     server = MemoryServer()
     transport = transport_to(server)
     server.send(
-        {"type": "error", "error": {"type": "invalid_request_error", "code": "invalid_api_key", "message": "Incorrect key"}}
+        {
+            "type": "error",
+            "error": {"type": "invalid_request_error", "code": "invalid_api_key", "message": "Incorrect key"},
+        }
     )
     server.close(3000, "invalid_request_error.invalid_api_key")
     with pytest.raises(ConnectError, match=r"3000.*Incorrect key") as caught:
