@@ -300,7 +300,8 @@ class PacedSink:
             samples, cleared = self.format.samples_in(len(pcm)), self._cleared
             room = max(0, self.format.samples_for_ms(self.buffer_ms) - samples)
             await self._wait_until_played(self._taken - room)
-            await self._pass_on()
+            if not cleared.is_set():
+                await self._pass_on()
             if self._closed:
                 raise anyio.ClosedResourceError
             if cleared.is_set():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from array import array
 from bisect import bisect_left, bisect_right
 from itertools import accumulate, pairwise
 
@@ -90,6 +92,16 @@ def test_half_a_sample_is_refused(encode: object) -> None:
     assert callable(encode)
     with pytest.raises(ValueError, match="3 bytes"):
         encode(b"\0\0\0")
+
+
+def test_linear_audio_is_little_endian_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = pack(range(-300, 300))
+    expected = ulaw_encode(samples)
+    other = {"little": "big", "big": "little"}[sys.byteorder]
+    swapped = array("H", samples)
+    swapped.byteswap()
+    monkeypatch.setattr(sys, "byteorder", other)  # Of a machine that has its bytes the other way round,
+    assert ulaw_encode(swapped.tobytes()) == expected  # so that this is little-endian for it.
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])

@@ -492,3 +492,13 @@ async def test_positions_hold_whatever_happens(seed: int) -> None:
             assert all(reports.last(*name) <= samples for name, samples in received.items())
         tg.cancel_scope.cancel()
     assert pump.statistics().samples_played == sum(reports.last(*name) for name in received)
+
+
+async def test_a_long_session_of_many_items() -> None:
+    sink, reports = BufferSink(PCM), Reports()
+    pump = PlaybackPump(sink, PCM, reports)
+    for number in range(1_500):
+        pump.put(PlaybackKey("resp", f"item_{number}", 0), bytes(2 * number + 2))
+    pump.finish()
+    await pump.run()
+    assert [samples for _, _, samples in reports.log] == list(range(1, 1_501))

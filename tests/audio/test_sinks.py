@@ -251,7 +251,7 @@ async def test_close_stops_and_keeps_what_was_heard(tmp_path: Path) -> None:
 
     async def waits() -> None:
         with pytest.raises(anyio.ClosedResourceError):
-            await sink.send(b"x")
+            await sink.send(ULAW_SECOND)  # For which there is no room before the first has been played.
         refused.append(True)
 
     async with anyio.create_task_group() as tg:
@@ -266,6 +266,13 @@ async def test_close_stops_and_keeps_what_was_heard(tmp_path: Path) -> None:
     assert sink.samples_played == 2_000
     data, _ = soundfile.read(tmp_path / "heard.wav", dtype="int16")
     assert data.tobytes() == ulaw_decode(ULAW_SECOND[:2_000])
+
+
+async def test_a_paced_sink_that_was_closed() -> None:
+    sink = PacedSink(BufferSink(AudioFormat.PCMU), clock=ManualClock())
+    await sink.aclose()
+    with pytest.raises(anyio.ClosedResourceError):
+        await sink.send(b"x")
 
 
 async def test_two_senders_at_once_are_refused() -> None:

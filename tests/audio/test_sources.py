@@ -107,6 +107,17 @@ async def test_an_unusable_file_is_named(tmp_path: Path, case: str) -> None:
     await source.aclose()
 
 
+async def test_a_file_damaged_further_on_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "cut.flac", rate=24_000, channels=1, frames=100_000)
+    path.write_bytes(path.read_bytes()[:100_000])
+    source = FileSource(path)
+    assert await source.receive()
+    with pytest.raises(ConfigError, match=r"cut\.flac.*damaged") as caught:
+        await everything(source)
+    assert caught.value.key == "file"
+    await source.aclose()
+
+
 async def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(MissingExtraError, match=r"realtime-transport\[audio\]"):
