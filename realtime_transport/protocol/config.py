@@ -8,9 +8,8 @@ there, and written as the ``session`` of a ``session.update``, completed by the 
 from __future__ import annotations
 
 import logging
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import attrs
@@ -18,11 +17,13 @@ import attrs
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.errors import ConfigError
 
-from .tools import tool_payload
+from .config_rules import AUDIO_NAMES, LEGACY_NAMES, NESTED, RULES, plain, wrong
 from .values import UNSET, Unset
 from .wire import WireModel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .session import (
         PromptReference,
         Reasoning,
@@ -78,11 +79,8 @@ class RealtimeSessionConfig:
 
 SessionConfigInput: TypeAlias = RealtimeSessionConfig | Mapping[str, Any]
 
-Rule: TypeAlias = "Callable[[Any, str], Any]"
-"""Checks a plain value, given its path, and may bring it into its final form; `UNSET` is as if it were not given."""
-
 Settings: TypeAlias = dict[str, Any]
-"""The flat form: one entry per setting that was given, under the names of `_RULES`, as plain JSON values."""
+"""The flat form: one entry per setting that was given, under the names of `RULES`, as plain JSON values."""
 
 
 @attrs.define(eq=False)
@@ -193,10 +191,10 @@ def read_settings(config: object) -> Settings:
     for name, (key, entry) in given.items():
         if name == "audio":
             settings |= _read_audio(entry, key)
-        elif name in _LEGACY:
-            _store(settings, _LEGACY[name], entry, key)
-        elif name in _RULES and name not in _NESTED:
-            if name != "voice" or settings.get("voice") is None:
+        elif name in LEGACY_NAMES:
+            _store(settings, LEGACY_NAMES[name], entry, key)
+        elif name in RULES and name not in NESTED:
+            if name != "voice" or settings.get("voice") is None:  # the nested one, which came first, wins
                 _store(settings, name, entry, key)
         else:
             logger.warning("unknown setting %r was ignored; provider_data= sends further fields", key)
@@ -211,9 +209,9 @@ def _named(config: object, prefix: str) -> Named:
     if isinstance(config, RealtimeSessionConfig):
         config = {field.name: getattr(config, field.name) for field in attrs.fields(RealtimeSessionConfig)}
     elif isinstance(config, WireModel):
-        config = _plain(config, prefix)
+        config = plain(config, prefix)
     if not isinstance(config, Mapping):
-        raise _wrong(prefix.removesuffix("."), "a mapping", config)
+        raise wrong(prefix.removesuffix("."), "a mapping", config)
     named: Named = {}
     # What is nested comes first: audio.output.voice wins over voice.
     for key, entry in sorted(cast("Mapping[Any, Any]", config).items(), key=lambda pair: pair[0] != "audio"):
@@ -233,7 +231,7 @@ def _snake(name: str) -> str:
 
 
 def _refuse_mixture(given: Named) -> None:
-    legacy = [key for name, (key, _) in given.items() if name in _LEGACY]
+    legacy = [key for name, (key, _) in given.items() if name in LEGACY_NAMES]
     new = [key for name, (key, _) in given.items() if name in ("audio", "output_modalities")]
     if legacy and new:
         raise ConfigError(f"{legacy[0]}: a name of the beta protocol cannot be mixed with {new[0]}", key=legacy[0])
@@ -244,7 +242,7 @@ def _read_audio(audio: object, key: str) -> Settings:
     if audio is None:
         return settings
     for side, (side_key, entries) in _named(audio, f"{key}.").items():
-        names = _AUDIO.get(side)
+        names = AUDIO_NAMES.get(side)
         if names is None:
             logger.warning("unknown setting %r was ignored", side_key)
         elif entries is not None:
@@ -257,170 +255,6 @@ def _read_audio(audio: object, key: str) -> Settings:
 
 
 def _store(settings: Settings, name: str, entry: object, key: str) -> None:
-    value = _RULES[name](_plain(entry, key), key)
+    value = RULES[name](plain(entry, key), key)
     if value is not UNSET:
         settings[name] = value
-
-
-def _plain(value: object, key: str) -> Any:
-    """A copy of *value* in plain JSON, without what is `UNSET`."""
-    if isinstance(value, AudioFormat):
-        return value.to_wire()
-    if isinstance(value, WireModel):
-        from .codec import encode
-
-        return _plain(encode(value), key)
-    if isinstance(value, Mapping):
-        mapping = cast("Mapping[object, object]", value)
-        return {str(name): _plain(entry, f"{key}.{name}") for name, entry in mapping.items() if entry is not UNSET}
-    if isinstance(value, list | tuple):
-        entries = cast("Sequence[object]", value)
-        return [_plain(entry, f"{key}[{index}]") for index, entry in enumerate(entries)]
-    if isinstance(value, float) and not math.isfinite(value) and not key.endswith(".rate"):
-        raise _wrong(key, "a finite number", value)
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return str.__str__(value)  # of an enumeration, its value
-    if isinstance(value, int | float):
-        return int(value) if isinstance(value, int) else float(value)
-    raise _wrong(key, "a value that JSON knows", value)
-
-
-# Rules
-
-
-def _wrong(key: str, expected: str, value: object) -> ConfigError:
-    return ConfigError(f"{key or 'configuration'}: {expected} expected, not {value!r:.80}", key=key)
-
-
-def _of(*kinds: type, expected: str) -> Rule:
-    """A rule that accepts null and values of these types; `True` is no number."""
-
-    def check(value: Any, key: str) -> Any:
-        if value is not None and type(value) not in kinds:
-            raise _wrong(key, expected, value)
-        return value
-
-    return check
-
-
-_text = _of(str, expected="text")
-_object = _of(dict, expected="a mapping")
-_list = _of(list, expected="a list")
-
-
-def _texts(value: Any, key: str) -> Any:
-    entries: list[Any] = _list(value, key) or []
-    for index, entry in enumerate(entries):
-        if not isinstance(entry, str):
-            raise _wrong(f"{key}[{index}]", "text", entry)
-    return value
-
-
-def _format(value: Any, key: str) -> Any:
-    if value is None or value == "":
-        return None
-    audio_format = AudioFormat.parse(value, key=key)
-    if not isinstance(value, dict):
-        return audio_format.to_wire()
-    mapping = cast("dict[str, Any]", value)
-    if "rate" in mapping and mapping["rate"] is None:
-        raise _wrong(f"{key}.rate", "a whole number of samples per second", None)
-    return mapping
-
-
-def _turn_detection(value: Any, key: str) -> Any:
-    """Both spellings are understood; where both are given, camelCase wins unless it is null."""
-    if _object(value, key) is None:
-        return None
-    rest = cast("dict[str, Any]", value)
-    found: dict[str, Any] = {}
-    for name in _TURN_DETECTION:
-        camel = re.sub(r"_(\w)", lambda match: match[1].upper(), name)
-        wire, other = rest.pop(name, UNSET), rest.pop(camel, UNSET)
-        chosen = wire if other is None or other is UNSET else other
-        if chosen is not UNSET:
-            found[name] = chosen
-    return {**found, **rest} or UNSET
-
-
-_TURN_DETECTION = (
-    "create_response",
-    "interrupt_response",
-    "prefix_padding_ms",
-    "silence_duration_ms",
-    "idle_timeout_ms",
-    "model_version",
-)
-
-
-def _prompt(value: Any, key: str) -> Any:
-    if _object(value, key) is None:
-        return None
-    given = cast("dict[str, Any]", value)
-    prompt: dict[str, Any] = {}
-    for wire, names in {
-        "id": ("promptId", "prompt_id", "id"),
-        "version": ("version",),
-        "variables": ("variables",),
-    }.items():
-        for name in names:
-            if name in given:
-                prompt.setdefault(wire, given[name])
-    return prompt
-
-
-def _tracing(value: Any, key: str) -> Any:
-    if value == "auto":
-        return value
-    return _of(dict, expected='"auto" or a mapping')(value, key)
-
-
-def _tools(value: Any, key: str) -> Any:
-    if _list(value, key) is None:
-        return None
-    return [tool_payload(tool, f"{key}[{index}]") for index, tool in enumerate(value)]
-
-
-_RULES: Mapping[str, Rule] = {
-    "model": _text,
-    "instructions": _text,
-    "output_modalities": _texts,
-    "input_format": _format,
-    "noise_reduction": _object,
-    "transcription": _object,
-    "turn_detection": _turn_detection,
-    "output_format": _format,
-    "voice": _of(str, dict, expected="text or a mapping"),
-    "speed": _of(int, float, expected="a number"),
-    "tool_choice": _of(str, dict, expected="text or a mapping"),
-    "tools": _tools,
-    "parallel_tool_calls": _of(bool, expected="True or False"),
-    "reasoning": _object,
-    "prompt": _prompt,
-    "tracing": _tracing,
-    "provider_data": _object,
-}
-
-_AUDIO: Mapping[str, Mapping[str, str]] = {
-    "input": {
-        "format": "input_format",
-        "noise_reduction": "noise_reduction",
-        "transcription": "transcription",
-        "turn_detection": "turn_detection",
-    },
-    "output": {"format": "output_format", "voice": "voice", "speed": "speed"},
-}
-
-_NESTED = {flat for names in _AUDIO.values() for flat in names.values()} - {"voice"}
-
-_LEGACY: Mapping[str, str] = {
-    "modalities": "output_modalities",
-    "input_audio_format": "input_format",
-    "output_audio_format": "output_format",
-    "input_audio_transcription": "transcription",
-    "turn_detection": "turn_detection",
-    "input_audio_noise_reduction": "noise_reduction",
-    "speed": "speed",
-}

@@ -13,6 +13,7 @@ import attrs
 
 from realtime_transport.errors import DecodeError, RealtimeError
 
+from .codec import decode_server_event
 from .objects import ServerError
 from .values import UNSET, Unset
 from .wire import Event, ServerEvent
@@ -91,8 +92,6 @@ class AudioEvent(SemanticEvent):
     @property
     def server_event(self) -> ServerEvent:
         """The typed server event, built on demand."""
-        from .codec import decode_server_event
-
         return decode_server_event(dict(self.raw), self.sequence)[0]
 
 

@@ -192,9 +192,7 @@ class PlaybackLedger:
         return tuple(cuts)
 
     def _estimated_cut(self, now: float) -> tuple[Truncation, ...]:
-        part = self._latest
-        if part is None:
-            return ()
+        part = next(reversed(self._parts.values()))
         elapsed_us = part.elapsed_us(now)
         if part.done and elapsed_us * part.audio_format.bytes_per_second >= part.received * 1_000_000:
             # Probably all of it was heard, and a truncation would wipe the transcript.

@@ -13,6 +13,7 @@ import attrs
 
 from realtime_transport.errors import LocalProtocolError
 
+from .codec import decode_item
 from .values import UNSET, Unset
 
 __all__ = [
@@ -154,8 +155,6 @@ def realtime_item(value: RealtimeItem | Mapping[str, Any]) -> RealtimeItem:
 
 
 def _content(fields: Mapping[str, Any]) -> Sequence[Any]:
-    from .codec import decode_item
-
     content = fields.get("content")
     if content is None or content is UNSET:
         return ()

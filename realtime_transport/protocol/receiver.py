@@ -157,7 +157,10 @@ class Receiver:
             self._output.send({"type": "conversation.item.retrieve", "item_id": item_id})
 
     def _concerns(self, cls: type[ServerEvent]) -> bool:
-        return cls in _HANDLERS or cls in PROJECTIONS or cls in _ALSO_NEEDED or self._output.wanted(cls)
+        wanted = self._output.wanted
+        if cls in _HANDLERS or cls in _ALSO_NEEDED or wanted(cls):
+            return True
+        return cls in PROJECTIONS and any(map(wanted, PROJECTIONS[cls].produces))
 
     def _report(self, event: ServerEvent, problems: tuple[FieldProblem, ...]) -> None:
         for problem in problems[:MAX_PROBLEMS]:
@@ -223,7 +226,8 @@ class Receiver:
         response_id = _dig(event.raw, "response").get("id")
         if isinstance(response_id, str):
             self._ledger.end_response(response_id)
-        self._interrupter.active_id = None
+            if response_id == self._interrupter.active_id:
+                self._interrupter.active_id = None
         self._sequencer.handle_done(now)
 
     def _audio_done(self, event: server.ResponseOutputAudioDone, now: float) -> None:

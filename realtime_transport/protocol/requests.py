@@ -9,6 +9,7 @@ import pybase64
 
 from realtime_transport.errors import LocalProtocolError
 
+from .codec import encode
 from .events import FunctionCallEvent, McpApprovalRequestEvent
 from .items import UserMessageItem
 from .realtime_items import RealtimeMcpCallApprovalRequestItem, realtime_item
@@ -42,8 +43,6 @@ def client_event(event: ClientEvent | Mapping[str, Any]) -> dict[str, Any]:
         LocalProtocolError: It has no type.
     """
     if isinstance(event, ClientEvent):
-        from .codec import encode
-
         return encode(event)
     message = dict(event)
     if not isinstance(message.get("type"), str):

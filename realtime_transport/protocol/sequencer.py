@@ -169,15 +169,16 @@ class ResponseSequencer:
 
     def handle_error(self, code: str | None, event_id: str | None, now: float) -> None:
         """The server has reported an error, perhaps about a create of ours."""
-        if not self._is_about_last(code, event_id):
+        last = self._last
+        if last is None or not self._is_about(last, code, event_id):
             return
+        self._last = None
         if code == BUSY_CODE:
-            self._take_back(self._last)
+            self._take_back(last)
             self._apply(Input.BUSY, now)
         else:
-            self._take_back_rest(self._last)
+            self._take_back_rest(last)
             self._apply(Input.FAILED, now)
-        self._last = None
 
     def handle_timer(self, now: float) -> str | None:
         """Act on a deadline that has passed.
@@ -187,12 +188,12 @@ class ResponseSequencer:
         """
         if self._deadline is None or now < self._deadline:
             return None
-        given_up = self._last.event_id if self._last is not None and self._phase is Phase.CREATING else None
+        given_up = self._last if self._phase is Phase.CREATING else None
         if given_up is not None:
-            self._take_back_rest(self._last)
+            self._take_back_rest(given_up)
             self._last = None
         self._apply(Input.TIMEOUT, now)
-        return given_up
+        return given_up.event_id if given_up is not None else None
 
     def reset(self) -> None:
         """Forget everything: the connection is gone, and what waited with it."""
@@ -203,29 +204,24 @@ class ResponseSequencer:
         phase = TRANSITIONS.get((self._phase, happened), self._phase)
         if phase is not self._phase:
             self._phase = phase
-            timed = phase in _TIMED and self._timeout is not None
-            self._deadline = now + self._timeout if timed and self._timeout is not None else None
+            self._deadline = now + self._timeout if phase in _TIMED and self._timeout is not None else None
 
-    def _is_about_last(self, code: str | None, event_id: str | None) -> bool:
-        if self._last is None:
-            return False
+    def _is_about(self, last: _Request, code: str | None, event_id: str | None) -> bool:
         if event_id:
-            return event_id == self._last.event_id
+            return event_id == last.event_id
         # Some errors do not name their cause. Only these codes can mean nothing but a create.
         return code == BUSY_CODE or (self._phase is Phase.CREATING and code is not None and CREATE_CODE in code)
 
-    def _take_back(self, request: _Request | None) -> None:
+    def _take_back(self, request: _Request) -> None:
         """Put *request* before all that wait."""
-        if request is None:
-            return
         first = self._waiting[0] if self._waiting else None
         if not request.manual and first is not None and not first.manual:
             first.count += request.count
         else:
             self._waiting.appendleft(request)
 
-    def _take_back_rest(self, request: _Request | None) -> None:
+    def _take_back_rest(self, request: _Request) -> None:
         """Keep what *request* stood for besides itself: those asked later and deserve a try of their own."""
-        if request is not None and request.count > 1:
+        if request.count > 1:
             request.count -= 1
             self._take_back(request)

@@ -87,6 +87,7 @@ def audio_out(**entries: Any) -> dict[str, Any]:
         ({"tools": []}, "tools", []),  # clears them
         ({"tools": None}, "tools", UNSET),
         ({"prompt": None}, "prompt", UNSET),
+        ({"prompt": {"promptId": UNSET, "version": "2"}}, "prompt", {"version": "2"}),
         ({"reasoning": None}, "reasoning", UNSET),
         ({"reasoning": {}}, "reasoning", {}),
         ({"toolChoice": None}, "tool_choice", UNSET),
@@ -135,6 +136,7 @@ def audio_out(**entries: Any) -> dict[str, Any]:
          [{"type": "function", "name": "f"}]),
         # Tracing goes out when the session exists.
         ({"tracing": {"workflow_name": "w"}}, "tracing", UNSET),
+        ({"tracing": "auto"}, "tracing", UNSET),
     ],
 )  # fmt: skip
 def test_payload(config: dict[str, Any], path: str, value: Any) -> None:

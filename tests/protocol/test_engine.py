@@ -88,6 +88,7 @@ def test_tracing_follows_the_session() -> None:
     talk.server("session.created", session={"id": "s"})
     assert talk.sent() == [{"type": "session.update", "session": {"type": "realtime", "tracing": "auto"}}]
     talk = Talk(session_config={"tracing": {}})
+    assert talk.engine.tracing == {}
     talk.server("session.created", session={"tracing": {"workflow_name": "theirs"}})
     assert talk.sent() == []
 
@@ -119,9 +120,11 @@ def test_messages() -> None:
         ),
         ({"type": "input_image", "image_url": "data:x"}, {"type": "input_image", "image_url": "data:x"}),
         ({"type": "input_text", "text": "é", "x": 1}, {"type": "input_text", "text": "é", "x": 1}),
+        ({"type": "input_image"}, {"type": "input_image"}),
+        (InputTextPart(text="x"), {"type": "input_text", "text": "x"}),
     ],
 )
-def test_parts_of_messages(part: dict[str, Any], sent: dict[str, Any]) -> None:
+def test_parts_of_messages(part: Any, sent: dict[str, Any]) -> None:
     talk = Talk()
     talk.engine.send_message({"type": "message", "role": "user", "content": [part]}, {}, False, talk.now)
     assert talk.sent() == [item_create(user(sent))]
@@ -572,3 +575,13 @@ def test_reported_positions_count_from_the_first_report_on() -> None:
     talk.advance_ms(10_000)
     talk.interrupt()
     assert talk.sent() == [CANCEL, truncate("a", 200), truncate("b", 0)]
+
+
+def test_the_end_of_another_response_leaves_the_active_one() -> None:
+    talk = Talk()
+    talk.created("r1")
+    talk.audio(100, response_id="r1")
+    talk.done("out of band")
+    [event] = talk.interrupt(cancel=False)
+    assert isinstance(event, AudioInterruptedEvent)
+    assert event.withdraws == {"r1"}

@@ -248,6 +248,17 @@ def test_3_the_typed_delta_is_told_to_who_asks_for_it() -> None:
     assert [type(event) for event in talk.audio(100)] == [server.ResponseOutputAudioDelta]
 
 
+def test_3_responses_without_an_id() -> None:
+    talk = Talk()
+    talk.server("response.created", response={"id": None})
+    talk.server("response.output_audio.delta", item_id="i", content_index=0, delta="AQI=")
+    [event] = talk.interrupt()
+    assert isinstance(event, AudioInterruptedEvent)
+    assert event.withdraws == {""}
+    talk.server("response.done", response={"id": None})
+    assert talk.sent() == [CANCEL, truncate("i", 0)]
+
+
 # 5. Updates merge. 6. Wrong configuration is an error at once.
 
 
@@ -321,6 +332,15 @@ def test_8_an_unanswered_create_times_out() -> None:
     assert isinstance(event.error, RemoteProtocolError)
     assert event.event_id == "response_create-1"
     assert [frame["event_id"] for frame in talk.sent()] == ["response_create-1", "response_create-2"]
+
+
+def test_8_a_refusal_is_not_believed_for_ever() -> None:
+    talk = Talk(create_timeout=30.0)
+    talk.engine.request_response(None, talk.now)
+    talk.error(BUSY)
+    talk.advance_ms(30_000)
+    assert [frame["event_id"] for frame in talk.sent()] == ["response_create-1", "response_create-2"]
+    assert talk.engine.take_events() == []
 
 
 def test_8_without_a_deadline_it_waits() -> None:

@@ -152,6 +152,11 @@ def test_values_are_compared_and_not_their_spelling() -> None:
     assert editor().plan([old], [new]) == []
 
 
+def test_items_without_content() -> None:
+    [create] = editor().plan([], [realtime_item({"itemId": "a", "type": "message", "role": "user"})])
+    assert create["item"]["content"] == []
+
+
 def test_an_item_on_its_way_out_anchors_nothing() -> None:
     edits = editor()
     edits.plan(history("a b c"), history("a c"))  # -b, not answered

@@ -122,6 +122,31 @@ def test_fully_heard() -> None:
     assert cuts(ledger, 0.0) == [("a", 0, 0)]
 
 
+def test_parts_may_come_in_turns() -> None:
+    ledger = PlaybackLedger(reported=True)
+    for item in "aba":
+        ledger.receive("r", item, 0, 100 * MS, 0.0)
+    ledger.report("a", 0, 999_999)
+    assert cuts(ledger, 0.0) == [("a", 0, 200), ("b", 0, 0)]
+
+
+def test_the_end_of_an_unknown_part() -> None:
+    ledger = PlaybackLedger(reported=True)
+    ledger.finish_part("nobody", 0)
+    assert ledger.idle
+
+
+def test_an_earlier_part_may_end_later() -> None:
+    ledger = PlaybackLedger(reported=True)
+    ledger.receive("r", "a", 0, 100 * MS, 0.0)
+    ledger.receive("r", "b", 0, 100 * MS, 0.0)
+    ledger.report("a", 0, 2400)
+    ledger.finish_part("a", 0)
+    ledger.receive("r", "b", 0, 100 * MS, 0.0)
+    ledger.report("b", 0, 3600)
+    assert cuts(ledger, 0.0) == [("b", 0, 150)]
+
+
 def test_the_first_report_ends_the_estimate() -> None:
     ledger = PlaybackLedger()
     ledger.receive("r", "a", 0, 300 * MS, 0.0)

@@ -81,6 +81,7 @@ class Drill:
         ("A busy", ["A"]),
         ("A busy done", ["A", "A"]),
         ("auto busy auto done", ["auto", "auto"]),
+        ("auto auto busy done created done", ["auto", "auto"]),
         # The response that began was another's: the refusal comes after its response.created.
         ("A created busy:id1 done", ["A", "A"]),
         ("A created busy done", ["A", "A"]),
