@@ -19,6 +19,9 @@ __all__ = ["ManualClock"]
 _TOLERANCE = 1e-9
 """Seconds. Fifty steps of 0.02 add up to a hair less than 1.0; what is due at 1.0 is due all the same."""
 
+_CALM_TURNS = 4
+"""A cancellation that a task runs into reaches it a turn after it began to wait: one look at it is not enough."""
+
 _MAX_TURNS = 10_000
 """Turns of the asyncio loop that tasks get to come to rest before anyio is asked, which looks only every 0.1 s."""
 
@@ -150,10 +153,11 @@ async def _settle() -> None:
     except RuntimeError:
         pass
     else:
-        me = asyncio.current_task()
+        me, calm = asyncio.current_task(), 0
         for _ in range(_MAX_TURNS):
             await anyio.lowlevel.checkpoint()
-            if all(task is me or _is_blocked(task) for task in asyncio.all_tasks()):
+            calm = calm + 1 if all(task is me or _is_blocked(task) for task in asyncio.all_tasks()) else 0
+            if calm == _CALM_TURNS:
                 return
     await anyio.wait_all_tasks_blocked()
 
