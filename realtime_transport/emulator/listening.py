@@ -53,7 +53,7 @@ class Ear:
     _buffer: InputBuffer
     _turn_detection: Mapping[str, Any] | None
     _detector: VoiceActivityDetector | None = attrs.field(init=False, default=None)
-    _waiting: bytearray = attrs.field(init=False, factory=bytearray)
+    _waiting: bytearray = attrs.field(init=False, factory=bytearray, repr=False)
     _start_ms: int | None = attrs.field(init=False, default=None)
 
     @classmethod

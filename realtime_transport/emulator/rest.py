@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import attrs
-import h11
 import orjson
 
 from realtime_transport.emulator.admission import bearer_token, incorrect_key
@@ -17,6 +16,12 @@ from realtime_transport.emulator.refusal import Refusal
 from realtime_transport.emulator.schema import Field, Integer, Object, Text, missing
 from realtime_transport.emulator.sessions import DEFAULT_MODEL, default_session, merged_session
 from realtime_transport.emulator.validation import check_session
+from realtime_transport.errors import missing_extra
+
+try:
+    import h11
+except ImportError as error:
+    missing_extra(error, "emulator")
 
 if TYPE_CHECKING:
     from anyio.abc import ByteStream

@@ -28,7 +28,7 @@ from realtime_transport.emulator.script import Script
 from realtime_transport.emulator.sessions import MAX_SESSION_SECONDS, default_session, merged_session
 from realtime_transport.emulator.transcription import placeholder
 from realtime_transport.emulator.translation import Translation
-from realtime_transport.emulator.vad import VoiceActivityDetector
+from realtime_transport.emulator.vad import VoiceActivityDetector, silero_class
 from realtime_transport.emulator.websocket import WebSocketConnection, new_protocol
 from realtime_transport.errors import LocalProtocolError, NotConnectedError
 
@@ -118,10 +118,12 @@ class RealtimeEmulator:
 
         Raises:
             OSError: The port is taken.
+            MissingExtraError: A package of the extra ``emulator`` is not installed.
             LocalProtocolError: The emulator is running already.
         """
         if self._stack is not None:
             raise LocalProtocolError("the emulator is running already")
+        silero_class()
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(self._serve())
             self._stack = stack.pop_all()

@@ -55,7 +55,7 @@ class InputBuffer:
     format: AudioFormat
     _origin_ms: int = 0
     """Time at which the audio in this format began."""
-    _data: bytearray = attrs.field(init=False, factory=bytearray)
+    _data: bytearray = attrs.field(init=False, factory=bytearray, repr=False)
     _dropped: int = attrs.field(init=False, default=0)
     """Bytes in this format that were here before the first one in ``_data``."""
 

@@ -35,7 +35,7 @@ class Translation:
     record: SessionRecord
     _ids: IdSource
     _sender: Sender = attrs.field(init=False)
-    _audio: bytearray = attrs.field(init=False, factory=bytearray)
+    _audio: bytearray = attrs.field(init=False, factory=bytearray, repr=False)
     _elapsed_ms: int = attrs.field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:

@@ -1,0 +1,65 @@
+"""Fixtures for pytest. Load them in your ``conftest.py``; nothing is loaded for those who do not:
+
+    pytest_plugins = ["realtime_transport.testing.pytest_plugin"]
+
+Two fixtures give a running `realtime_transport.emulator.RealtimeEmulator`:
+
+* ``realtime_emulator`` lives on the event loop of the test, under the pytest plugin of anyio:
+
+      @pytest.mark.anyio
+      async def test_greeting(realtime_emulator):
+          async with transport.connect(url=f"{realtime_emulator.websocket_url}?model=gpt-realtime", api_key="any"):
+              ...
+
+* ``realtime_emulator_thread`` runs in a thread with a loop of its own, for tests of any other kind: plain functions,
+  other async plugins, programs in other processes.
+
+Both take their arguments from ``realtime_emulator_options``; override it to choose them:
+
+    @pytest.fixture
+    def realtime_emulator_options():
+        return {"script": "tests/greeting.json"}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
+
+    from realtime_transport.emulator import RealtimeEmulator
+
+__all__ = ["realtime_emulator", "realtime_emulator_options", "realtime_emulator_thread"]
+
+
+@pytest.fixture
+def realtime_emulator_options() -> dict[str, Any]:
+    """Keyword arguments for the emulator of the test; override this fixture to give some."""
+    return {}
+
+
+@pytest.fixture
+async def realtime_emulator(
+    anyio_backend: Any,  # Makes anyio run this fixture.
+    realtime_emulator_options: dict[str, Any],
+) -> AsyncGenerator[RealtimeEmulator]:
+    """An emulator that listens on a free port of this machine for as long as the test runs."""
+    from realtime_transport.emulator import RealtimeEmulator
+
+    async with RealtimeEmulator(**realtime_emulator_options) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def realtime_emulator_thread(realtime_emulator_options: dict[str, Any]) -> Generator[RealtimeEmulator]:
+    """The same in a thread of its own. Only read from it: its loop is not that of the test."""
+    from anyio.from_thread import start_blocking_portal
+
+    from realtime_transport.emulator import RealtimeEmulator
+
+    with start_blocking_portal() as portal:
+        with portal.wrap_async_context_manager(RealtimeEmulator(**realtime_emulator_options)) as emulator:
+            yield emulator
