@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 import attrs
@@ -10,12 +9,14 @@ import attrs
 from realtime_transport.protocol.config import DEFAULT_MODEL
 
 from .base import OpenAIRealtimeBase
-from .websocket_link import connect_websocket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractAsyncContextManager
 
     import httpx
+
+    from realtime_transport.connection.link import Link
 
     from .options import ApiKey, ConnectOptions, Connector, ConnectRequest, TransportOptions
 
@@ -59,7 +60,7 @@ class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
         **options: Unpack[TransportOptions],
     ) -> None:
         super().__init__(
-            connector=connector or partial(connect_websocket, client=client),
+            connector=connector or _websocket_connector(client),
             model=model,
             api_key=api_key,
             url=url,
@@ -75,3 +76,12 @@ class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
             return request
         headers = {name: value for name, value in request.headers.items() if name != "Authorization"}
         return attrs.evolve(request, headers=headers, subprotocols=("realtime", f"openai-insecure-api-key.{key}"))
+
+
+def _websocket_connector(client: httpx.AsyncClient | None) -> Connector:
+    def connect(request: ConnectRequest) -> AbstractAsyncContextManager[Link]:
+        from .websocket_link import connect_websocket  # httpx takes its time to import: at the first connect.
+
+        return connect_websocket(request, client=client)
+
+    return connect
