@@ -9,6 +9,7 @@ import anyio
 import attrs
 
 from .connection.subscription import Subscription, SubscriptionLimits
+from .emitter_calls import TransportCalls
 from .errors import ConnectError, ListenerError, LocalProtocolError, RealtimeError
 from .listeners import Listeners
 from .protocol.events import AudioInterruptedEvent, ConnectedEvent, DisconnectedEvent, ErrorEvent, Event, SemanticEvent
@@ -16,20 +17,16 @@ from .protocol.server_events import Error, UnknownServerEvent
 from .protocol.wire import ServerEvent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
     from typing import Self
 
     from anyio.abc import TaskGroup
 
-    from .connection.connection import ConnectionStatistics
     from .errors import ConsumerTooSlow
     from .listeners import Listener
-    from .protocol.client_events import ClientEvent
-    from .protocol.events import ConnectionStatus, FunctionCallEvent, McpApprovalRequestEvent
-    from .protocol.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
-    from .transports.base import ConnectionState, OpenAIRealtimeBase
+    from .transports.base import OpenAIRealtimeBase
     from .transports.options import ApiKey, SessionConfig
 
 __all__ = ["RealtimeEmitter"]
@@ -65,7 +62,7 @@ class _Connection:
             self.settled.set()
 
 
-class RealtimeEmitter:
+class RealtimeEmitter(TransportCalls):
     """Calls listeners for the events of a transport.
 
     ::
@@ -103,7 +100,7 @@ class RealtimeEmitter:
     """
 
     def __init__(self, transport: OpenAIRealtimeBase, *, limits: SubscriptionLimits | None = None) -> None:
-        self._transport = transport
+        super().__init__(transport)
         self._listeners = Listeners(
             self._start_listener, self._listener_failed, self._listener_too_slow, limits or SubscriptionLimits()
         )
@@ -357,132 +354,6 @@ class RealtimeEmitter:
         if connection is not None and not connection.closing:
             connection.closing = True
             self._transport.close_nowait(discard=not connection.settled.is_set())
-
-    # State
-
-    @property
-    def transport(self) -> OpenAIRealtimeBase:
-        """The transport."""
-        return self._transport
-
-    @property
-    def status(self) -> ConnectionStatus:
-        """See `OpenAIRealtimeBase.status`, as for the other properties."""
-        return self._transport.status
-
-    @property
-    def connection_state(self) -> ConnectionState:
-        """Status, URL and call of the current connection."""
-        return self._transport.connection_state
-
-    @property
-    def current_model(self) -> str:
-        """The model. Setting it counts from the next ``session.update`` on."""
-        return self._transport.current_model
-
-    @current_model.setter
-    def current_model(self, model: str) -> None:
-        self._transport.current_model = model
-
-    @property
-    def call_id(self) -> str | None:
-        """The call that the current connection is attached to."""
-        return self._transport.call_id
-
-    @property
-    def tracing_config(self) -> Any:
-        """The tracing that was asked for."""
-        return self._transport.tracing_config
-
-    @property
-    def muted(self) -> bool | None:
-        """Whether the audio source is muted; ``None`` without one."""
-        return self._transport.muted
-
-    def statistics(self) -> ConnectionStatistics:
-        """Counters of the current connection."""
-        return self._transport.statistics()
-
-    # Sending: plain functions. All of them raise NotConnectedError without a connection, and anyio.WouldBlock, with
-    # nothing queued, where the outbox is full.
-
-    def send_event(self, event: ClientEvent | Mapping[str, Any]) -> None:
-        """Send one client event as it is.
-
-        As with everything that sends here: where the outbox is full (1 MiB by default, some 16 s of audio that the
-        network did not take) it raises rather than let memory grow or a listener wait. Whoever sends audio drops that
-        piece, or awaits ``emitter.transport.send_audio(...)``.
-
-        Raises:
-            NotConnectedError: There is no connection.
-            anyio.WouldBlock: The outbox is full; nothing was queued.
-        """
-        self._transport.send_event_nowait(event)
-
-    def send_message(
-        self,
-        message: str | Mapping[str, Any],
-        other_event_data: Mapping[str, Any] | None = None,
-        *,
-        trigger_response: bool = True,
-    ) -> None:
-        """Send a message of the user; see `OpenAIRealtimeBase.send_message`, and `send_event` for what it raises."""
-        self._transport.send_message_nowait(message, other_event_data, trigger_response=trigger_response)
-
-    def add_image(self, image: str, *, trigger_response: bool = True) -> None:
-        """Send an image of the user; see `OpenAIRealtimeBase.add_image`, and `send_event` for what it raises."""
-        self._transport.add_image_nowait(image, trigger_response=trigger_response)
-
-    def send_audio(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
-        """Append audio to the input; see `OpenAIRealtimeBase.send_audio`, and `send_event` for what it raises."""
-        self._transport.send_audio_nowait(audio, commit=commit)
-
-    def send_function_call_output(
-        self, tool_call: FunctionCallEvent | Mapping[str, Any], output: str, *, start_response: bool = True
-    ) -> None:
-        """Return what a function gave; see `OpenAIRealtimeBase.send_function_call_output`."""
-        self._transport.send_function_call_output_nowait(tool_call, output, start_response=start_response)
-
-    def send_mcp_response(
-        self,
-        approval_request: McpApprovalRequestEvent | RealtimeMcpCallApprovalRequestItem | Mapping[str, Any],
-        approved: bool,
-        reason: str | None = None,
-    ) -> None:
-        """Answer a request to approve an MCP call; see `OpenAIRealtimeBase.send_mcp_response`."""
-        self._transport.send_mcp_response_nowait(approval_request, approved, reason)
-
-    def update_session_config(self, config: SessionConfig, *, reset: bool = False) -> None:
-        """Change the session; see `OpenAIRealtimeBase.update_session_config`."""
-        self._transport.update_session_config_nowait(config, reset=reset)
-
-    def request_response(self, response: Mapping[str, Any] | None = None) -> None:
-        """Ask for a response; see `OpenAIRealtimeBase.request_response`."""
-        self._transport.request_response_nowait(response)
-
-    def reset_history(self, old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> None:
-        """Change the conversation on the server; see `OpenAIRealtimeBase.reset_history`."""
-        self._transport.reset_history_nowait(old_history, new_history)
-
-    def interrupt(self, *, cancel_ongoing_response: bool = True) -> None:
-        """Stop the model; see `OpenAIRealtimeBase.interrupt`. Does nothing without a connection."""
-        self._transport.interrupt(cancel_ongoing_response=cancel_ongoing_response)
-
-    def cancel_response(self) -> None:
-        """Cancel the running response; see `OpenAIRealtimeBase.cancel_response`."""
-        self._transport.cancel_response()
-
-    def audio_played(self, item_id: str, content_index: int, samples: int) -> None:
-        """Report how much of an item has been played; see `OpenAIRealtimeBase.audio_played`."""
-        self._transport.audio_played(item_id, content_index, samples)
-
-    def mute(self, muted: bool) -> None:
-        """Mute or unmute the audio source; see `OpenAIRealtimeBase.mute`."""
-        self._transport.mute(muted)
-
-    def build_session_payload(self, config: SessionConfig) -> dict[str, Any]:
-        """The ``session`` object that *config* makes; see `OpenAIRealtimeBase.build_session_payload`."""
-        return self._transport.build_session_payload(config)
 
 
 async def _close_default_stream(transport: OpenAIRealtimeBase) -> None:

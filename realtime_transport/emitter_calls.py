@@ -1,0 +1,146 @@
+"""What an emitter passes through to its transport."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .connection.connection import ConnectionStatistics
+    from .protocol.client_events import ClientEvent
+    from .protocol.events import ConnectionStatus, FunctionCallEvent, McpApprovalRequestEvent
+    from .protocol.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
+    from .transports.base import ConnectionState, OpenAIRealtimeBase
+    from .transports.options import SessionConfig
+
+__all__ = ["TransportCalls"]
+
+
+class TransportCalls:
+    """The properties of a transport, and its calls as plain functions.
+
+    What sends raises `NotConnectedError` without a connection, `ConnectionLost` after a loss, and `anyio.WouldBlock`
+    where the outbox is full (1 MiB by default, some 16 s of audio that the network did not take): memory does not grow
+    and no listener waits. Nothing was queued then. Whoever sends audio drops that piece, or awaits
+    ``emitter.transport.send_audio(...)``.
+    """
+
+    def __init__(self, transport: OpenAIRealtimeBase) -> None:
+        self._transport = transport
+
+    # State
+
+    @property
+    def transport(self) -> OpenAIRealtimeBase:
+        """The transport."""
+        return self._transport
+
+    @property
+    def status(self) -> ConnectionStatus:
+        """See `OpenAIRealtimeBase.status`, as for the other properties."""
+        return self._transport.status
+
+    @property
+    def connection_state(self) -> ConnectionState:
+        """Status, URL and call of the current connection."""
+        return self._transport.connection_state
+
+    @property
+    def current_model(self) -> str:
+        """The model. Setting it counts from the next ``session.update`` on."""
+        return self._transport.current_model
+
+    @current_model.setter
+    def current_model(self, model: str) -> None:
+        self._transport.current_model = model
+
+    @property
+    def call_id(self) -> str | None:
+        """The call that the current connection is attached to."""
+        return self._transport.call_id
+
+    @property
+    def tracing_config(self) -> Any:
+        """The tracing that was asked for."""
+        return self._transport.tracing_config
+
+    @property
+    def muted(self) -> bool | None:
+        """Whether the audio source is muted; ``None`` without one."""
+        return self._transport.muted
+
+    def statistics(self) -> ConnectionStatistics:
+        """Counters of the current connection."""
+        return self._transport.statistics()
+
+    # Sending
+
+    def send_event(self, event: ClientEvent | Mapping[str, Any]) -> None:
+        """Send one client event as it is; see `OpenAIRealtimeBase.send_event`."""
+        self._transport.send_event_nowait(event)
+
+    def send_message(
+        self,
+        message: str | Mapping[str, Any],
+        other_event_data: Mapping[str, Any] | None = None,
+        *,
+        trigger_response: bool = True,
+    ) -> None:
+        """Send a message of the user; see `OpenAIRealtimeBase.send_message`."""
+        self._transport.send_message_nowait(message, other_event_data, trigger_response=trigger_response)
+
+    def add_image(self, image: str, *, trigger_response: bool = True) -> None:
+        """Send an image of the user; see `OpenAIRealtimeBase.add_image`."""
+        self._transport.add_image_nowait(image, trigger_response=trigger_response)
+
+    def send_audio(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
+        """Append audio to the input; see `OpenAIRealtimeBase.send_audio`."""
+        self._transport.send_audio_nowait(audio, commit=commit)
+
+    def send_function_call_output(
+        self, tool_call: FunctionCallEvent | Mapping[str, Any], output: str, *, start_response: bool = True
+    ) -> None:
+        """Return what a function gave; see `OpenAIRealtimeBase.send_function_call_output`."""
+        self._transport.send_function_call_output_nowait(tool_call, output, start_response=start_response)
+
+    def send_mcp_response(
+        self,
+        approval_request: McpApprovalRequestEvent | RealtimeMcpCallApprovalRequestItem | Mapping[str, Any],
+        approved: bool,
+        reason: str | None = None,
+    ) -> None:
+        """Answer a request to approve an MCP call; see `OpenAIRealtimeBase.send_mcp_response`."""
+        self._transport.send_mcp_response_nowait(approval_request, approved, reason)
+
+    def update_session_config(self, config: SessionConfig, *, reset: bool = False) -> None:
+        """Change the session; see `OpenAIRealtimeBase.update_session_config`."""
+        self._transport.update_session_config_nowait(config, reset=reset)
+
+    def request_response(self, response: Mapping[str, Any] | None = None) -> None:
+        """Ask for a response; see `OpenAIRealtimeBase.request_response`."""
+        self._transport.request_response_nowait(response)
+
+    def reset_history(self, old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> None:
+        """Change the conversation on the server; see `OpenAIRealtimeBase.reset_history`."""
+        self._transport.reset_history_nowait(old_history, new_history)
+
+    def interrupt(self, *, cancel_ongoing_response: bool = True) -> None:
+        """Stop the model; see `OpenAIRealtimeBase.interrupt`. Does nothing without a connection."""
+        self._transport.interrupt(cancel_ongoing_response=cancel_ongoing_response)
+
+    def cancel_response(self) -> None:
+        """Cancel the running response; see `OpenAIRealtimeBase.cancel_response`."""
+        self._transport.cancel_response()
+
+    def audio_played(self, item_id: str, content_index: int, samples: int) -> None:
+        """Report how much of an item has been played; see `OpenAIRealtimeBase.audio_played`."""
+        self._transport.audio_played(item_id, content_index, samples)
+
+    def mute(self, muted: bool) -> None:
+        """Mute or unmute the audio source; see `OpenAIRealtimeBase.mute`."""
+        self._transport.mute(muted)
+
+    def build_session_payload(self, config: SessionConfig) -> dict[str, Any]:
+        """The ``session`` object that *config* makes; see `OpenAIRealtimeBase.build_session_payload`."""
+        return self._transport.build_session_payload(config)
