@@ -118,6 +118,9 @@ if TYPE_CHECKING:
         RemoteProtocolError as RemoteProtocolError,
     )
     from .errors import (
+        RequestError as RequestError,
+    )
+    from .errors import (
         SetupTimeout as SetupTimeout,
     )
     from .errors import (
@@ -128,6 +131,12 @@ if TYPE_CHECKING:
     )
     from .errors import (
         UpgradeRejected as UpgradeRejected,
+    )
+    from .errors import (
+        WebhookError as WebhookError,
+    )
+    from .keys import (
+        ApiKey as ApiKey,
     )
     from .protocol.config import (
         DEFAULT_MODEL as DEFAULT_MODEL,
@@ -234,6 +243,15 @@ if TYPE_CHECKING:
     from .protocol.wire import (
         ServerEvent as ServerEvent,
     )
+    from .rest import (
+        CallAnswer as CallAnswer,
+    )
+    from .rest import (
+        ClientSecret as ClientSecret,
+    )
+    from .rest import (
+        RealtimeRestClient as RealtimeRestClient,
+    )
     from .transports.base import (
         ConnectionState as ConnectionState,
     )
@@ -242,9 +260,6 @@ if TYPE_CHECKING:
     )
     from .transports.layer import (
         RealtimeTransportLayer as RealtimeTransportLayer,
-    )
-    from .transports.options import (
-        ApiKey as ApiKey,
     )
     from .transports.options import (
         ConnectOptions as ConnectOptions,
@@ -261,11 +276,26 @@ if TYPE_CHECKING:
     from .transports.options import (
         TransportOptions as TransportOptions,
     )
+    from .transports.sip import (
+        OpenAIRealtimeSIP as OpenAIRealtimeSIP,
+    )
     from .transports.websocket import (
         OpenAIRealtimeWebSocket as OpenAIRealtimeWebSocket,
     )
     from .transports.websocket_link import (
         connect_websocket as connect_websocket,
+    )
+    from .webhooks import (
+        IncomingCall as IncomingCall,
+    )
+    from .webhooks import (
+        WebhookEvent as WebhookEvent,
+    )
+    from .webhooks import (
+        sign_webhook as sign_webhook,
+    )
+    from .webhooks import (
+        verify_webhook as verify_webhook,
     )
 
 _SUBMODULES = ("client_events", "errors", "events", "server_events")
@@ -301,7 +331,11 @@ _HOMES = {
     "errors": """
         ConfigError ConnectError ConnectionLost ConsumerTooSlow DecodeError ListenerError LocalProtocolError
         MessageTooBig MissingExtraError NegotiationError NotConnectedError ProtocolError RealtimeError
-        RemoteProtocolError SetupTimeout TransportError UnsupportedOperation UpgradeRejected
+        RemoteProtocolError RequestError SetupTimeout TransportError UnsupportedOperation UpgradeRejected
+        WebhookError
+    """,
+    "keys": """
+        ApiKey
     """,
     "protocol.config": """
         DEFAULT_MODEL RealtimeSessionConfig
@@ -322,6 +356,9 @@ _HOMES = {
     "protocol.wire": """
         ClientEvent ServerEvent
     """,
+    "rest": """
+        CallAnswer ClientSecret RealtimeRestClient
+    """,
     "transports.base": """
         ConnectionState OpenAIRealtimeBase
     """,
@@ -329,13 +366,19 @@ _HOMES = {
         RealtimeTransportLayer
     """,
     "transports.options": """
-        ApiKey ConnectOptions ConnectRequest Connector SessionConfig TransportOptions
+        ConnectOptions ConnectRequest Connector SessionConfig TransportOptions
+    """,
+    "transports.sip": """
+        OpenAIRealtimeSIP
     """,
     "transports.websocket": """
         OpenAIRealtimeWebSocket
     """,
     "transports.websocket_link": """
         connect_websocket
+    """,
+    "webhooks": """
+        IncomingCall WebhookEvent sign_webhook verify_webhook
     """,
 }
 """Where each name is defined."""

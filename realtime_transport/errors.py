@@ -33,10 +33,12 @@ __all__ = [
     "ProtocolError",
     "RealtimeError",
     "RemoteProtocolError",
+    "RequestError",
     "SetupTimeout",
     "TransportError",
     "UnsupportedOperation",
     "UpgradeRejected",
+    "WebhookError",
 ]
 
 
@@ -160,6 +162,48 @@ class ConsumerTooSlow(TransportError):
         super().__init__(message)
         self.limit = limit
         self.unit = unit
+
+
+class RequestError(TransportError):
+    """A request to the REST interface failed or was refused.
+
+    Attributes:
+        status: The HTTP status; ``None`` if there was no answer.
+        code: The machine-readable code of the service (``"call_id_not_found"``), if it gave one.
+        param: The parameter at fault, as a dotted path, if the service named one.
+        request_id: The ``x-request-id`` of the answer, for the vendor's support.
+        body: The body of the answer as text, shortened to 64 KiB.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        param: str | None = None,
+        request_id: str | None = None,
+        body: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.param = param
+        self.request_id = request_id
+        self.body = body
+
+
+class WebhookError(RealtimeError):
+    """A webhook is not to be believed, or cannot be read.
+
+    Attributes:
+        problem: ``"header"`` (missing or malformed), ``"timestamp"`` (too old or in the future), ``"signature"``, or
+            ``"payload"``.
+    """
+
+    def __init__(self, message: str, *, problem: str) -> None:
+        super().__init__(message)
+        self.problem = problem
 
 
 class NotConnectedError(RealtimeError):

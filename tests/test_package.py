@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import realtime_transport
 
 PACKAGE = Path(realtime_transport.__file__).parent
@@ -16,10 +17,11 @@ HEAVY = ["httpx", "cattrs", "soundfile", "numpy", "av", "aiortc", "realtime_tran
 
 ROOMS = [
     {"errors", "clock"},
+    {"keys"},
     {"audio"},
     {"protocol", "connection"},
     {"events", "server_events", "client_events"},
-    {"transports", "emulator", "rest"},
+    {"transports", "emulator", "rest", "webhooks"},
     {"listeners"},
     {"emitter", "recording", "session", "replay"},
     {"testing"},

@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
-import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from realtime_transport.errors import ConfigError
+from realtime_transport.keys import resolve_api_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .options import ApiKey
 
 __all__ = ["build_url", "resolve_api_key"]
 
 DEFAULT_BASE_URL = "wss://api.openai.com/v1/realtime"
-
-
-async def resolve_api_key(*candidates: ApiKey | None) -> str:
-    """The first key given, else ``OPENAI_API_KEY``; functions are called, coroutines awaited.
-
-    Raises:
-        ConfigError: There is none, or the function gave none. What the function raises passes.
-    """
-    given = next((candidate for candidate in candidates if candidate is not None), None)
-    if given is None:
-        given = os.environ.get("OPENAI_API_KEY")
-    if callable(given):
-        answer = given()
-        given = await answer if inspect.isawaitable(answer) else answer
-    if not isinstance(given, str) or not given.strip():
-        raise ConfigError(
-            "api_key: there is no API key; pass api_key= to connect() or to the transport, or set OPENAI_API_KEY",
-            key="api_key",
-        )
-    return given
 
 
 def build_url(

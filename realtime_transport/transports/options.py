@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
@@ -12,6 +12,7 @@ from realtime_transport.clock import Clock, EventLoopClock
 from realtime_transport.connection.connection import Timeouts
 from realtime_transport.connection.link import Link
 from realtime_transport.connection.subscription import SubscriptionLimits
+from realtime_transport.keys import ApiKey
 from realtime_transport.protocol.config import RealtimeSessionConfig
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from realtime_transport.audio.sources import AudioSource
 
 __all__ = ["ApiKey", "ConnectOptions", "ConnectRequest", "Connector", "Settings", "TransportOptions"]
-
-ApiKey: TypeAlias = str | Callable[[], str] | Callable[[], Awaitable[str]]
-"""A key, or a function that is asked for one at each connect."""
 
 SessionConfig: TypeAlias = RealtimeSessionConfig | Mapping[str, Any]
 """Settings of the session: the class, or a mapping in snake_case or camelCase."""

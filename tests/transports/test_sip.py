@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from anyio import wait_all_tasks_blocked
+
 from realtime_transport.audio.sinks import BufferSink
 from realtime_transport.errors import ConfigError, UnsupportedOperation
 from realtime_transport.testing.links import MemoryServer
@@ -96,7 +97,11 @@ class TestInitialConfig:
         assert session["type"] == "realtime"
         assert session["model"] == "m1"
         assert session["instructions"] == "Answer calls."
-        assert session["audio"]["output"] == {"format": {"type": "audio/pcm", "rate": 24000}, "speed": 1.1, "voice": "marin"}
+        assert session["audio"]["output"] == {
+            "format": {"type": "audio/pcm", "rate": 24000},
+            "speed": 1.1,
+            "voice": "marin",
+        }
         assert session["audio"]["input"]["turn_detection"] == {"type": "semantic_vad"}
 
     @pytest.mark.parametrize(

@@ -1,0 +1,137 @@
+"""The transport that attaches to a telephone call which the vendor's SIP interface has accepted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Unpack, cast
+
+import attrs
+
+from realtime_transport.errors import ConfigError, UnsupportedOperation
+from realtime_transport.protocol.config import DEFAULT_MODEL, SessionSettings
+from realtime_transport.protocol.policy import SERVER_PLAYBACK, EnginePolicy
+
+from .websocket import OpenAIRealtimeWebSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpx
+
+    from .attempt import Attempt
+    from .options import ApiKey, ConnectOptions, Connector, SessionConfig, TransportOptions
+
+__all__ = ["OpenAIRealtimeSIP"]
+
+_NO_AUDIO = "OpenAIRealtimeSIP cannot send audio: the audio of the call goes from the telephone to the server"
+
+_REFUSED_BY_CALLS = ("threshold", "prefix_padding_ms", "silence_duration_ms")
+"""Fields of the turn detection for which the calls API answers 400 ``unknown_parameter``."""
+
+
+class OpenAIRealtimeSIP(OpenAIRealtimeWebSocket):
+    """Controls a SIP call: text, tools and interruptions over a WebSocket, audio between telephone and server.
+
+    ::
+
+        transport = OpenAIRealtimeSIP()
+        async with transport.connect(api_key=key, call_id=call.call_id):
+            await transport.request_response({"instructions": "Greet the caller."})
+            async for event in transport:
+                ...
+
+    The same events come over a sideband WebSocket to a WebRTC call: `OpenAIRealtimeWebSocket` with a ``call_id``.
+
+    Args:
+        model: The model; `current_model` changes it.
+        api_key: A key, or a sync or async function that is asked at each connect; ``OPENAI_API_KEY`` if not given.
+        url: Used as written, except that the call id becomes its query; the default host if not given.
+        client: An ``httpx.AsyncClient`` to connect with. It stays open.
+        headers: Further headers of the upgrade request.
+        query: Further query parameters of the URL.
+        connector: Opens the link instead of `connect_websocket`.
+        options: Deadlines, bounds and clock; see `Settings`.
+
+    Raises:
+        ConfigError: ``audio_source`` or ``audio_sink`` was given: the telephone is both.
+    """
+
+    _policy: ClassVar[EnginePolicy] = attrs.evolve(SERVER_PLAYBACK, audio_refused=_NO_AUDIO)
+
+    def __init__(
+        self,
+        *,
+        model: str = DEFAULT_MODEL,
+        api_key: ApiKey | None = None,
+        url: str | None = None,
+        client: httpx.AsyncClient | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        connector: Connector | None = None,
+        **options: Unpack[TransportOptions],
+    ) -> None:
+        for name in ("audio_source", "audio_sink"):
+            if options.get(name) is not None:
+                raise ConfigError(f"{name}: the audio of a SIP call belongs to the telephone", key=name)
+        super().__init__(
+            model=model,
+            api_key=api_key,
+            url=url,
+            client=client,
+            headers=headers,
+            query=query,
+            connector=connector,
+            **options,
+        )
+
+    def _begin(self, options: ConnectOptions) -> Attempt:
+        if not options.call_id:
+            raise ConfigError(
+                "call_id: a SIP transport attaches to a call; pass the call_id of the realtime.call.incoming webhook "
+                "to connect()",
+                key="call_id",
+            )
+        return super()._begin(options)
+
+    async def send_audio(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> NoReturn:
+        """Not possible here.
+
+        Raises:
+            UnsupportedOperation: Always: the telephone sends the audio.
+        """
+        raise UnsupportedOperation(_NO_AUDIO)
+
+    def send_audio_nowait(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> NoReturn:
+        """Not possible here.
+
+        Raises:
+            UnsupportedOperation: Always: the telephone sends the audio.
+        """
+        raise UnsupportedOperation(_NO_AUDIO)
+
+    @staticmethod
+    def build_initial_config(config: SessionConfig | None = None, *, model: str = DEFAULT_MODEL) -> dict[str, Any]:
+        """The session to accept a call with: the body of ``POST /realtime/calls/{call_id}/accept``.
+
+        It is what `connect` sends as the first ``session.update`` for the same configuration. Nothing is sent here.
+
+        Args:
+            config: Settings of the session.
+            model: The model, where *config* names none.
+
+        Raises:
+            ConfigError: A setting has a wrong name, type or value, or the calls API refuses it.
+        """
+        session = SessionSettings(model, OpenAIRealtimeSIP._policy.default_format).preview(config or {})
+        _check_turn_detection(session["audio"]["input"]["turn_detection"])
+        return session
+
+
+def _check_turn_detection(turn_detection: object) -> None:
+    if not isinstance(turn_detection, dict):
+        return
+    refused = [name for name in _REFUSED_BY_CALLS if name in cast("dict[str, Any]", turn_detection)]
+    if refused:
+        raise ConfigError(
+            f"audio.input.turn_detection: the calls API refuses {', '.join(refused)}; leave them out to accept a call",
+            key=f"audio.input.turn_detection.{refused[0]}",
+        )
