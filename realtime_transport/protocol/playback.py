@@ -89,7 +89,7 @@ class PlaybackLedger:
     _parts: dict[tuple[str, int], _Part] = attrs.field(factory=dict[tuple[str, int], _Part], init=False)
     _latest: _Part | None = attrs.field(default=None, init=False)
     _formats: dict[str, AudioFormat] = attrs.field(factory=dict[str, AudioFormat], init=False)
-    _sounding: dict[str, bool] = attrs.field(factory=dict[str, bool], init=False)  # response id: still running
+    _sounding: dict[str, None] = attrs.field(factory=dict[str, None], init=False)  # responses heard, or about to be
     _discarded: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
 
     @property
@@ -99,15 +99,9 @@ class PlaybackLedger:
 
     def begin_response(self, response_id: str, audio_format: AudioFormat | None) -> None:
         """A response begins, possibly with a format of its own."""
+        self._discarded.pop(response_id, None)  # ids are unique, but not on every server
         self._formats[response_id] = audio_format or self.session_format
         _bound(self._formats)
-
-    def end_response(self, response_id: str) -> None:
-        """A response has ended: no audio of it will come any more."""
-        self._formats.pop(response_id, None)
-        self._discarded.pop(response_id, None)
-        if response_id in self._sounding:
-            self._sounding[response_id] = False
 
     def discards(self, response_id: str) -> bool:
         """Audio of this response comes too late."""
@@ -146,9 +140,8 @@ class PlaybackLedger:
         if not self._parts:
             return None
         truncations = self._reported_cuts() if self._reported else self._estimated_cut(now)
-        for response_id, running in self._sounding.items():
-            if running:
-                self.discard(response_id)
+        for response_id in self._sounding:
+            self.discard(response_id)
         interruption = Interruption(truncations=truncations, response_ids=frozenset(self._sounding))
         self._parts.clear()
         self._sounding.clear()
@@ -162,7 +155,7 @@ class PlaybackLedger:
         self._latest = None
 
     def _begin_part(self, response_id: str, item_id: str, content_index: int, now: float) -> _Part:
-        self._sounding.setdefault(response_id, True)
+        self._sounding[response_id] = None
         _bound(self._sounding)
         key = (item_id, content_index)
         part = self._parts.get(key)

@@ -223,11 +223,8 @@ class Receiver:
         self._sequencer.handle_created(now)
 
     def _response_done(self, event: server.ResponseDone, now: float) -> None:
-        response_id = _dig(event.raw, "response").get("id")
-        if isinstance(response_id, str):
-            self._ledger.end_response(response_id)
-            if response_id == self._interrupter.active_id:
-                self._interrupter.active_id = None
+        if _dig(event.raw, "response").get("id") == self._interrupter.active_id:
+            self._interrupter.active_id = None
         self._sequencer.handle_done(now)
 
     def _audio_done(self, event: server.ResponseOutputAudioDone, now: float) -> None:

@@ -232,17 +232,36 @@ def test_mcp_response(reason: str | None, more: dict[str, Any]) -> None:
         assert talk.sent() == [item_create(answer, previous_item_id="q")]
 
 
+def message(name: str, text: str = "") -> dict[str, Any]:
+    return {"itemId": name, "type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+
+
 def test_history_is_edited() -> None:
     talk = Talk()
-    old = [{"itemId": "a", "type": "message", "role": "user", "content": [{"type": "input_text", "text": "1"}]}]
-    talk.engine.reset_history(old, [], talk.now)
-    assert talk.sent() == [{"type": "conversation.item.delete", "item_id": "a", "event_id": "history_delete-1"}]
-    talk.server("conversation.item.deleted", item_id="a")
-    talk.engine.reset_history([], old, talk.now)
-    talk.server("conversation.item.added", item={"id": "a", "type": "message", "role": "user"})
-    [create] = talk.sent()
-    assert create["item"] == {"id": "a", **user({"type": "input_text", "text": "1"})}
-    talk.error("x", "history_create-2")
+    talk.engine.reset_history([message("a")], [message("b", "x")], talk.now)
+    assert talk.sent() == [
+        {"type": "conversation.item.delete", "item_id": "a", "event_id": "history_delete-1"},
+        {**item_create({"id": "b", **user({"type": "input_text", "text": "x"})}), "event_id": "history_create-2"},
+    ]
+
+
+@pytest.mark.parametrize("answer", ["deleted", "error", "added", None])
+def test_answers_to_edits_of_the_history(answer: str | None) -> None:
+    talk = Talk()
+    talk.engine.reset_history([message("a"), message("b")], [message("a")], talk.now)  # 1: deletes b
+    if answer == "added":
+        talk.engine.reset_history([message("a")], [message("a"), message("b")], talk.now)  # 2: creates b again
+        talk.server("conversation.item.added", item={"id": "b", "type": "message", "role": "user"})
+    elif answer == "deleted":
+        talk.server("conversation.item.deleted", item_id="b")
+    elif answer == "error":
+        talk.error("item_delete_invalid_item_id", "history_delete-1")
+    talk.sent()
+    kept = [message("b"), message("c")]
+    talk.engine.reset_history(kept, [kept[0], message("n"), kept[1]], talk.now)
+    # What is on its way out is nothing to stand behind.
+    anchor = "b" if answer in ("deleted", "error") else "root"
+    assert [frame["previous_item_id"] for frame in talk.sent()] == [anchor]
 
 
 def test_configuration_is_updated() -> None:
@@ -542,6 +561,15 @@ def test_cancelling_stops_the_model_but_not_the_sound() -> None:
     assert talk.sent() == [CANCEL]
     assert talk.engine.take_events() == []
     assert [type(event) for event in talk.audio(100)] == [AudioEvent]
+
+
+def test_a_cancellation_by_hand_counts() -> None:
+    talk = Talk()
+    talk.created()
+    talk.audio(100)
+    talk.engine.send_event(CANCEL, talk.now)
+    talk.interrupt()
+    assert talk.sent() == [CANCEL, truncate("i1", 0)]
 
 
 def test_where_the_server_plays_it_is_asked_to_drop() -> None:

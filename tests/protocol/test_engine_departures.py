@@ -193,6 +193,7 @@ def test_3_late_audio_is_discarded() -> None:
     assert talk.audio(100, item_id="i2") == []
     assert talk.interrupt() == []
     talk.done("r1", status="cancelled")
+    assert talk.audio(100) == []
     talk.created("r2")
     assert [type(event) for event in talk.audio(100, item_id="i3", response_id="r2")] == [AudioEvent]
 

@@ -101,6 +101,8 @@ class Drill:
         ("A B busy:id1 wait:30", ["A", "A"]),
         ("created cancel A wait:30", ["cancel", "A"]),
         ("created A wait:99999", []),
+        ("A created wait:99999", ["A"]),
+        ("A busy created wait:99999", ["A"]),
     ],
 )
 def test_lines(line: str, out: list[str]) -> None:
