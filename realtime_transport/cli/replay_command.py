@@ -50,16 +50,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _server(arguments: argparse.Namespace) -> Target | None:
     """The server that the user named; ``None``: the embedded emulator."""
     if arguments.live:
-        return Target.live(os.environ)
+        return Target.live(arguments.model, os.environ)
     if arguments.url is not None:
-        return Target.server(arguments.url, _model(arguments), os.environ)
+        return Target.server(arguments.url, arguments.model, os.environ)
     return None
-
-
-def _model(arguments: argparse.Namespace) -> str:
-    from realtime_transport.protocol.config import DEFAULT_MODEL
-
-    return arguments.model or DEFAULT_MODEL
 
 
 @attrs.define(eq=False)
@@ -112,7 +106,7 @@ class _ReplayCommand:
 
         # Replies at once: whatever the speed of the replay, none is cut off because it was still being sent.
         emulator = await self._stack.enter_async_context(RealtimeEmulator(audio_speed=None))
-        return Target.emulator(emulator.websocket_url, _model(self._arguments))
+        return Target.emulator(emulator.websocket_url, self._arguments.model)
 
     async def _transport(self, target: Target) -> OpenAIRealtimeWebSocket:
         import httpx
@@ -124,7 +118,7 @@ class _ReplayCommand:
             client = await self._stack.enter_async_context(httpx.AsyncClient(trust_env=False))
         timeout = self._arguments.connect_timeout
         return OpenAIRealtimeWebSocket(
-            model=_model(self._arguments), client=client, connect_timeout=timeout, session_timeout=timeout
+            model=target.model, client=client, connect_timeout=timeout, session_timeout=timeout
         )
 
     def _session_config(self) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit, urlunsplit
 
 import attrs
 
 from realtime_transport.errors import ConfigError
+from realtime_transport.protocol.config import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,27 +24,29 @@ _CHOOSES_SESSION = frozenset({"model", "call_id", "intent"})
 
 @attrs.frozen(kw_only=True)
 class Target:
-    """A server.
+    """A server, and the model to ask for.
 
     Attributes:
         name: How people call it.
         url: Where it is; ``None``: where the library looks by default.
+        model: The model.
         key: The API key.
         is_local: It runs on this machine: no proxy is asked.
     """
 
     name: str
     url: str | None
+    model: str
     key: str = attrs.field(repr=False)
     is_local: bool
 
     @classmethod
-    def emulator(cls, url: str, model: str) -> Target:
+    def emulator(cls, url: str, model: str | None) -> Target:
         """The emulator that runs in this process."""
-        return cls(name="the embedded emulator", url=_complete(url, model), key=LOCAL_KEY, is_local=True)
+        return attrs.evolve(cls.server(url, model, {}), name="the embedded emulator")
 
     @classmethod
-    def live(cls, environment: Mapping[str, str]) -> Target:
+    def live(cls, model: str | None, environment: Mapping[str, str]) -> Target:
         """The OpenAI API.
 
         Raises:
@@ -52,25 +55,36 @@ class Target:
         key = environment.get("OPENAI_API_KEY", "").strip()
         if not key:
             raise ConfigError("--live needs an API key: set OPENAI_API_KEY to yours", key="api_key")
-        return cls(name="the OpenAI API", url=None, key=key, is_local=False)
+        return cls(name="the OpenAI API", url=None, model=model or DEFAULT_MODEL, key=key, is_local=False)
 
     @classmethod
-    def server(cls, url: str, model: str, environment: Mapping[str, str]) -> Target:
-        """The server at *url*, which may be a base URL.
+    def server(cls, url: str, model: str | None, environment: Mapping[str, str]) -> Target:
+        """The server at *url*, which may be a base URL, and may name the model.
 
         Raises:
-            ConfigError: It is no such URL, or ``OPENAI_API_KEY`` is missing for a server elsewhere.
+            ConfigError: It is no such URL, it names another model, or ``OPENAI_API_KEY`` is missing for a server
+                elsewhere.
         """
-        complete = _complete(url, model)
-        is_local = _is_loopback(urlsplit(complete).hostname or "")
+        parts = _parse(url)
+        path = parts.path.rstrip("/")
+        if path in ("", "/v1"):
+            path = "/v1/realtime"
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        named = query.get("model") or model or DEFAULT_MODEL
+        if model is not None and model != named:
+            raise ConfigError(f"--model {model}: the URL names another, {named}", key="model")
+        asked = parts.query
+        if not _CHOOSES_SESSION.intersection(query):
+            asked = "&".join(filter(None, [asked, f"model={quote(named, safe='')}"]))
+        is_local = _is_loopback(parts.hostname or "")
         key = environment.get("OPENAI_API_KEY", "").strip()
         if not key and not is_local:
             raise ConfigError(f"--url {url}: this server needs an API key: set OPENAI_API_KEY", key="api_key")
-        return cls(name=url, url=complete, key=key or LOCAL_KEY, is_local=is_local)
+        complete = urlunsplit(parts._replace(path=path, query=asked))
+        return cls(name=url, url=complete, model=named, key=key or LOCAL_KEY, is_local=is_local)
 
 
-def _complete(url: str, model: str) -> str:
-    """*url* with the endpoint and the model, where it holds none."""
+def _parse(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -78,13 +92,7 @@ def _complete(url: str, model: str) -> str:
         raise ConfigError(f"--url {url!r}: {error}", key="url") from error
     if parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname or port == 0:
         raise ConfigError(f"--url {url!r}: a URL such as ws://127.0.0.1:8642/v1/realtime expected", key="url")
-    path = parts.path.rstrip("/")
-    if path in ("", "/v1"):
-        path = "/v1/realtime"
-    query = parts.query
-    if not _CHOOSES_SESSION.intersection(name for name, _ in parse_qsl(query, keep_blank_values=True)):
-        query = "&".join(filter(None, [query, f"model={quote(model, safe='')}"]))
-    return urlunsplit(parts._replace(path=path, query=query))
+    return parts
 
 
 def _is_loopback(host: str) -> bool:
