@@ -105,7 +105,7 @@ class ConnectError(TransportError, anyio.ConnectionFailed):
 
 
 class UpgradeRejected(ConnectError):
-    """The server answered the upgrade request with something else than 101.
+    """The server answered the upgrade request with something else than 101, or an SDP offer with no answer.
 
     Attributes:
         status: The HTTP status code.
@@ -126,7 +126,8 @@ class SetupTimeout(ConnectError, TimeoutError):
     """A deadline passed before the session was ready.
 
     Attributes:
-        phase: What was being waited for: ``"key"``, ``"upgrade"``, or ``"session"``.
+        phase: What was being waited for: ``"key"``, ``"upgrade"``, ``"session"``; over WebRTC also ``"devices"``,
+            ``"offer"``, ``"answer"``, ``"channel"``.
         timeout: The deadline in seconds.
     """
 

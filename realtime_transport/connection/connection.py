@@ -355,5 +355,5 @@ def _describe(closed: LinkClosed) -> str:
     if isinstance(closed.__cause__, RealtimeError):
         return f"the connection was closed: {closed.__cause__}"
     if closed.code == 1006:
-        return "the connection was lost without a close frame"
+        return "the connection was lost" + (f": {closed.reason}" if closed.reason else " without a close frame")
     return f"the server closed the connection with code {closed.code}" + (f": {closed.reason}" if closed.reason else "")

@@ -90,10 +90,12 @@ class SessionSettings:
     Args:
         model: The model of the connection.
         default_format: The audio format, both ways, where none is named.
+        fixed_formats: The sides (``"input"``, ``"output"``) whose format stays what the session was opened with.
     """
 
     _model: str = DEFAULT_MODEL
     _default_format: AudioFormat = AudioFormat.PCM24K
+    _fixed_formats: frozenset[str] = frozenset()
     _sent: Settings = attrs.field(factory=dict[str, Any], init=False)
     _tracing: Any = attrs.field(default=UNSET, init=False)
 
@@ -134,8 +136,23 @@ class SessionSettings:
             ConfigError: A setting has a wrong type or value. Nothing has changed.
         """
         settings = read_settings(config)
-        self._sent = settings if reset else {**self._sent, **settings}
-        return self._payload(self._sent)
+        if not reset:
+            settings = {**self._sent, **settings}
+        payload = self._payload(settings)
+        self._refuse_other_formats(payload)
+        self._sent = settings
+        return payload
+
+    def _refuse_other_formats(self, payload: dict[str, Any]) -> None:
+        before = self._payload(self._sent)
+        for side in sorted(self._fixed_formats):
+            if payload["audio"][side]["format"] != before["audio"][side]["format"]:
+                end = "source" if side == "input" else "sink"
+                raise ConfigError(
+                    f"audio.{side}.format: cannot change while the transport has an audio {end}; "
+                    "connect again with the new format",
+                    key=f"audio.{side}.format",
+                )
 
     def preview(self, config: SessionConfigInput) -> dict[str, Any]:
         """The payload that *config* alone gives. Nothing changes.

@@ -69,7 +69,7 @@ class Engine:
         self._open = False
         self._create_timeout = create_timeout
         self._output = Output()
-        self._settings = SessionSettings(model, policy.default_format)
+        self._settings = SessionSettings(model, policy.default_format, policy.fixed_formats)
         self._initial_update = self._settings.start(session_config or {})
         self._sequencer = ResponseSequencer(new_id, create_timeout)
         self._ledger = PlaybackLedger(policy.playback_reported, policy.played_slack_ms)

@@ -22,6 +22,7 @@ class EnginePolicy:
         played_slack_ms: Added to a reported position, for reports that lag behind what is heard.
         audio_refused: Why audio cannot be sent on this wire; ``None`` if it can.
         default_format: The audio format, both ways, of a session that names none.
+        fixed_formats: The sides (``"input"``, ``"output"``) that a pump converts for: their format cannot change.
     """
 
     truncates: bool = True
@@ -31,6 +32,7 @@ class EnginePolicy:
     played_slack_ms: int = 0
     audio_refused: str | None = None
     default_format: AudioFormat = AudioFormat.PCM24K
+    fixed_formats: frozenset[str] = frozenset()
 
 
 CLIENT_PLAYBACK = EnginePolicy()

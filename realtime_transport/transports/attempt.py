@@ -8,6 +8,7 @@ import anyio
 import attrs
 
 from realtime_transport.connection.connection import Connection, ConnectionEnd
+from realtime_transport.connection.subscription import Tap
 from realtime_transport.errors import ConnectError, ConnectionLost, RealtimeError, SetupTimeout
 from realtime_transport.protocol.events import ConnectedEvent, ConnectionChangeEvent, DisconnectedEvent, ErrorEvent
 
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Attempt"]
 
+_PHASES = {
+    "key": "the API key",
+    "upgrade": "the server to answer the upgrade request",
+    "devices": "the microphone and the loudspeaker",
+    "offer": "the ICE servers, to make an offer",
+    "answer": "the server to answer the SDP offer",
+    "channel": "the data channel to open: the server answered, but it was not reached by UDP",
+}
+
 
 @attrs.define(eq=False, kw_only=True)
 class Attempt:
@@ -36,6 +46,8 @@ class Attempt:
         engine: The rules of the protocol, fresh for this connection.
         old_model: The model to go back to if the link does not open.
         media: The audio ends.
+        connected_at: The event that makes the status ``"connected"``; ``None``: the open link does.
+        phase: What is being waited for while it opens, as in `SetupTimeout`.
         status: Where it stands.
         connection: The connection, once the link is open.
         settled: Whether the model asked for is to stay.
@@ -49,6 +61,8 @@ class Attempt:
     engine: Engine
     media: Media
     old_model: str
+    connected_at: type[Event] | None = None
+    phase: str = "key"
     status: ConnectionStatus = "disconnected"
     connection: Connection | None = None
     settled: bool = False
@@ -56,7 +70,6 @@ class Attempt:
     _opening: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
     _opened: anyio.Event = attrs.field(factory=anyio.Event)
     _closed_by_us: bool = False
-    _phase: str = "key"
 
     async def run(self, opened: Callable[[], None]) -> ConnectionEnd:
         """Run to the end; call *opened* at the upgrade. If cancelled, everything is let go within ``close_timeout``.
@@ -92,7 +105,7 @@ class Attempt:
 
     async def _open_and_run(self, opened: Callable[[], None]) -> ConnectionEnd:
         request = await self.prepare()
-        self._phase = "upgrade"
+        self.phase = "upgrade"
         self._set_status("connecting")
         async with self.connector(request) as link:
             self._opened.set()
@@ -109,10 +122,20 @@ class Attempt:
             pumps=self.media.pumps(),
             before_receive=self.media.refresh,
         )
-        self._set_status("connected")
-        self.hub.publish([ConnectedEvent(sequence=self.engine.next_sequence())])
+        if self.connected_at is None:
+            self._tell_connected()
+        else:
+            self.hub.add_tap(Tap(accepts=self._makes_connected, put=self._tell_connected, withdraw=lambda _: None))
         opened()
         return await self.connection.run()
+
+    def _makes_connected(self, kind: type[Event]) -> bool:
+        return self.status == "connecting" and self.connected_at is not None and issubclass(kind, self.connected_at)
+
+    def _tell_connected(self, _event: Event | None = None) -> None:
+        if self.status == "connecting":
+            self._set_status("connected")
+            self.hub.publish([ConnectedEvent(sequence=self.engine.next_sequence())])
 
     async def _expire(self, timeout: float) -> None:
         clock = self.settings.clock
@@ -125,10 +148,9 @@ class Attempt:
         if self._closed_by_us:
             return ConnectError("the transport was closed before the connection was open")
         timeout = self.settings.connect_timeout or 0.0
-        waited = "the API key" if self._phase == "key" else "the server to answer the upgrade request"
         return SetupTimeout(
-            f"waited {timeout:g} s for {waited}; raise connect_timeout if it needs longer",
-            phase=self._phase,
+            f"waited {timeout:g} s for {_PHASES[self.phase]}; raise connect_timeout if it needs longer",
+            phase=self.phase,
             timeout=timeout,
         )
 

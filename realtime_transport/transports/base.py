@@ -32,13 +32,14 @@ from .options import ConnectOptions, ConnectRequest, Settings
 from .sending import SendingTransport, audio_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
     from typing import Self
 
     from anyio.abc import TaskStatus
 
     from realtime_transport.connection.connection import Connection, ConnectionStatistics
     from realtime_transport.protocol.events import ConnectionStatus, Event
+    from realtime_transport.protocol.wire import ServerEvent
 
     from .options import ApiKey, Connector, SessionConfig, TransportOptions
 
@@ -108,6 +109,12 @@ class OpenAIRealtimeBase(SendingTransport):
 
     _policy: ClassVar[EnginePolicy] = CLIENT_PLAYBACK
     """What is special about the wire: who plays the audio, what may be sent."""
+
+    _ready_event: ClassVar[type[ServerEvent]] = SessionCreated
+    """What the server says when the session is ready: `connect` waits for it."""
+
+    _connected_at: ClassVar[type[Event] | None] = None
+    """What makes the status ``"connected"``: ``None``, the open link."""
 
     # State
 
@@ -198,7 +205,7 @@ class OpenAIRealtimeBase(SendingTransport):
         async with anyio.create_task_group() as tasks:
             # The exceptions of the block and of the run leave this group by hand: it would wrap them.
             try:
-                async with _subscription(attempt.hub, _of(SessionCreated), self._settings.limits) as setup:
+                async with _subscription(attempt.hub, _of(self._ready_event), self._settings.limits) as setup:
                     await tasks.start(self._run_beside, attempt, lost, name="realtime connection")
                     if wait_for_session:
                         await self._wait_for_session(setup, attempt)
@@ -261,7 +268,12 @@ class OpenAIRealtimeBase(SendingTransport):
             )
         settings = self._settings
         model = options.model or self._model
-        policy = attrs.evolve(self._policy, playback_reported=settings.audio_sink is not None)
+        ends = {"input": settings.audio_source, "output": settings.audio_sink}
+        policy = attrs.evolve(
+            self._policy,
+            playback_reported=settings.audio_sink is not None,
+            fixed_formats=frozenset(side for side, end in ends.items() if end is not None),
+        )
         engine = Engine(
             new_id=_new_id,
             model=model,
@@ -283,7 +295,7 @@ class OpenAIRealtimeBase(SendingTransport):
             await connection.send(audio_size(audio), lambda now: engine.send_audio(audio, False, now))
 
         session = self.build_session_payload(options.initial_session_config or {})
-        media = Media.build(settings, session, engine, send_captured, muted=bool(self._muted))
+        media = self._make_media(session, engine, send_captured)
         attempt = Attempt(
             settings=settings,
             hub=hub,
@@ -292,6 +304,7 @@ class OpenAIRealtimeBase(SendingTransport):
             engine=engine,
             media=media,
             old_model=self._model,
+            connected_at=self._connected_at,
         )
         tap = media.tap()
         if tap is not None:
@@ -299,6 +312,12 @@ class OpenAIRealtimeBase(SendingTransport):
         self._stream = hub.subscribe(self._by_default, settings.limits)
         self._model, self._engine, self._attempt = model, engine, attempt
         return attempt
+
+    def _make_media(
+        self, session: Mapping[str, Any], engine: Engine, send: Callable[[bytes], Awaitable[None]]
+    ) -> Media:
+        """The audio ends of a connection whose session begins as *session*; *send* takes audio for the server."""
+        return Media.build(self._settings, session, engine, send, muted=bool(self._muted))
 
     def _request(self, options: ConnectOptions, key: str) -> ConnectRequest:
         url = build_url(
@@ -330,7 +349,7 @@ class OpenAIRealtimeBase(SendingTransport):
             what = f": {said.message}" if said is not None else ""
             raise ConnectError(f"{exc} before the session was ready{what}", code=code) from exc
         raise SetupTimeout(
-            f"the server accepted the connection but did not send session.created within {timeout:g} s; "
+            f"the server accepted the connection but did not send {self._ready_event.type} within {timeout:g} s; "
             "is this a Realtime endpoint? wait_for_session=False does not wait",
             phase="session",
             timeout=timeout or 0.0,

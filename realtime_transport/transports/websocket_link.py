@@ -252,10 +252,10 @@ async def _upgrade(request: ConnectRequest, url: str, client: httpx.AsyncClient)
         raise ConfigError(f"url: {exc}", key="url") from exc
     except ConnectError:
         raise  # Ours already; it is an OSError as well.
-    except _client_errors(client) as exc:
+    except client_errors(client) as exc:
         if opened:
             raise
-        raise ConnectError(f"could not connect to {_origin(url)}: {_reason(exc)}") from exc
+        raise ConnectError(f"could not connect to {_origin(url)}: {reason_of(exc)}") from exc
 
 
 class _Handshake(httpx_ws.AsyncWebSocketSession):
@@ -312,14 +312,14 @@ def _rejection(response: httpx.Response) -> UpgradeRejected:
     )
 
 
-def _client_errors(client: object) -> tuple[type[Exception], ...]:
+def client_errors(client: object) -> tuple[type[Exception], ...]:
     """The transport errors of *client*: those of httpx, or of the package that offers the same interface."""
     package = sys.modules.get(type(client).__module__.partition(".")[0])
     theirs = getattr(package, "HTTPError", httpx.HTTPError)
     return (httpx.HTTPError, theirs, *_BROKEN)
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """The first message in the chain of *error*: on trio, TLS errors have none of their own."""
     seen: BaseException | None = error
     while seen is not None:

@@ -9,7 +9,7 @@ import pytest
 from anyio import wait_all_tasks_blocked
 
 from realtime_transport import AudioFormat, BufferSink, BytesSource, OpenAIRealtimeWebSocket, PacedSink
-from realtime_transport.errors import LocalProtocolError
+from realtime_transport.errors import ConfigError, LocalProtocolError
 from realtime_transport.events import AudioEvent, AudioInterruptedEvent
 from realtime_transport.testing import ManualClock
 from realtime_transport.testing.links import MemoryServer
@@ -142,3 +142,16 @@ async def test_positions_that_the_user_reports_count() -> None:
         await wait_all_tasks_blocked()
         (cut,) = [m for m in server.received if m["type"] == "conversation.item.truncate"]
         assert cut["audio_end_ms"] == 200
+
+
+async def test_the_format_cannot_change_under_a_pump() -> None:
+    server, clock = MemoryServer(), ManualClock()
+    async with build(server, clock, audio_sink=BufferSink()).connect() as transport:
+        server.received.clear()
+        await transport.update_session_config({"audio": {"input": {"format": "g711_ulaw"}}})
+        with pytest.raises(ConfigError, match="audio sink") as caught:
+            await transport.update_session_config({"audio": {"output": {"format": "g711_ulaw"}}})
+        assert caught.value.key == "audio.output.format"
+        await transport.update_session_config({"instructions": "x"})
+    formats = [m["session"]["audio"]["output"]["format"]["type"] for m in server.received]
+    assert formats == ["audio/pcm", "audio/pcm"]
