@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from .compare import differences, is_scored, scored_part
+from .mutations import MUTATIONS, Mutation, red_scenarios
 from .runner import run_websocket
 
 pytestmark = pytest.mark.anyio
@@ -35,6 +36,12 @@ async def test_scenario(name: str) -> None:
     assert "stalled" not in observed
     if is_scored(scenario, DEPARTURES):
         assert differences(scored_part(expected, departure), scored_part(observed, departure)) == []
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.rule.replace(" ", "-"))
+async def test_a_rule_that_is_taken_out_is_noticed(mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutation.take_out(monkeypatch)
+    assert await red_scenarios(mutation.reddens) == sorted(mutation.reddens)
 
 
 async def test_the_recorded_answer_is_never_read() -> None:
