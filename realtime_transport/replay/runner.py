@@ -128,7 +128,7 @@ class Replay:
             raise anyio.BusyResourceError("running for the second time")
         output_format = self.output_format or self.format
         self._recorder = recorder = Recorder(self.format, output_format, self.speed, self.clock.now())
-        tasks: list[Callable[[], Awaitable[None]]] = [partial(self._play, recorder), partial(self._listen, recorder)]
+        tasks: list[Callable[[], Awaitable[None]]] = [partial(self._listen, recorder), partial(self._play, recorder)]
         if self.sink is not None:
             self._playback = PlaybackPump(self.sink, output_format, self.transport.audio_played, clock=self.clock)
             tasks.append(self._playback.run)
