@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from .options import ConnectRequest
 
-__all__ = ["WebSocketLink", "connect_websocket"]
+__all__ = ["WebSocketLink", "client_errors", "connect_websocket", "reason_of"]
 
 READ_BYTES = 128 * 1024
 """Some twenty audio deltas of 100 ms: under load one read brings many messages (64 KiB: a third more CPU)."""
