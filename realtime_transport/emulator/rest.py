@@ -211,7 +211,7 @@ async def serve_http(stream: ByteStream, first: bytes, api: RestApi) -> None:
 
 async def _answer(stream: ByteStream, connection: h11.Connection, api: RestApi) -> HttpResponse:
     head: h11.Request | None = None
-    body = bytearray()
+    body, size = bytearray(), 0
     try:
         while True:
             event = connection.next_event()
@@ -220,15 +220,17 @@ async def _answer(stream: ByteStream, connection: h11.Connection, api: RestApi) 
             elif isinstance(event, h11.Request):
                 head = event
             elif isinstance(event, h11.Data):
-                body += event.data
-                if len(body) > MAX_BODY_BYTES:
-                    return HttpResponse.refusal(Refusal("The body is too large.", code=None), 413)
+                size += len(event.data)
+                if size <= MAX_BODY_BYTES:  # More is read, so that the client hears the answer, but not kept.
+                    body += event.data
             elif isinstance(event, h11.EndOfMessage) and head is not None:
                 break
             else:
                 raise anyio.EndOfStream
     except h11.RemoteProtocolError as error:
         return HttpResponse.refusal(Refusal(f"Bad request: {error}", code=None), error.error_status_hint)
+    if size > MAX_BODY_BYTES:
+        return HttpResponse.refusal(Refusal("The body is too large.", code=None), 413)
     target = head.target.decode("ascii", "replace")
     headers = {name.decode(): value.decode("latin-1") for name, value in head.headers}
     request = HttpRequest(method=head.method.decode(), path=target.partition("?")[0], headers=headers, body=bytes(body))

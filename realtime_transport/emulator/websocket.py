@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 import socket
 import struct
@@ -85,6 +86,16 @@ def new_protocol() -> ServerProtocol:
     )
 
 
+class _Phase(enum.Enum):
+    """How far the server's side of a connection has come."""
+
+    OPEN = enum.auto()
+    CLOSING = enum.auto()  # CLOSE was sent.
+    LEAVING = enum.auto()  # The end of TCP was sent.
+    ABORTING = enum.auto()  # TCP will be reset.
+    SILENT = enum.auto()  # Nothing is sent any more; what comes is read and ignored.
+
+
 @attrs.define(eq=False)
 class WebSocketConnection:
     """Joins a socket and a peer. Ends when either side is through with it.
@@ -109,23 +120,28 @@ class WebSocketConnection:
     _raw: list[tuple[float, bytes]] = attrs.field(init=False, factory=list[tuple[float, bytes]])
     """Answers that the protocol gave by itself (pongs, CLOSE), with the moment they are due."""
     _message: list[Frame] = attrs.field(init=False, factory=list["Frame"])
-    _ending: CloseWith | None = attrs.field(init=False, default=None)
-    _aborting: bool = attrs.field(init=False, default=False)
-    _is_silent: bool = attrs.field(init=False, default=False)
+    _phase: _Phase = attrs.field(init=False, default=_Phase.OPEN)
+    _ending: CloseWith | AbortConnection | GoSilent | None = attrs.field(init=False, default=None)
+    """What the peer asked for; done when everything before it was sent."""
     _has_left: anyio.Event = attrs.field(init=False, factory=anyio.Event)
-    _is_leaving: bool = attrs.field(init=False, default=False)
     _ping_at: float = attrs.field(init=False, default=math.inf)
     _pings: int = attrs.field(init=False, default=0)
     _close_by: float = attrs.field(init=False, default=math.inf)
     _wake: anyio.Event = attrs.field(init=False, factory=anyio.Event)
 
     async def run(self) -> None:
-        """Serve the connection to its end."""
+        """Serve the connection to its end.
+
+        Raises:
+            Exception: What the peer raised: a responder of the user's, most likely.
+        """
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._read, tasks.cancel_scope, name="emulator reader")
                 await self._pump()
                 tasks.cancel_scope.cancel()
+        except ExceptionGroup as group:
+            raise _first_of(group) from None
         finally:
             self._record.is_open = False
             if self._record.close_code is None:
@@ -146,18 +162,21 @@ class WebSocketConnection:
                     await anyio.lowlevel.checkpoint()
         except _GONE:
             self._has_left.set()
-            if not self._is_leaving:
+            if self._phase is not _Phase.LEAVING:
                 scope.cancel()  # Nobody is there to read what the pump may be writing.
 
     def _take(self, data: bytes) -> None:
         now = self._clock.now()
         self._protocol.receive_data(data)
         frames = self._protocol.events_received()
-        late = any(getattr(frame, "opcode", None) is Opcode.PING for frame in frames)
-        due = now + (self._lane.faults.late_pongs if late else 0.0)
-        self._raw += [(due, answer) for answer in self._protocol.data_to_send()]
         for frame in frames:
             self._take_frame(frame, now)
+        self._collect(now)
+        answers = self._protocol.data_to_send()
+        if not isinstance(self._ending, GoSilent):
+            late = any(getattr(frame, "opcode", None) is Opcode.PING for frame in frames)
+            due = now + (self._lane.faults.late_pongs if late else 0.0)
+            self._raw += [(due, answer) for answer in answers]
 
     def _take_frame(self, frame: Any, now: float) -> None:
         match frame.opcode:
@@ -176,7 +195,7 @@ class WebSocketConnection:
 
     def _take_message(self, now: float) -> None:
         frames, self._message = self._message, []
-        if self._is_silent or self._ending is not None:
+        if self._ending is not None:
             return
         data = b"".join(bytes(frame.data) for frame in frames)
         try:
@@ -197,9 +216,6 @@ class WebSocketConnection:
             self._wake = anyio.Event()
             now = self._clock.now()
             self._collect(now)
-            if self._aborting:
-                self._reset()
-                return
             if not await self._flush(now):
                 return
             deadline = self._deadline()
@@ -216,7 +232,7 @@ class WebSocketConnection:
                 self._peer.handle_timer(now)
 
     def _deadline(self) -> float:
-        if self._is_silent:
+        if self._phase is _Phase.SILENT:
             return math.inf
         moments = [self._peer.get_timer(), self._lane.get_timer(), self._ping_at, self._close_by]
         moments += [due for due, _ in self._raw]
@@ -229,12 +245,8 @@ class WebSocketConnection:
                     self._push(dumps(encode(event)), now)
                 case SendFrame(text):
                     self._push(text, now)
-                case CloseWith():
+                case CloseWith() | AbortConnection() | GoSilent():
                     self._ending = effect
-                case AbortConnection():
-                    self._aborting = True
-                case GoSilent():
-                    self._is_silent = True
 
     def _push(self, text: str, now: float) -> None:
         if self._on_event is not None:
@@ -243,9 +255,6 @@ class WebSocketConnection:
 
     async def _flush(self, now: float) -> bool:
         """Send what is due; whether the connection goes on."""
-        if self._is_silent:
-            self._raw.clear()
-            return True
         data = self._due_bytes(now)
         is_over = b"" in data
         try:
@@ -255,41 +264,62 @@ class WebSocketConnection:
                 await self._leave()
         except _GONE:
             return False
-        if self._lane.is_dropped and self._lane.faults.drop_code is None:
+        if self._phase is _Phase.ABORTING:
             self._reset()
             return False
         return not is_over
 
-    async def _leave(self) -> None:
-        """Let the client read what was sent: closing a socket that holds unread data would reset it."""
-        self._is_leaving = True
-        await self._stream.send_eof()
-        with anyio.move_on_after(_LINGER):
-            await self._has_left.wait()
-
     def _due_bytes(self, now: float) -> Sequence[bytes]:
+        if self._phase is _Phase.SILENT:
+            self._raw.clear()
+            return ()
         data = [raw for due, raw in self._raw if due <= now]
         self._raw = [(due, raw) for due, raw in self._raw if due > now]
         if self._protocol.state is State.OPEN:
             for text in self._lane.take_due(now):
                 self._protocol.send_text(text.encode())
-            if self._lane.is_dropped and self._lane.faults.drop_code is not None:
-                self._close(CloseWith(self._lane.faults.drop_code, ""), now)
-            elif self._ending is not None and self._lane.is_empty:
-                self._close(self._ending, now)
-            elif now >= self._ping_at:
+            if now >= self._ping_at:
                 self._pings += 1
                 self._protocol.send_ping(struct.pack("!I", self._pings))
                 self._ping_at = now + PING_INTERVAL
+            self._end_if_asked(now)
         return data + self._protocol.data_to_send()
 
-    def _close(self, close: CloseWith, now: float) -> None:
-        self._protocol.send_close(close.code, close.reason)
-        self._record.close_code, self._record.close_reason = close.code, close.reason
-        self._close_by = now + CLOSE_TIMEOUT
-        self._ping_at = math.inf
+    def _end_if_asked(self, now: float) -> None:
+        """Do what the peer or a fault asked for, once everything before it is on its way."""
+        ending = self._ending if self._lane.is_empty else None
+        if self._lane.is_dropped:
+            code = self._lane.faults.drop_code
+            ending = AbortConnection() if code is None else CloseWith(code, "")
+        match ending:
+            case CloseWith(code, reason):
+                self._protocol.send_close(code, reason)
+                self._record.close_code, self._record.close_reason = code, reason
+                self._close_by, self._ping_at = now + CLOSE_TIMEOUT, math.inf
+                self._phase = _Phase.CLOSING
+            case AbortConnection():
+                self._phase = _Phase.ABORTING
+            case GoSilent():
+                self._phase = _Phase.SILENT
+            case None:
+                pass
+
+    async def _leave(self) -> None:
+        """Let the client read what was sent: closing a socket that holds unread data would reset it."""
+        self._phase = _Phase.LEAVING
+        await self._stream.send_eof()
+        with anyio.move_on_after(_LINGER):
+            await self._has_left.wait()
 
     def _reset(self) -> None:
         """Make the end of the socket a reset instead of an orderly end."""
         raw: socket.socket = self._stream.extra(SocketAttribute.raw_socket)
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _first_of(group: ExceptionGroup[Exception]) -> Exception:
+    """The first exception in *group*, however deep."""
+    error: Exception = group
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
