@@ -36,6 +36,7 @@ from realtime_transport.protocol.items import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from realtime_transport.audio.formats import AudioFormat
     from realtime_transport.emulator.effects import Effect
     from realtime_transport.emulator.generation import ResponseRun
     from realtime_transport.emulator.ids import IdSource
@@ -127,6 +128,17 @@ class Conversation:
             if event_id is None and refusal.code in ("invalid_json", "invalid_event"):
                 self.record.received["(binary)" if isinstance(data, bytes) else "(invalid)"] += 1
             self._sender.refuse(refusal, event_id)
+
+    @property
+    def input_format(self) -> AudioFormat:
+        """The format of the input audio."""
+        return self._ear.audio_format
+
+    def hear(self, audio: bytes, now: float) -> None:
+        """Take audio that came beside the messages, as media; in the input format."""
+        self.record.count_audio(audio)
+        self._ear.append(audio)
+        self._listen(now)
 
     def get_timer(self) -> float | None:
         """When `handle_timer` wants to be called; a moment in the past: at once."""

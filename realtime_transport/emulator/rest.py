@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+import urllib.parse
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -59,15 +60,17 @@ class HttpRequest:
     path: str
     headers: Mapping[str, str]
     body: bytes = attrs.field(repr=False)
+    query: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
 
 @attrs.frozen(kw_only=True)
 class HttpResponse:
     """A whole response."""
 
-    status: int
+    status: int = 200
     body: bytes = b""
     content_type: str = "application/json"
+    headers: Sequence[tuple[str, str]] = ()
 
     @classmethod
     def json(cls, value: Any, status: int = 200) -> HttpResponse:
@@ -152,6 +155,8 @@ class RestApi:
         return merged_session(session, dict(settings), model_is_fixed=False)
 
 
+Answer = Callable[[HttpRequest], Awaitable[HttpResponse]]
+
 _Handler = Callable[[RestApi, HttpRequest], HttpResponse]
 
 _ROUTES: dict[str, dict[str, _Handler]] = {
@@ -185,18 +190,19 @@ def _checked_settings(session: Any, kind: SessionKind | None) -> dict[str, Any]:
     return cast("dict[str, Any]", session)
 
 
-async def serve_http(stream: ByteStream, first: bytes, api: RestApi) -> None:
-    """Serve one request on *stream*, of which *first* was read already, and end the connection."""
+async def serve_http(stream: ByteStream, first: bytes, answer: Answer) -> None:
+    """Serve one request on *stream*, of which *first* was read already, by *answer*, and end the connection."""
     connection = h11.Connection(h11.SERVER)
     connection.receive_data(first)
     try:
-        response = await _answer(stream, connection, api)
+        response = await _answer(stream, connection, answer)
         head = h11.Response(
             status_code=response.status,
             headers=[
                 ("content-type", response.content_type),
                 ("content-length", str(len(response.body))),
                 ("connection", "close"),
+                *response.headers,
                 *_CORS,
             ],
         )
@@ -209,7 +215,7 @@ async def serve_http(stream: ByteStream, first: bytes, api: RestApi) -> None:
         return  # The client left; there is nobody to tell.
 
 
-async def _answer(stream: ByteStream, connection: h11.Connection, api: RestApi) -> HttpResponse:
+async def _answer(stream: ByteStream, connection: h11.Connection, answer: Answer) -> HttpResponse:
     head: h11.Request | None = None
     body, size = bytearray(), 0
     try:
@@ -233,5 +239,12 @@ async def _answer(stream: ByteStream, connection: h11.Connection, api: RestApi) 
         return HttpResponse.refusal(Refusal("The body is too large.", code=None), 413)
     target = head.target.decode("ascii", "replace")
     headers = {name.decode(): value.decode("latin-1") for name, value in head.headers}
-    request = HttpRequest(method=head.method.decode(), path=target.partition("?")[0], headers=headers, body=bytes(body))
-    return api.answer(request)
+    path, _, query = target.partition("?")
+    request = HttpRequest(
+        method=head.method.decode(),
+        path=path,
+        headers=headers,
+        body=bytes(body),
+        query=dict(urllib.parse.parse_qsl(query, keep_blank_values=True)),
+    )
+    return await answer(request)

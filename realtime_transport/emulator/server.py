@@ -16,6 +16,8 @@ from anyio.abc import SocketAttribute, SocketStream
 from realtime_transport.clock import Clock, EventLoopClock
 from realtime_transport.emulator.access import Access
 from realtime_transport.emulator.admission import Admission, Rejection, UpgradeRequest, admit, is_realtime_path
+from realtime_transport.emulator.call import Call, Sideband
+from realtime_transport.emulator.calls import Calls
 from realtime_transport.emulator.conversation import Conversation
 from realtime_transport.emulator.echo import echo_responder
 from realtime_transport.emulator.faults import Faults
@@ -23,7 +25,7 @@ from realtime_transport.emulator.ids import IdSource
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.records import SessionRecord
 from realtime_transport.emulator.rejected import RejectedPeer
-from realtime_transport.emulator.rest import RestApi, serve_http
+from realtime_transport.emulator.rest import HttpRequest, HttpResponse, RestApi, serve_http
 from realtime_transport.emulator.script import Script
 from realtime_transport.emulator.sessions import MAX_SESSION_SECONDS, default_session, merged_session
 from realtime_transport.emulator.transcription import placeholder
@@ -39,8 +41,10 @@ if TYPE_CHECKING:
 
     from websockets.http11 import Request
 
+    from realtime_transport.emulator.calls import CallRequest
     from realtime_transport.emulator.replies import Responder
     from realtime_transport.emulator.websocket import Peer
+    from realtime_transport.rtc.host import AsyncioHost
 
 __all__ = ["RealtimeEmulator"]
 
@@ -104,6 +108,7 @@ class RealtimeEmulator:
         ids = IdSource.seeded(f"{seed}/server")
         self._access = Access(api_key, ids)
         self._api = RestApi(self._access, ids, lambda: self.sessions)
+        self._calls = Calls(self._access, self._make_call, self._note_crash)
         self._records: collections.deque[SessionRecord] = collections.deque(maxlen=MAX_RECORDS)
         self._rejected: collections.deque[SessionRecord] = collections.deque(maxlen=MAX_RECORDS)
         self._connections = 0
@@ -145,7 +150,8 @@ class RealtimeEmulator:
         body_error: Exception | None = None
         async with await anyio.create_tcp_listener(local_host=self._host, local_port=self._port) as listener:
             self._bound_port = listener.extra(SocketAttribute.local_port)
-            async with anyio.create_task_group() as tasks:
+            async with contextlib.AsyncExitStack() as stack, anyio.create_task_group() as tasks:
+                self._calls.start(tasks, stack)
                 tasks.start_soon(listener.serve, self._handle, name="emulator listener")
                 try:
                     yield
@@ -204,14 +210,20 @@ class RealtimeEmulator:
             try:
                 await self._serve_connection(stream)
             except Exception as error:  # noqa: BLE001 - kept, and raised where the emulator is left.
-                self._crash = self._crash or error
+                self._note_crash(error)
+
+    def _note_crash(self, error: Exception) -> None:
+        self._crash = self._crash or error
+
+    async def _answer(self, request: HttpRequest) -> HttpResponse:
+        return await self._calls.answer(request) or self._api.answer(request)
 
     async def _serve_connection(self, stream: SocketStream) -> None:
         head = await _read_head(stream)
         if head is None:
             return
         if not _UPGRADE.search(head):
-            await serve_http(stream, head, self._api)
+            await serve_http(stream, head, self._answer)
             return
         protocol = new_protocol()
         protocol.receive_data(head)
@@ -241,6 +253,8 @@ class RealtimeEmulator:
             self._clock,
             _keeper(record) if self._keep_transcripts else None,
         )
+        if isinstance(peer, Sideband):
+            peer.wake = connection.wake
         await connection.run()
 
     def _peer(self, request: UpgradeRequest, subprotocol: str | None) -> tuple[Peer, SessionRecord]:
@@ -260,7 +274,31 @@ class RealtimeEmulator:
             self._rejected.append(record)
             return RejectedPeer.of(decision, ids, record), record
         self._records.append(record)
+        call = self._calls.find(request.query.get("call_id"))
+        if call is not None:
+            return Sideband(call), record
         return self._session(decision, record, ids, int(now)), record
+
+    def _make_call(self, request: CallRequest, host: AsyncioHost) -> Call:
+        self._connections += 1
+        ids = IdSource.seeded(f"{self._seed}/{self._connections}")
+        call_id = ids("rtc")
+        upgrade = UpgradeRequest(path=request.http.path, query=request.http.query, headers=request.http.headers)
+        record = SessionRecord(
+            id=ids("sess"),
+            kind=SessionKind.REALTIME.value,
+            model=request.model,
+            query=upgrade.query,
+            headers=upgrade.public_headers,
+            subprotocol=None,
+        )
+        self._records.append(record)
+        admission = Admission(
+            kind=SessionKind.REALTIME, model=request.model, settings=request.settings, model_is_fixed=False
+        )
+        conversation = self._session(admission, record, ids, int(time.time()))
+        keeper = _keeper(record) if self._keep_transcripts else None
+        return Call(call_id, cast("Conversation", conversation), host, ids, self._clock, keeper)
 
     def _session(self, admission: Admission, record: SessionRecord, ids: IdSource, now: int) -> Peer:
         session = default_session(

@@ -130,7 +130,7 @@ def _check_kind(raw: dict[str, Any], kind: SessionKind) -> None:
     if name is None:
         if kind is not SessionKind.TRANSLATION:
             raise missing("session.type")
-    elif name != kind.value and name in {other.value for other in SessionKind}:
+    elif name != kind.value and name in [other.value for other in SessionKind]:
         raise Refusal(
             f"Passing a {name} session update event to a {kind.value} session is not allowed.",
             code="invalid_value",

@@ -149,6 +149,10 @@ class WebSocketConnection:
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(self._stream)
 
+    def wake(self) -> None:
+        """The peer has effects that no frame and no timer brought about."""
+        self._wake.set()
+
     # Reading
 
     async def _read(self, scope: anyio.CancelScope) -> None:
@@ -319,7 +323,5 @@ class WebSocketConnection:
 
 def _first_of(group: ExceptionGroup[Exception]) -> Exception:
     """The first exception in *group*, however deep."""
-    error: Exception = group
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
+    first = group.exceptions[0]
+    return _first_of(first) if isinstance(first, ExceptionGroup) else first

@@ -1,0 +1,204 @@
+"""``/v1/realtime/calls``: WebRTC calls are opened by an SDP offer, and ended by a hang-up."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import time
+from contextlib import AsyncExitStack
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+import anyio.to_thread
+import attrs
+import orjson
+
+from realtime_transport.emulator.admission import bearer_token, incorrect_key
+from realtime_transport.emulator.kinds import SessionKind
+from realtime_transport.emulator.refusal import Refusal
+from realtime_transport.emulator.rest import HttpResponse
+from realtime_transport.emulator.schema import missing
+from realtime_transport.emulator.sessions import DEFAULT_MODEL
+from realtime_transport.emulator.validation import check_session
+from realtime_transport.errors import NegotiationError
+from realtime_transport.rtc.host import asyncio_host
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from anyio.abc import TaskGroup
+
+    from realtime_transport.emulator.access import Access
+    from realtime_transport.emulator.call import Call
+    from realtime_transport.emulator.rest import HttpRequest
+    from realtime_transport.rtc.host import AsyncioHost
+
+__all__ = ["CALLS_PATH", "CallRequest", "Calls"]
+
+CALLS_PATH = "/v1/realtime/calls"
+
+
+@attrs.frozen(kw_only=True)
+class CallRequest:
+    """What a client asks for.
+
+    Attributes:
+        offer: The SDP offer.
+        model: The model.
+        settings: Of the session, as given with the offer or with the client secret.
+        http: The request that it came in.
+    """
+
+    offer: str
+    model: str
+    settings: Mapping[str, Any]
+    http: HttpRequest
+
+
+@attrs.define(eq=False)
+class Calls:
+    """Opens calls and keeps them until they end.
+
+    Args:
+        access: Judges keys.
+        make: Makes a call, without an answer yet, for a request.
+        on_error: Told what a call raised.
+    """
+
+    _access: Access
+    _make: Callable[[CallRequest, AsyncioHost], Call]
+    _on_error: Callable[[Exception], None]
+    _tasks: TaskGroup | None = attrs.field(init=False, default=None)
+    _stack: AsyncExitStack | None = attrs.field(init=False, default=None)
+    _host: AsyncioHost | None = attrs.field(init=False, default=None)
+    _starting: anyio.Lock = attrs.field(init=False, factory=anyio.Lock)
+    _calls: dict[str, Call] = attrs.field(init=False, factory=dict[str, "Call"])
+
+    def start(self, tasks: TaskGroup, stack: AsyncExitStack) -> None:
+        """Calls run in *tasks*; what they need is closed by *stack*, later."""
+        self._tasks, self._stack = tasks, stack
+        self._host = None
+
+    def find(self, call_id: str | None) -> Call | None:
+        """The call of that id, if it goes on."""
+        return self._calls.get(call_id or "")
+
+    async def answer(self, request: HttpRequest) -> HttpResponse | None:
+        """The response to *request*, or ``None`` if it is about something else."""
+        handler = self._handler(request)
+        if handler is None or request.method != "POST":
+            return None
+        try:
+            token = self._authenticate(request)
+            return await handler(request, token)
+        except NegotiationError as error:
+            return HttpResponse.refusal(Refusal(str(error), code="invalid_offer", param="sdp"))
+        except Refusal as refusal:
+            return HttpResponse.refusal(refusal, 401 if refusal.code == "invalid_api_key" else 400)
+
+    def _handler(self, request: HttpRequest) -> Callable[[HttpRequest, str], Awaitable[HttpResponse]] | None:
+        if request.path.rstrip("/") == CALLS_PATH:
+            return self._create
+        call_id, _, verb = request.path.removeprefix(CALLS_PATH + "/").partition("/")
+        if verb == "hangup" and call_id in self._calls:
+            return self._hang_up
+        return None
+
+    def _authenticate(self, request: HttpRequest) -> str:
+        token = bearer_token(request.headers)
+        if token is None:
+            raise Refusal("You didn't provide an API key.", code="invalid_api_key")
+        if not self._access.accepts(token, time.time()):
+            raise incorrect_key(token)
+        return token
+
+    async def _hang_up(self, request: HttpRequest, _token: str) -> HttpResponse:
+        self._calls[request.path.split("/")[-2]].hang_up()
+        return HttpResponse()
+
+    async def _create(self, request: HttpRequest, token: str) -> HttpResponse:
+        wanted = self._read(request, token)
+        host = await self._start_host()
+        call = self._make(wanted, host)
+        try:
+            answer = await call.answer(wanted.offer)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await call.aclose()
+            raise
+        self._calls[call.id] = call
+        assert self._tasks is not None
+        self._tasks.start_soon(self._run, call, name=f"emulator call {call.id}")
+        return HttpResponse(
+            status=201,
+            body=answer.encode(),
+            content_type="application/sdp",
+            headers=(("location", f"{CALLS_PATH}/{call.id}"),),
+        )
+
+    async def _run(self, call: Call) -> None:
+        try:
+            await call.run()
+        except Exception as error:  # noqa: BLE001 - raised where the emulator is left
+            self._on_error(error)
+        finally:
+            self._calls.pop(call.id, None)
+
+    async def _start_host(self) -> AsyncioHost:
+        async with self._starting:
+            if self._host is None:
+                await anyio.to_thread.run_sync(import_module, "realtime_transport.rtc.peer")
+                assert self._stack is not None
+                self._host = await self._stack.enter_async_context(asyncio_host())
+            return self._host
+
+    def _read(self, request: HttpRequest, token: str) -> CallRequest:
+        offer, given = _parse(request)
+        if not offer.strip():
+            raise missing("sdp")
+        if given is not None:
+            check_session(given, SessionKind.REALTIME)
+        secret = self._access.secret(token)
+        settings: dict[str, Any] = {**(secret.session if secret is not None else {}), **(given or {})}
+        model = request.query.get("model") or settings.get("model") or DEFAULT_MODEL
+        return CallRequest(offer=offer, model=model, settings=settings, http=request)
+
+
+def _parse(request: HttpRequest) -> tuple[str, dict[str, Any] | None]:
+    """The offer and the session settings in the body: SDP, a form of both, or JSON of both."""
+    kind = request.headers.get("content-type", "application/sdp")
+    if kind.startswith("multipart/form-data"):
+        fields = _form(kind, request.body)
+        return fields.get("sdp", ""), _object(fields["session"]) if "session" in fields else None
+    text = request.body.decode("utf-8", "replace")
+    if kind.startswith("application/json"):
+        body = _object(text)
+        session = body.get("session")
+        if session is not None and not isinstance(session, dict):
+            raise Refusal("session: an object is expected.", code="invalid_type", param="session")
+        return str(body.get("sdp") or ""), cast("dict[str, Any] | None", session)
+    return text, None
+
+
+def _form(kind: str, body: bytes) -> dict[str, str]:
+    message = email.message_from_bytes(
+        f"Content-Type: {kind}\r\n\r\n".encode() + body, policy=email.policy.HTTP
+    )
+    fields: dict[str, str] = {}
+    for part in message.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        if isinstance(name, str) and isinstance(content, bytes):
+            fields[name] = content.decode("utf-8", "replace")
+    return fields
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise Refusal("We could not parse the JSON body of your request.", code="invalid_json") from None
+    if not isinstance(value, dict):
+        raise Refusal("A JSON object is expected.", code="invalid_json")
+    return cast("dict[str, Any]", value)

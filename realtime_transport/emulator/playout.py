@@ -1,0 +1,100 @@
+"""What the server has to say and has not said yet, on a wire where it owns playback."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+import attrs
+
+from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.audio.resampling import Converter
+from realtime_transport.protocol import server_events as ev
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from realtime_transport.protocol.wire import ServerEvent
+
+__all__ = ["Playout"]
+
+MEDIA = AudioFormat.PCM24K
+FRAME_BYTES = MEDIA.bytes_for(MEDIA.samples_for_ms(20))
+
+
+@attrs.define(eq=False)
+class _Entry:
+    response_id: str
+    converter: Converter
+    sound: bytearray = attrs.field(factory=bytearray)
+    started: bool = False
+    complete: bool = False
+
+
+@attrs.define(eq=False)
+class Playout:
+    """The output audio buffer: filled faster than real time, emptied 20 ms at a time.
+
+    `pull` is called where the track lives, perhaps in another thread; everything else by the conversation.
+
+    Args:
+        tell: Takes ``output_audio_buffer`` events, from whichever thread they come up in. It must not wait.
+    """
+
+    _tell: Callable[[ServerEvent], None]
+    _entries: deque[_Entry] = attrs.field(init=False, factory=lambda: deque[_Entry]())
+    _lock: threading.Lock = attrs.field(init=False, factory=threading.Lock)
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether anything is being said."""
+        return bool(self._entries) and self._entries[0].started
+
+    def add(self, response_id: str, audio: bytes, audio_format: AudioFormat) -> None:
+        """Say *audio* after everything else."""
+        with self._lock:
+            if not self._entries or self._entries[-1].response_id != response_id:
+                self._entries.append(_Entry(response_id, Converter(audio_format, MEDIA)))
+            entry = self._entries[-1]
+            entry.sound += entry.converter.process(audio)
+
+    def finish(self, response_id: str) -> None:
+        """Nothing follows for that response."""
+        with self._lock:
+            for entry in self._entries:
+                if entry.response_id == response_id and not entry.complete:
+                    entry.sound += entry.converter.flush()
+                    entry.complete = True
+
+    def clear(self) -> bool:
+        """Drop everything; whether anything was being said, which is told then."""
+        with self._lock:
+            playing = [entry for entry in self._entries if entry.started]
+            self._entries.clear()
+        for entry in playing:
+            self._tell(ev.OutputAudioBufferCleared(response_id=entry.response_id))
+        return bool(playing)
+
+    def pull(self) -> bytes | None:
+        """The next 20 ms, or ``None`` if there is nothing to say now."""
+        told: list[ServerEvent] = []
+        frame = None
+        with self._lock:
+            while self._entries:
+                entry = self._entries[0]
+                if len(entry.sound) >= FRAME_BYTES or (entry.complete and entry.sound):
+                    if not entry.started:
+                        entry.started = True
+                        told.append(ev.OutputAudioBufferStarted(response_id=entry.response_id))
+                    frame = bytes(entry.sound[:FRAME_BYTES]).ljust(FRAME_BYTES, b"\0")
+                    del entry.sound[:FRAME_BYTES]
+                    break
+                if not entry.complete:
+                    break
+                self._entries.popleft()
+                if entry.started:
+                    told.append(ev.OutputAudioBufferStopped(response_id=entry.response_id))
+        for event in told:
+            self._tell(event)
+        return frame
