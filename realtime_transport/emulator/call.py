@@ -17,6 +17,7 @@ from realtime_transport.emulator.playout import Playout
 from realtime_transport.protocol import server_events as ev
 from realtime_transport.protocol.codec import decode_session, dumps, encode
 from realtime_transport.rtc.host import Inbox
+from realtime_transport.rtc.settings import PeerCallbacks, PeerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +125,7 @@ class Call:
         Raises:
             NegotiationError: The offer cannot be used.
         """
-        from realtime_transport.rtc.peer import Peer, PeerCallbacks, PeerOptions
+        from realtime_transport.rtc.peer import Peer
 
         options = PeerOptions(loopback=True, silence_timeout=SILENCE_TIMEOUT)
         callbacks = PeerCallbacks(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import email
 import email.policy
 import time
-from contextlib import AsyncExitStack
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,6 +25,7 @@ from realtime_transport.rtc.host import asyncio_host
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from contextlib import AsyncExitStack
 
     from anyio.abc import TaskGroup
 
@@ -182,9 +182,7 @@ def _parse(request: HttpRequest) -> tuple[str, dict[str, Any] | None]:
 
 
 def _form(kind: str, body: bytes) -> dict[str, str]:
-    message = email.message_from_bytes(
-        f"Content-Type: {kind}\r\n\r\n".encode() + body, policy=email.policy.HTTP
-    )
+    message = email.message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + body, policy=email.policy.HTTP)
     fields: dict[str, str] = {}
     for part in message.iter_parts():
         name = part.get_param("name", header="content-disposition")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
+
+from realtime_transport.emulator.refusal import Refusal
+from realtime_transport.emulator.schema import Array, Field, Integer, Number, Object
+from realtime_transport.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,11 +63,43 @@ class Faults:
     connections: Sequence[int] | None = None
     seed: int = 0
 
+    @classmethod
+    def parse(cls, data: Any) -> Faults:
+        """The faults that a JSON object names, with the attributes as keys.
+
+        Raises:
+            ConfigError: It is none; ``key`` is the path of what is wrong.
+        """
+        try:
+            _FAULTS.check(data, "")
+        except Refusal as refusal:
+            raise ConfigError(f"faults: {refusal.message}", key=refusal.param or "") from None
+        stalls = [Stall(**stall) for stall in data.get("stalls", ())]
+        return cls(**{**data, "stalls": stalls})
+
     def lane(self, connection: int) -> FaultLane:
         """The lane for connection number *connection*, from 1."""
         is_hurt = self.connections is None or connection in self.connections
         return FaultLane(self if is_hurt else Faults(), random.Random(f"{self.seed}/{connection}"))
 
+
+_SECONDS = Number(minimum=0.0)
+_PROBABILITY = Number(minimum=0.0, maximum=1.0)
+_STALL = Object({"before_frame": Field(Integer(minimum=1), required=True), "seconds": Field(_SECONDS, required=True)})
+_FAULTS = Object(
+    {
+        "delay": Field(_SECONDS),
+        "jitter": Field(_SECONDS),
+        "stalls": Field(Array(of=_STALL)),
+        "reorder": Field(_PROBABILITY),
+        "duplicate": Field(_PROBABILITY),
+        "drop_at_frame": Field(Integer(minimum=1), nullable=True),
+        "drop_code": Field(Integer(minimum=1000, maximum=4999), nullable=True),
+        "late_pongs": Field(_SECONDS),
+        "connections": Field(Array(of=Integer(minimum=1)), nullable=True),
+        "seed": Field(Integer()),
+    }
+)
 
 _REORDER_WAIT = 0.05
 """Seconds that a frame waits for another to change places with."""

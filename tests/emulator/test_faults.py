@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from realtime_transport.emulator import Faults, Stall
+from realtime_transport.errors import ConfigError
 
 
 def play(faults: Faults, count: int = 100, *, connection: int = 1, every: float = 0.01) -> list[tuple[float, str]]:
@@ -95,3 +96,11 @@ def test_some_connections_only() -> None:
 def test_nonsense_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Faults(**wrong)  # type: ignore[arg-type]
+
+
+def test_faults_as_data() -> None:
+    data = {"delay": 1, "stalls": [{"before_frame": 2, "seconds": 0.5}], "drop_at_frame": None, "seed": 4}
+    assert Faults.parse(data) == Faults(delay=1, stalls=[Stall(before_frame=2, seconds=0.5)], seed=4)
+    with pytest.raises(ConfigError) as caught:
+        Faults.parse({"stalls": [{"before_frame": 2}]})
+    assert caught.value.key == "stalls[0].seconds"

