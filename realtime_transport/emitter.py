@@ -143,7 +143,6 @@ class RealtimeEmitter(TransportCalls):
                 self.close()
         finally:
             self._tasks = None
-            self._listeners.discard()
         if failure is not None:
             raise failure
         if self._failure is not None:
@@ -281,13 +280,8 @@ class RealtimeEmitter(TransportCalls):
                 connection.before = None
             if not connection.closing:
                 await self._connect(connection, options)
-        except RealtimeError as exc:
-            # Once it was open, the listeners have been told.
+        except Exception as exc:  # noqa: BLE001 - raised by connect(); once it was open, `_tell` has dealt with it
             failure = exc
-        except Exception as exc:  # noqa: BLE001 - leaves through connect() or the block
-            failure = exc
-            if connection.settled.is_set():
-                self._fail(exc)
         finally:
             connection.settle(failure)
             connection.done.set()

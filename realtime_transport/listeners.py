@@ -126,12 +126,6 @@ class Listeners:
             if registration.audio_bytes:
                 registration.keep(lambda pending: getattr(pending.event, "response_id", None) not in turns)
 
-    def discard(self) -> None:
-        """Forget everything that waits."""
-        for registration in self._busy:
-            registration.discard()
-        self._busy.clear()
-
     def _remove(self, registration: _Registration) -> None:
         registration.removed = True
         rest = [other for other in self._table[registration.name] if other is not registration]

@@ -141,6 +141,30 @@ async def test_on_once_off_and_emit() -> None:
     assert emitter.off("mine", first).emit("mine") is False
 
 
+async def test_off_takes_the_last_registration() -> None:
+    heard: list[str] = []
+
+    def listener() -> None:
+        heard.append("twice")
+
+    emitter = emitter_to(MemoryServer()).on("a", listener).on("a", lambda: heard.append("between")).on("a", listener)
+    emitter.off("a", listener).emit("a")
+    assert heard == ["twice", "between"]
+
+
+async def test_who_is_added_meanwhile_hears_the_next_event() -> None:
+    heard: list[int] = []
+
+    def adds(event: int) -> None:
+        emitter.on("a", heard.append)
+
+    emitter = emitter_to(MemoryServer()).once("a", lambda event: None).on("a", adds)
+    emitter.emit("a", 1)
+    emitter.off("a", adds).emit("a", 2)
+    emitter.off("a", heard.append).on("a", adds).emit("a", 3)
+    assert heard == [2]
+
+
 async def test_a_listener_may_change_the_listeners() -> None:
     server = MemoryServer()
     heard: list[str] = []
@@ -545,6 +569,18 @@ async def test_waiting_for_the_session_by_choice() -> None:
             assert opened == []
             server.send({"type": "session.created", "event_id": "s", "session": {"type": "realtime"}})
         assert opened == [True]
+
+
+async def test_everything_is_told_before_connect_fails() -> None:
+    server = MemoryServer()
+    async with emitter_to(server) as emitter:
+        heard = log(emitter, "*", "disconnected")
+        server.send(*[{"type": "vendor.x", "number": number} for number in range(200)])
+        server.close(4000, "beta_api_shape_disabled")
+        with pytest.raises(ConnectError):
+            await emitter.connect(wait_for_session=True)
+        assert len(heard) == 201
+        assert isinstance(heard[-1], DisconnectedEvent)
 
 
 async def test_outside_of_the_block_there_are_no_connections() -> None:

@@ -12,17 +12,12 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 
-from .runner import run_websocket
+from .drivers import DRIVERS
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-DRIVERS: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]] = {"websocket": run_websocket}
-"""What runs a scenario, by its ``transport``."""
 
 ENVIRONMENT = ("OPENAI_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
@@ -38,7 +33,7 @@ async def run_all(scenarios: list[dict[str, Any]], observed: Path) -> None:
             continue
         trace = await driver(scenario)
         stalled += "stalled" in trace
-        (observed / f"{scenario['name']}.json").write_text(json.dumps(trace, indent=1, ensure_ascii=False))
+        (observed / f"{scenario['name']}.json").write_text(json.dumps(trace, indent=1))
     done = len(scenarios) - skipped.total()
     print(f"{done} scenarios in {time.perf_counter() - begun:.1f} s" + (f", {stalled} stalled" if stalled else ""))
     if skipped:

@@ -6,7 +6,7 @@ import base64
 import json
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import anyio
 import attrs
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from realtime_transport.transports.base import OpenAIRealtimeBase
     from realtime_transport.transports.options import ConnectRequest
     from realtime_transport.transports.websocket_link import WebSocketLink
 
@@ -87,6 +88,9 @@ def keywords(method: str, args: list[Any]) -> dict[str, Any]:
 class Run:
     """One scenario."""
 
+    options: ClassVar[set[str]] = OPTIONS
+    """The constructor options that are passed on."""
+
     scenario: Mapping[str, Any]
     clock: ManualClock = attrs.field(factory=ManualClock)
     pulse: Pulse = attrs.field(factory=Pulse)
@@ -145,7 +149,10 @@ class Run:
         ):
             self.server.policy = scenario.get("server", {}).get("upgrade", "accept")
             self.reader = Reader(self.server.base, self._key, self._auto)
-            if not scenario.get("no_construct"):
+            if scenario.get("no_construct"):
+                for self.step, step in enumerate(scenario["steps"]):
+                    await self._perform(step)
+            else:
                 await self._with_transport()
             self.tasks.cancel_scope.cancel()
 
@@ -175,9 +182,13 @@ class Run:
             await self._perform(step)
             await self._settle()
 
-    def _construct(self, options: Mapping[str, Any]) -> OpenAIRealtimeWebSocket:
-        given = self.reader.read({name: value for name, value in options.items() if name in OPTIONS})
-        return OpenAIRealtimeWebSocket(
+    def _make(self, **options: Any) -> OpenAIRealtimeBase:
+        """The transport; other kinds of scenarios have others."""
+        return OpenAIRealtimeWebSocket(**options)
+
+    def _construct(self, options: Mapping[str, Any]) -> OpenAIRealtimeBase:
+        given = self.reader.read({name: value for name, value in options.items() if name in self.options})
+        return self._make(
             **{snake(name): value for name, value in given.items()},
             connector=self._connector,
             clock=self.clock,
@@ -185,6 +196,7 @@ class Run:
             session_timeout=None,
             create_timeout=None,
             ping_interval=None,
+            max_outbox_bytes=2**30,  # There is no bound in the reference, and a burst leaves the writer no time.
         )
 
     @asynccontextmanager
@@ -281,7 +293,7 @@ class Run:
             case "on", {"event": event}:
                 (self.emitter.once if value.get("once") else self.emitter.on)(event, self._listener(value))
             case "construct", dict():
-                self._outcome({"method": "construct"}, lambda: self._construct(value) and None)
+                self._outcome({"method": "constructor"}, lambda: self._construct(value) and None)
             case "resolve", {"name": key, "value": answer}:
                 self._answer_key(key, self.reader.read(answer))
             case "reject_key", {"name": key, "message": message}:
@@ -297,7 +309,7 @@ class Run:
             case _ if peer is None and name.startswith("server"):
                 pass  # The connection that is meant has gone.
             case "server", event:
-                peer.send_text(json.dumps(self.reader.read(event), ensure_ascii=False))
+                peer.send_text(json.dumps(self.reader.read(event)))
             case "server_raw", text:
                 peer.send_text(self.reader.read(text))
             case "server_binary", text:
@@ -452,9 +464,9 @@ def _event_ids(value: Any) -> set[str]:
             return set()
 
 
-async def run_websocket(scenario: Mapping[str, Any]) -> dict[str, Any]:
-    """Run *scenario* and return its trace."""
-    run = Run({name: value for name, value in scenario.items() if name != "expected"})
+async def run_websocket(scenario: Mapping[str, Any], kind: type[Run] = Run) -> dict[str, Any]:
+    """Run *scenario* as one of *kind* and return its trace."""
+    run = kind({name: value for name, value in scenario.items() if name != "expected"})
     with anyio.move_on_after(PATIENCE) as patience:
         await run.execute()
     if patience.cancelled_caught:

@@ -252,6 +252,27 @@ async def test_ids_that_were_generated_can_be_named() -> None:
     assert errors[0]["error"]["event_id"] == creates[2]["event_id"]
 
 
+async def test_a_listener_that_connects_again() -> None:
+    trace = await run(
+        {"server_close": 1011},
+        call("sendMessage", "back", {}),
+        before=[{"on": {"event": "disconnected", "once": True, "do": [call("connect", {"apiKey": "k2"})]}}],
+    )
+    assert outcomes(trace) == ["resolved", "resolved", "returned"]
+    assert frames(trace, conn=1) == [(0, "session.update"), (1, "conversation.item.create"), (1, "response.create")]
+
+
+async def test_much_audio_in_one_burst() -> None:
+    trace = await run({"burst": [call("sendAudio", {"$silence_bytes": 900_000})] * 3})
+    assert outcomes(trace) == ["resolved", "returned", "returned", "returned"]
+    assert len(frames(trace)) == 4
+
+
+async def test_text_that_is_no_unicode() -> None:
+    trace = await run({"server": {"type": "vendor.x", "event_id": "e", "text": "\ud800é🙂"}})
+    assert trace["events"][-1]["args"][0]["text"] == "\ud800é🙂"
+
+
 async def test_values() -> None:
     trace = await run(
         call("sendAudio", {"$bytes": "AAEC"}, {"commit": {"$undefined": True}}),
