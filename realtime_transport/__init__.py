@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from . import errors as errors
     from . import events as events
     from . import server_events as server_events
+    from .audio.devices import (
+        Device as Device,
+    )
+    from .audio.devices import (
+        Microphone as Microphone,
+    )
+    from .audio.devices import (
+        Speaker as Speaker,
+    )
+    from .audio.devices import (
+        list_devices as list_devices,
+    )
     from .audio.formats import (
         AudioFormat as AudioFormat,
     )
@@ -252,6 +264,15 @@ if TYPE_CHECKING:
     from .rest import (
         RealtimeRestClient as RealtimeRestClient,
     )
+    from .rtc.jitter import (
+        JitterStatistics as JitterStatistics,
+    )
+    from .rtc.settings import (
+        IceServer as IceServer,
+    )
+    from .rtc.settings import (
+        OpusSettings as OpusSettings,
+    )
     from .transports.base import (
         ConnectionState as ConnectionState,
     )
@@ -260,6 +281,9 @@ if TYPE_CHECKING:
     )
     from .transports.layer import (
         RealtimeTransportLayer as RealtimeTransportLayer,
+    )
+    from .transports.options import (
+        ConnectionOptions as ConnectionOptions,
     )
     from .transports.options import (
         ConnectOptions as ConnectOptions,
@@ -278,6 +302,12 @@ if TYPE_CHECKING:
     )
     from .transports.sip import (
         OpenAIRealtimeSIP as OpenAIRealtimeSIP,
+    )
+    from .transports.webrtc import (
+        OpenAIRealtimeWebRTC as OpenAIRealtimeWebRTC,
+    )
+    from .transports.webrtc import (
+        WebRTCConnectionState as WebRTCConnectionState,
     )
     from .transports.websocket import (
         OpenAIRealtimeWebSocket as OpenAIRealtimeWebSocket,
@@ -301,6 +331,9 @@ if TYPE_CHECKING:
 _SUBMODULES = ("client_events", "errors", "events", "server_events")
 
 _HOMES = {
+    "audio.devices": """
+        Device Microphone Speaker list_devices
+    """,
     "audio.formats": """
         AudioFormat
     """,
@@ -359,6 +392,12 @@ _HOMES = {
     "rest": """
         CallAnswer ClientSecret RealtimeRestClient
     """,
+    "rtc.jitter": """
+        JitterStatistics
+    """,
+    "rtc.settings": """
+        IceServer OpusSettings
+    """,
     "transports.base": """
         ConnectionState OpenAIRealtimeBase
     """,
@@ -366,10 +405,13 @@ _HOMES = {
         RealtimeTransportLayer
     """,
     "transports.options": """
-        ConnectOptions ConnectRequest Connector SessionConfig TransportOptions
+        ConnectOptions ConnectRequest ConnectionOptions Connector SessionConfig TransportOptions
     """,
     "transports.sip": """
         OpenAIRealtimeSIP
+    """,
+    "transports.webrtc": """
+        OpenAIRealtimeWebRTC WebRTCConnectionState
     """,
     "transports.websocket": """
         OpenAIRealtimeWebSocket

@@ -20,6 +20,7 @@ ROOMS = [
     {"keys"},
     {"audio"},
     {"protocol", "connection"},
+    {"rtc"},
     {"events", "server_events", "client_events"},
     {"transports", "emulator", "rest", "webhooks"},
     {"listeners"},

@@ -6,7 +6,7 @@ import enum
 import math
 import socket
 import struct
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import anyio
 import anyio.lowlevel
@@ -321,7 +321,8 @@ class WebSocketConnection:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def _first_of(group: ExceptionGroup[Exception]) -> Exception:
-    """The first exception in *group*, however deep."""
-    first = group.exceptions[0]
-    return _first_of(first) if isinstance(first, ExceptionGroup) else first
+def _first_of(error: Exception) -> Exception:
+    """The first exception in a group, however deep."""
+    if isinstance(error, ExceptionGroup):
+        return _first_of(cast("ExceptionGroup[Exception]", error).exceptions[0])
+    return error

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from realtime_transport.audio.sinks import AudioSink
     from realtime_transport.audio.sources import AudioSource
 
-__all__ = ["ApiKey", "ConnectOptions", "ConnectRequest", "Connector", "Settings", "TransportOptions"]
+__all__ = [
+    "ApiKey",
+    "ConnectOptions",
+    "ConnectRequest",
+    "ConnectionOptions",
+    "Connector",
+    "Settings",
+    "TransportOptions",
+]
 
 SessionConfig: TypeAlias = RealtimeSessionConfig | Mapping[str, Any]
 """Settings of the session: the class, or a mapping in snake_case or camelCase."""
@@ -71,7 +79,7 @@ class ConnectOptions:
     initial_session_config: SessionConfig | None = None
 
 
-class TransportOptions(TypedDict, total=False):
+class ConnectionOptions(TypedDict, total=False):
     """Keyword arguments that every transport takes besides its own; see `Settings` for what they mean."""
 
     connect_timeout: float | None
@@ -86,10 +94,15 @@ class TransportOptions(TypedDict, total=False):
     max_events: int
     max_playback_bytes: int
     on_overflow: Literal["error", "drop_audio"]
-    audio_source: AudioSource | None
-    audio_sink: AudioSink | None
     audio_events: bool | None
     clock: Clock
+
+
+class TransportOptions(ConnectionOptions, total=False):
+    """`ConnectionOptions`, and the audio ends."""
+
+    audio_source: AudioSource | None
+    audio_sink: AudioSink | None
 
 
 @attrs.frozen(kw_only=True)

@@ -1,0 +1,110 @@
+"""What we need of aiortc's inside, all in one place."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from aiortc import RTCPeerConnection, RTCRtpReceiver
+
+__all__ = ["abandon", "add_loopback", "packets_received", "probe", "take_packets", "unsent"]
+
+LOOPBACK = "127.0.0.1"
+
+RX_PACKETS = "_RTCDtlsTransport__rx_packets"
+
+JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
+
+_NOT_OURS = (AttributeError, TypeError, KeyError)
+"""What another version of aiortc, or a stand-in of the user's, raises here."""
+
+
+class _PacketTap:
+    """Stands where aiortc's jitter buffer stood: hands packets on, and gives nothing to aiortc's decoder."""
+
+    def __init__(self, take: Callable[[int, bytes], None]) -> None:
+        self._take = take
+
+    def add(self, packet: Any) -> tuple[bool, None]:
+        if packet.payload:
+            self._take(packet.timestamp, packet.payload)
+        return False, None
+
+
+def take_packets(receiver: RTCRtpReceiver, take: Callable[[int, bytes], None]) -> bool:
+    """Give *take* the timestamp and payload of every packet, as it comes, instead of decoding it. Whether that worked.
+
+    aiortc's own jitter buffer drops five frames for each that is lost, and then keeps 280 ms of delay for good.
+    """
+    if not hasattr(receiver, JITTER_BUFFER):
+        return False
+    setattr(receiver, JITTER_BUFFER, _PacketTap(take))
+    return True
+
+
+def _ice_connections(pc: RTCPeerConnection) -> Iterator[Any]:
+    """The ICE connections of *pc*, as aioice has them."""
+    seen: list[Any] = []
+    transports = [transceiver.receiver.transport for transceiver in pc.getTransceivers()]
+    if pc.sctp is not None:
+        transports.append(pc.sctp.transport)
+    for transport in transports:
+        connection = transport.transport._connection  # pyright: ignore[reportPrivateUsage]
+        if connection not in seen:
+            seen.append(connection)
+            yield connection
+
+
+def add_loopback(pc: RTCPeerConnection) -> None:
+    """Let *pc* be reached at 127.0.0.1 too: aioice leaves it out, and a machine without a network has nothing else."""
+    with suppress(*_NOT_OURS):
+        for connection in _ice_connections(pc):
+            gather = connection.get_component_candidates
+
+            async def gather_more(
+                component: int, addresses: list[str], timeout: int = 5, _gather: Callable[..., Any] = gather
+            ) -> Any:
+                more = addresses if LOOPBACK in addresses else [*addresses, LOOPBACK]
+                return await _gather(component=component, addresses=more, timeout=timeout)
+
+            connection.get_component_candidates = gather_more
+
+
+def packets_received(pc: RTCPeerConnection) -> int:
+    """Datagrams of the peer so far, ICE's own not counted."""
+    transport: Any = None if pc.sctp is None else pc.sctp.transport
+    return getattr(transport, RX_PACKETS, 0)
+
+
+async def probe(pc: RTCPeerConnection) -> bool:
+    """Ask the peer for a sign of life (a STUN consent check, RFC 7675). Whether it answered."""
+    from aioice.stun import TransactionError
+
+    try:
+        for connection in _ice_connections(pc):
+            for pair in list(connection._nominated.values()):
+                request = connection.build_request(pair, nominate=False)
+                key = connection.remote_password.encode()
+                await pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=1)
+                return True
+    except (TransactionError, OSError, *_NOT_OURS):
+        return False
+    return False
+
+
+def unsent(pc: RTCPeerConnection) -> bool:
+    """Whether data of ours has not been acknowledged yet."""
+    with suppress(*_NOT_OURS):
+        sctp: Any = pc.sctp
+        return bool(sctp._outbound_queue or sctp._sent_queue or sctp._data_channel_queue)
+    return False
+
+
+async def abandon(pc: RTCPeerConnection) -> None:
+    """Close the sockets of *pc*, whatever else it is doing."""
+    with suppress(*_NOT_OURS):
+        for connection in list(_ice_connections(pc)):
+            await connection.close()

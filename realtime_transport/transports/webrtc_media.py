@@ -1,0 +1,195 @@
+"""The audio ends of a WebRTC connection: from a source to our track, from the server's track to a sink."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+import attrs
+
+from realtime_transport.audio.capture import CapturePump
+from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.audio.resampling import Converter
+from realtime_transport.connection.subscription import Tap
+from realtime_transport.protocol.events import AudioEvent
+from realtime_transport.protocol.server_events import (
+    OutputAudioBufferCleared,
+    OutputAudioBufferStarted,
+    OutputAudioBufferStopped,
+    SessionUpdated,
+)
+from realtime_transport.rtc.host import Inbox
+
+from .media import Media
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AsyncExitStack
+
+    from realtime_transport.audio.sinks import AudioSink
+    from realtime_transport.audio.sources import AudioSource
+    from realtime_transport.clock import Clock
+    from realtime_transport.connection.interface import Event
+    from realtime_transport.connection.subscription import Hub
+    from realtime_transport.protocol.engine import Engine
+    from realtime_transport.rtc.host import AsyncioHost
+    from realtime_transport.rtc.peer import Peer
+
+__all__ = ["DEFAULT_DEVICE", "WebRTCMedia"]
+
+DEFAULT_DEVICE = "default"
+
+MAX_WAITING = 15
+"""Frames (300 ms) of the server that wait for the sink. More come only if we or the sink were stalled."""
+
+DISCARD = 1.0
+"""Seconds after an interruption during which what still comes is dropped, unless the server says that it has cleared
+its buffer or begun anew."""
+
+STRAGGLERS = 0.1
+"""Seconds that sound from before the server's ``cleared`` may still be in our jitter buffer."""
+
+_WATCHED = (SessionUpdated, OutputAudioBufferStarted, OutputAudioBufferStopped, OutputAudioBufferCleared)
+
+
+@attrs.define(eq=False)
+class WebRTCMedia(Media):
+    """Holds our audio back until the session is configured, and drops the server's when it is interrupted.
+
+    Args:
+        source_or_device: Where our audio comes from; a device by name or index; ``None``: silence.
+        sink_or_device: Where the server's audio goes; a device by name or index; ``None``: nowhere.
+        hub: Takes audio events.
+        engine: Numbers them.
+        clock: Where time comes from.
+        muted: Whether to begin muted.
+    """
+
+    source_or_device: AudioSource | str | int | None = attrs.field(kw_only=True)
+    sink_or_device: AudioSink | str | int | None = attrs.field(kw_only=True)
+    hub: Hub = attrs.field(kw_only=True)
+    engine: Engine = attrs.field(kw_only=True)
+    clock: Clock = attrs.field(kw_only=True)
+    muted: bool = attrs.field(kw_only=True)
+    inbox: Inbox | None = attrs.field(init=False, default=None)
+    _sink: AudioSink | None = attrs.field(init=False, default=None)
+    _host: AsyncioHost | None = attrs.field(init=False, default=None)
+    _peer: Peer | None = attrs.field(init=False, default=None)
+    _configured: anyio.Event = attrs.field(init=False, factory=anyio.Event)
+    _response_id: str = attrs.field(init=False, default="")
+    _discard_until: float = attrs.field(init=False, default=float("-inf"))
+
+    def __attrs_post_init__(self) -> None:
+        source = self._device(self.source_or_device, "Microphone")
+        if source is not None:
+            # Silence while muted: the server's speech detection has to hear the end of what was said.
+            self.capture = CapturePump(
+                cast("AudioSource", source),
+                AudioFormat.PCM24K,
+                send=self._send,
+                when_muted="silence",
+                clock=self.clock,
+                muted=self.muted,
+            )
+        self._sink = cast("AudioSink | None", self._device(self.sink_or_device, "Speaker"))
+
+    def _device(self, given: object, kind: str) -> Any:
+        if not isinstance(given, str | int):
+            return given
+        from realtime_transport.audio import devices
+
+        return getattr(devices, kind)(None if given == DEFAULT_DEVICE else given)
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Open the devices that were asked for by name; *stack* closes them. What was passed in stays as it is.
+
+        Raises:
+            ConfigError: There is no such device.
+            MissingExtraError: sounddevice is not installed.
+        """
+        if isinstance(self.source_or_device, str | int) and self.capture is not None:
+            stack.push_async_callback(self.capture.source.aclose)
+            await cast("Any", self.capture.source).open()
+        if isinstance(self.sink_or_device, str | int) and self._sink is not None:
+            stack.push_async_callback(self._sink.aclose)
+            await cast("Any", self._sink).open()
+
+    def prepare(self, host: AsyncioHost) -> Callable[[bytes], None]:
+        """Where the frames of the server's voice are to be put, from *host*."""
+        inbox = self.inbox = Inbox(host, MAX_WAITING, drop_oldest=True)
+
+        def put(frame: bytes) -> None:
+            inbox.put(frame)
+
+        return put
+
+    def attach(self, host: AsyncioHost, peer: Peer) -> None:
+        """*peer* carries our voice."""
+        self._host, self._peer = host, peer
+
+    def pumps(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+        """The tasks to run, by name."""
+        pumps: list[tuple[str, Callable[[], Awaitable[None]]]] = [("playback pump", self._play)]
+        if self.capture is not None:
+            pumps.append(("capture pump", self._capture))
+        return pumps
+
+    def tap(self) -> Tap:
+        """What has to be known of the server's events."""
+        return Tap(
+            accepts=lambda kind: issubclass(kind, _WATCHED), put=self._watch, withdraw=lambda _: self.drop(DISCARD)
+        )
+
+    def refresh(self) -> None:
+        """The server knows how far playback is: it plays."""
+
+    def drop(self, seconds: float = DISCARD) -> None:
+        """Drop what has not been played, at once, and what comes within *seconds*."""
+        self._discard_until = self.clock.now() + seconds
+        if self.inbox is not None:
+            self.inbox.take()
+        if self._sink is not None:
+            self._sink.clear()
+
+    def _watch(self, event: Event) -> None:
+        match event:
+            case SessionUpdated():
+                self._configured.set()
+                if self._host is not None and self._peer is not None:
+                    self._host.call(self._peer.voice.open)
+            case OutputAudioBufferStarted(response_id=response_id):
+                self._response_id = response_id if isinstance(response_id, str) else ""
+                self._discard_until = float("-inf")
+            case OutputAudioBufferStopped():
+                self._response_id = ""
+            case OutputAudioBufferCleared():
+                self._response_id = ""
+                self.drop(STRAGGLERS)
+            case _:
+                pass
+
+    async def _capture(self) -> None:
+        await self._configured.wait()
+        assert self.capture is not None
+        await self.capture.run()
+
+    async def _send(self, frame: bytes) -> None:
+        assert self._host is not None
+        assert self._peer is not None
+        self._host.call(self._peer.voice.put, frame)
+
+    async def _play(self) -> None:
+        assert self.inbox is not None
+        sink = self._sink
+        converter = None if sink is None else Converter(AudioFormat.PCM24K, sink.format)
+        while frames := await self.inbox.receive():
+            if self.clock.now() < self._discard_until:
+                continue
+            pcm = b"".join(frames)
+            if self.hub.wants(AudioEvent):
+                self.hub.publish([self._event(pcm)])
+            if sink is not None and converter is not None:
+                await sink.send(converter.process(pcm))
+
+    def _event(self, pcm: bytes) -> AudioEvent:
+        return AudioEvent(data=pcm, response_id=self._response_id, item_id="", sequence=self.engine.next_sequence())
