@@ -75,7 +75,8 @@ class Faults:
         except Refusal as refusal:
             raise ConfigError(f"faults: {refusal.message}", key=refusal.param or "") from None
         stalls = [Stall(**stall) for stall in data.get("stalls", ())]
-        return cls(**{**data, "stalls": stalls})
+        settings: dict[str, Any] = {**data, "stalls": stalls}
+        return cls(**settings)
 
     def lane(self, connection: int) -> FaultLane:
         """The lane for connection number *connection*, from 1."""
