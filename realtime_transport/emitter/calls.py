@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .connection.connection import ConnectionStatistics
-    from .protocol.client_events import ClientEvent
-    from .protocol.events import ConnectionStatus, FunctionCallEvent, McpApprovalRequestEvent
-    from .protocol.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
-    from .transports.base import ConnectionState, OpenAIRealtimeBase
-    from .transports.options import SessionConfig
+    from ..connection.connection import ConnectionStatistics
+    from ..protocol.client_events import ClientEvent
+    from ..protocol.events import ConnectionStatus, FunctionCallEvent, McpApprovalRequestEvent
+    from ..protocol.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
+    from ..transports.base import ConnectionState, OpenAIRealtimeBase
+    from ..transports.options import SessionConfig
 
 __all__ = ["TransportCalls"]
 

@@ -1,4 +1,4 @@
-"""Listeners instead of loops: the transport as an event emitter, for programs that are written that way."""
+"""Calls listeners for the events of a transport."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import attrs
 
-from .connection.subscription import Subscription, SubscriptionLimits
-from .emitter_calls import TransportCalls
-from .errors import ConnectError, ListenerError, LocalProtocolError, RealtimeError
+from ..connection.subscription import Subscription, SubscriptionLimits
+from ..errors import ConnectError, ListenerError, LocalProtocolError, RealtimeError
+from ..protocol.events import AudioInterruptedEvent, ConnectedEvent, DisconnectedEvent, ErrorEvent, Event, SemanticEvent
+from ..protocol.server_events import Error, UnknownServerEvent
+from ..protocol.wire import ServerEvent
+from .calls import TransportCalls
 from .listeners import Listeners
-from .protocol.events import AudioInterruptedEvent, ConnectedEvent, DisconnectedEvent, ErrorEvent, Event, SemanticEvent
-from .protocol.server_events import Error, UnknownServerEvent
-from .protocol.wire import ServerEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from .errors import ConsumerTooSlow
+    from ..errors import ConsumerTooSlow
+    from ..transports.base import OpenAIRealtimeBase
+    from ..transports.options import ApiKey, SessionConfig
     from .listeners import Listener
-    from .transports.base import OpenAIRealtimeBase
-    from .transports.options import ApiKey, SessionConfig
 
 __all__ = ["RealtimeEmitter"]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import attrs
 
-from .errors import ConsumerTooSlow
+from ..errors import ConsumerTooSlow
 
 if TYPE_CHECKING:
-    from .connection.subscription import SubscriptionLimits
+    from ..connection.subscription import SubscriptionLimits
 
 __all__ = ["Listener", "Listeners"]
 
