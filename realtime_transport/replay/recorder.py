@@ -180,7 +180,7 @@ class Recorder:
             case InputAudioBufferCommitted():
                 by_hand = self._commits.pop(0) if self._commits else None
                 turn.ended_at = by_hand if turn.ended_at is None else turn.ended_at
-                turn.is_answered = by_hand is None and not self._server_answers
+                turn.is_answered = turn.is_answered or (by_hand is None and not self._server_answers)
                 turn.is_committed = True
             case _:
                 pass
