@@ -42,7 +42,3 @@ class Agenda:
             if not self._entries or self._entries[0].due > now:
                 return
             heapq.heappop(self._entries).deed(now)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._entries.clear()

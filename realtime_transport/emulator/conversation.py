@@ -167,10 +167,7 @@ class Conversation:
         self._listings.announce_all(self.session.get("tools", ()))
 
     def _append(self, raw: dict[str, Any], _event_id: str | None, now: float) -> None:
-        audio = decode_audio(raw["audio"], "audio")
-        self.record.count_audio(audio)
-        self._ear.append(audio)
-        self._listen(now)
+        self.hear(decode_audio(raw["audio"], "audio"), now)
 
     def _commit(self, _raw: dict[str, Any], _event_id: str | None, now: float) -> None:
         if self._ear.buffered_ms < MIN_COMMIT_MS:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "History"]
 
-_MAX_AUDIO_BYTES = 64 * 1024 * 1024
+MAX_AUDIO_BYTES = 64 * 1024 * 1024
 """Audio kept for ``conversation.item.retrieve``: more than twenty minutes; the oldest goes first."""
 
 
@@ -200,7 +200,7 @@ class History:
     def _forget_old_audio(self) -> None:
         total = sum(len(entry.sound.data) for entry in self._entries if entry.sound is not None)
         for entry in self._entries:
-            if total <= _MAX_AUDIO_BYTES:
+            if total <= MAX_AUDIO_BYTES:
                 return
             if entry.sound is not None:
                 total -= len(entry.sound.data)

@@ -165,20 +165,12 @@ class Array:
     """A list whose entries all follow one schema."""
 
     of: Node
-    max_length: int | None = None
 
     def check(self, value: Any, path: str) -> None:
         """A list; then each entry in turn."""
         if not isinstance(value, list):
             raise _wrong_type(value, path, "an array")
         entries = cast("list[Any]", value)
-        if self.max_length is not None and len(entries) > self.max_length:
-            raise Refusal(
-                f"Invalid '{path}': array too long. Expected an array with maximum length {self.max_length}, "
-                f"but got an array with length {len(entries)} instead.",
-                code="array_above_max_length",
-                param=path,
-            )
         for index, entry in enumerate(entries):
             self.of.check(entry, f"{path}[{index}]")
 

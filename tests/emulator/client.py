@@ -83,8 +83,9 @@ class Client:
             self.pongs += opcode is Opcode.PONG
             if opcode in (Opcode.TEXT, None):
                 self.frames.append(frame)
-        with contextlib.suppress(anyio.BrokenResourceError):
-            await self.flush()
+        if self.answers_close or self.protocol.close_rcvd is None:
+            with contextlib.suppress(anyio.BrokenResourceError):
+                await self.flush()
 
     async def receive_text(self) -> str:
         while not self.frames:

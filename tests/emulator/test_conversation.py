@@ -592,3 +592,26 @@ def test_a_large_append_is_listened_to_in_slices() -> None:
     talk.run()
     assert talk.core.get_timer() != float("-inf")
     assert "input_audio_buffer.speech_stopped" in talk.types
+
+
+def test_the_oldest_audio_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime_transport.emulator.history.MAX_AUDIO_BYTES", 2 * 48000)
+    talk = manual()
+    for _ in range(3):
+        talk.say(append(speech(1.0)), {"type": "input_audio_buffer.commit"})
+    sizes: list[int] = []
+    for event in talk.of("input_audio_buffer.committed"):
+        (retrieved,) = talk.say({"type": "conversation.item.retrieve", "item_id": event["item_id"]})
+        sizes.append(len(retrieved["item"]["content"][0]["audio"]))
+    assert sizes == [0, 64000, 64000]
+
+
+def test_silence_of_an_hour_does_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime_transport.emulator.sound.MAX_BUFFERED_MS", 2000)
+    talk = Talk.begin()
+    talk.hear(silence(5.0))
+    talk.say({"type": "input_audio_buffer.commit"})
+    item_id = talk.one("input_audio_buffer.committed")["item_id"]
+    (retrieved,) = talk.say({"type": "conversation.item.retrieve", "item_id": item_id})
+    assert len(retrieved["item"]["content"][0]["audio"]) == 2 * 64000
+    assert talk.core.record.input_audio_bytes == 5 * 48000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import socket
 import sys
@@ -410,3 +411,52 @@ async def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeyp
     with pytest.raises(MissingExtraError, match=r"pip install 'realtime-transport\[emulator\]'"):
         async with RealtimeEmulator():
             pass
+
+
+# The edges of WebSocket
+
+
+async def test_a_message_in_fragments() -> None:
+    async with RealtimeEmulator() as emulator, connect(emulator) as client:
+        await client.receive()
+        client.protocol.send_text(b'{"type": "input_audio_', fin=False)
+        await client.flush()
+        client.protocol.send_continuation(b'buffer.clear"}', fin=True)
+        await client.flush()
+        assert (await client.receive())["type"] == "input_audio_buffer.cleared"
+
+
+async def test_text_that_is_no_utf8_ends_the_connection() -> None:
+    async with RealtimeEmulator() as emulator, connect(emulator) as client:
+        await client.send_text("x")
+        client.protocol.send_text(b"\xff\xfe")
+        await client.flush()
+        assert (await client.until_closed()).code == 1007
+
+
+async def test_a_frame_that_is_too_large_ends_the_connection() -> None:
+    async with RealtimeEmulator() as emulator, connect(emulator) as client:
+        await client.receive()
+        with contextlib.suppress(anyio.BrokenResourceError):
+            await client.send_text("x" * (33 * 1024 * 1024))
+        assert (await client.until_closed()).code in (1009, 1006)  # The rest of the frame may reset TCP.
+
+
+async def test_a_client_that_ignores_close_is_left_behind() -> None:
+    clock = ManualClock()
+    async with RealtimeEmulator(clock=clock) as emulator, connect(emulator) as client:
+        await client.receive()
+        client.answers_close = False
+        await client.ask("/close 1011")
+        while emulator.sessions[0].close_code is None:
+            await anyio.wait_all_tasks_blocked()
+        assert emulator.sessions[0].is_open
+        await clock.advance(5.0)
+        await settle(emulator.sessions[0])
+
+
+async def test_a_long_append_is_listened_to_before_more_is_read() -> None:
+    async with RealtimeEmulator() as emulator, connect(emulator) as client:
+        await client.receive()
+        await client.send(append(silence(0.5) + speech(1.0) + silence(5.0)))
+        assert (await client.until("response.done"))[0]["type"] == "input_audio_buffer.speech_started"
