@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence  # noqa: TC003 - the codec resolves annotations
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from .values import UNSET, Unset
 from .wire import WireObject, wire_model
@@ -42,7 +42,7 @@ __all__ = [
 class InputTextPart(WireObject):
     """Text of the user or the system."""
 
-    tags = ("input_text",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("input_text",)
 
     type: str | Unset | None = "input_text"
     text: str | Unset | None = UNSET
@@ -57,7 +57,7 @@ class InputAudioPart(WireObject):
         transcript: Filled in by the input transcription, which the model does not see. Null until then.
     """
 
-    tags = ("input_audio",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("input_audio",)
 
     type: str | Unset | None = "input_audio"
     audio: str | Unset | None = UNSET
@@ -73,7 +73,7 @@ class InputImagePart(WireObject):
         detail: ``auto`` (the same as ``high``), ``low`` or ``high``.
     """
 
-    tags = ("input_image",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("input_image",)
 
     type: str | Unset | None = "input_image"
     image_url: str | Unset | None = UNSET
@@ -88,7 +88,7 @@ class OutputTextPart(WireObject):
         type: ``output_text`` in items, ``text`` in the ``response.content_part`` events.
     """
 
-    tags = ("output_text", "text")
+    tags: ClassVar[tuple[str | Unset, ...]] = ("output_text", "text")
 
     type: str | Unset | None = "output_text"
     text: str | Unset | None = UNSET
@@ -104,7 +104,7 @@ class OutputAudioPart(WireObject):
         transcript: What was said. A truncation wipes it.
     """
 
-    tags = ("output_audio", "audio")
+    tags: ClassVar[tuple[str | Unset, ...]] = ("output_audio", "audio")
 
     type: str | Unset | None = "output_audio"
     audio: str | Unset | None = UNSET
@@ -147,7 +147,7 @@ class WireItem(WireObject):
 class MessageItem(WireItem):
     """Something said; this class itself only where the role is none of the known three."""
 
-    tags = ("message",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("message",)
 
     type: str | Unset | None = "message"
     role: str | Unset | None = UNSET
@@ -158,7 +158,7 @@ class MessageItem(WireItem):
 class SystemMessageItem(MessageItem):
     """Guidance to the model in the middle of a conversation. Content: text."""
 
-    tags = ("message/system",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("message/system",)
 
     role: str | Unset | None = "system"
 
@@ -167,7 +167,7 @@ class SystemMessageItem(MessageItem):
 class UserMessageItem(MessageItem):
     """What the user said, wrote or showed. Content: text, audio, images."""
 
-    tags = ("message/user",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("message/user",)
 
     role: str | Unset | None = "user"
 
@@ -176,7 +176,7 @@ class UserMessageItem(MessageItem):
 class AssistantMessageItem(MessageItem):
     """What the model said or wrote. A client may create it with text only."""
 
-    tags = ("message/assistant",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("message/assistant",)
 
     role: str | Unset | None = "assistant"
 
@@ -190,7 +190,7 @@ class FunctionCallItem(WireItem):
         arguments: JSON as text, possibly incomplete unless ``status`` is ``completed``.
     """
 
-    tags = ("function_call",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("function_call",)
 
     type: str | Unset | None = "function_call"
     name: str | Unset | None = UNSET
@@ -202,7 +202,7 @@ class FunctionCallItem(WireItem):
 class FunctionCallOutputItem(WireItem):
     """What a function returned, as free text, possibly empty."""
 
-    tags = ("function_call_output",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("function_call_output",)
 
     type: str | Unset | None = "function_call_output"
     call_id: str | Unset | None = UNSET
@@ -227,7 +227,7 @@ class McpListedTool(WireObject):
 class McpListToolsItem(WireItem):
     """The tools that the server imported from an MCP server."""
 
-    tags = ("mcp_list_tools",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("mcp_list_tools",)
 
     type: str | Unset | None = "mcp_list_tools"
     server_label: str | Unset | None = UNSET
@@ -260,7 +260,7 @@ class McpCallItem(WireItem):
         error: Why it failed.
     """
 
-    tags = ("mcp_call", "mcp_tool_call")
+    tags: ClassVar[tuple[str | Unset, ...]] = ("mcp_call", "mcp_tool_call")
 
     type: str | Unset | None = "mcp_call"
     server_label: str | Unset | None = UNSET
@@ -275,7 +275,7 @@ class McpCallItem(WireItem):
 class McpApprovalRequestItem(WireItem):
     """The server asks whether it may run an MCP tool; the answer refers to ``id``."""
 
-    tags = ("mcp_approval_request",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("mcp_approval_request",)
 
     type: str | Unset | None = "mcp_approval_request"
     server_label: str | Unset | None = UNSET
@@ -287,7 +287,7 @@ class McpApprovalRequestItem(WireItem):
 class McpApprovalResponseItem(WireItem):
     """The answer to an approval request."""
 
-    tags = ("mcp_approval_response",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("mcp_approval_response",)
 
     type: str | Unset | None = "mcp_approval_response"
     approval_request_id: str | Unset | None = UNSET
@@ -299,7 +299,7 @@ class McpApprovalResponseItem(WireItem):
 class ItemReference(WireItem):
     """Stands for an item of the session, in the ``input`` of a ``response.create`` only."""
 
-    tags = ("item_reference",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("item_reference",)
 
     type: str | Unset | None = "item_reference"
 

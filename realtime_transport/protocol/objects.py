@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence  # noqa: TC003 - the codec resolves annotations
+from typing import ClassVar
 
 from .values import UNSET, Unset
 from .wire import WireObject, wire_model
@@ -121,7 +122,7 @@ class CachedTokenDetails(WireObject):
 class TranscriptionTokensUsage(WireObject):
     """Cost of a transcription that is billed by tokens."""
 
-    tags = ("tokens", UNSET)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("tokens", UNSET)
 
     type: str | Unset | None = "tokens"
     total_tokens: int | Unset | None = UNSET
@@ -138,7 +139,7 @@ class TranscriptionDurationUsage(WireObject):
         seconds: Length of the committed audio, which servers round up to whole seconds.
     """
 
-    tags = ("duration",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("duration",)
 
     type: str | Unset | None = "duration"
     seconds: float | Unset | None = UNSET

@@ -7,7 +7,7 @@ a voice or a language that is new today must not need a new version of this pack
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence  # noqa: TC003 - the codec resolves annotations
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import attrs
 
@@ -110,7 +110,7 @@ class ServerVad(WireObject):
         interrupt_response: Cancel the active response when speech begins.
     """
 
-    tags = ("server_vad", UNSET)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("server_vad", UNSET)
 
     type: str | Unset | None = "server_vad"
     threshold: float | Unset | None = UNSET
@@ -132,7 +132,7 @@ class SemanticVad(WireObject):
         interrupt_response: Cancel the active response when speech begins.
     """
 
-    tags = ("semantic_vad",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("semantic_vad",)
 
     type: str | Unset | None = "semantic_vad"
     eagerness: str | Unset | None = UNSET
@@ -221,7 +221,7 @@ class FunctionTool(WireObject):
         parameters: JSON Schema of the arguments.
     """
 
-    tags = ("function", UNSET)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("function", UNSET)
 
     type: str | Unset | None = "function"
     name: str | Unset | None = UNSET
@@ -256,7 +256,7 @@ class McpTool(WireObject):
         allowed_callers: ``direct``, ``programmatic``.
     """
 
-    tags = ("mcp",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("mcp",)
 
     type: str | Unset | None = "mcp"
     server_label: str | Unset | None = UNSET
@@ -279,7 +279,7 @@ Tool: TypeAlias = FunctionTool | McpTool | UnknownObject
 class FunctionToolChoice(WireObject):
     """The model must call this function."""
 
-    tags = ("function",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("function",)
 
     type: str | Unset | None = "function"
     name: str | Unset | None = UNSET
@@ -289,7 +289,7 @@ class FunctionToolChoice(WireObject):
 class McpToolChoice(WireObject):
     """The model must call a tool of this MCP server; with a name, that tool."""
 
-    tags = ("mcp",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("mcp",)
 
     type: str | Unset | None = "mcp"
     server_label: str | Unset | None = UNSET
@@ -351,7 +351,7 @@ class RetentionTruncation(WireObject):
         retention_ratio: Share of the context to keep, 0 to 1.
     """
 
-    tags = ("retention_ratio", UNSET)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("retention_ratio", UNSET)
 
     type: str | Unset | None = "retention_ratio"
     retention_ratio: float | Unset | None = UNSET
@@ -379,7 +379,7 @@ class RealtimeSession(WireObject):
         include: Further output: ``item.input_audio_transcription.logprobs``.
     """
 
-    tags = ("realtime", UNSET)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("realtime", UNSET)
 
     type: str | Unset | None = "realtime"
     id: str | Unset | None = UNSET
@@ -410,7 +410,7 @@ class TranscriptionSession(WireObject):
         include: Further output: ``item.input_audio_transcription.logprobs``.
     """
 
-    tags = ("transcription",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("transcription",)
 
     type: str | Unset | None = "transcription"
     id: str | Unset | None = UNSET
@@ -430,7 +430,7 @@ class TranslationSession(WireObject):
         model: Cannot be changed by an update.
     """
 
-    tags = ("translation",)
+    tags: ClassVar[tuple[str | Unset, ...]] = ("translation",)
 
     type: str | Unset | None = "translation"
     id: str | Unset | None = UNSET
