@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 import attrs
 
 from realtime_transport.audio.capture import CapturePump
@@ -162,6 +163,7 @@ class Replay:
     # The user's side
 
     async def _play(self, recorder: Recorder) -> None:
+        await anyio.lowlevel.checkpoint()  # The listener goes first: what came before belongs before.
         for recording in self.recordings:
             await self._play_one(recording, recorder)
             await self._wait_for_replies(recorder)
