@@ -279,6 +279,9 @@ if TYPE_CHECKING:
     from .transports.base import (
         OpenAIRealtimeBase as OpenAIRealtimeBase,
     )
+    from .transports.cloudflare import (
+        CloudflareRealtimeTransportLayer as CloudflareRealtimeTransportLayer,
+    )
     from .transports.layer import (
         RealtimeTransportLayer as RealtimeTransportLayer,
     )
@@ -300,8 +303,38 @@ if TYPE_CHECKING:
     from .transports.options import (
         TransportOptions as TransportOptions,
     )
+    from .transports.phone.codec import (
+        MediaCodec as MediaCodec,
+    )
+    from .transports.phone.messages import (
+        PhoneDtmf as PhoneDtmf,
+    )
+    from .transports.phone.messages import (
+        PhoneMark as PhoneMark,
+    )
+    from .transports.phone.messages import (
+        PhoneMedia as PhoneMedia,
+    )
+    from .transports.phone.messages import (
+        PhoneMessage as PhoneMessage,
+    )
+    from .transports.phone.messages import (
+        PhoneStarted as PhoneStarted,
+    )
+    from .transports.phone.messages import (
+        PhoneStopped as PhoneStopped,
+    )
+    from .transports.phone.telnyx import (
+        TelnyxCodec as TelnyxCodec,
+    )
+    from .transports.phone.twilio import (
+        TwilioCodec as TwilioCodec,
+    )
     from .transports.sip import (
         OpenAIRealtimeSIP as OpenAIRealtimeSIP,
+    )
+    from .transports.twilio import (
+        TwilioRealtimeTransportLayer as TwilioRealtimeTransportLayer,
     )
     from .transports.webrtc import (
         OpenAIRealtimeWebRTC as OpenAIRealtimeWebRTC,
@@ -401,14 +434,32 @@ _HOMES = {
     "transports.base": """
         ConnectionState OpenAIRealtimeBase
     """,
+    "transports.cloudflare": """
+        CloudflareRealtimeTransportLayer
+    """,
     "transports.layer": """
         RealtimeTransportLayer
     """,
     "transports.options": """
         ConnectOptions ConnectRequest ConnectionOptions Connector SessionConfig TransportOptions
     """,
+    "transports.phone.codec": """
+        MediaCodec
+    """,
+    "transports.phone.messages": """
+        PhoneDtmf PhoneMark PhoneMedia PhoneMessage PhoneStarted PhoneStopped
+    """,
+    "transports.phone.telnyx": """
+        TelnyxCodec
+    """,
+    "transports.phone.twilio": """
+        TwilioCodec
+    """,
     "transports.sip": """
         OpenAIRealtimeSIP
+    """,
+    "transports.twilio": """
+        TwilioRealtimeTransportLayer
     """,
     "transports.webrtc": """
         OpenAIRealtimeWebRTC WebRTCConnectionState

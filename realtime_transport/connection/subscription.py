@@ -354,6 +354,9 @@ class Hub:
     def _interrupt(self, event: Event, turns: frozenset[str]) -> None:
         for tap in self._taps:
             tap.withdraw(turns)
+            for piece in event.preceded_by:
+                if tap.accepts(cast("type[Event]", type(piece))):
+                    tap.put(piece)
         news: tuple[Event, ...] = (*event.preceded_by, event)
         for route in self._routes:
             route.subscription.withdraw(turns)

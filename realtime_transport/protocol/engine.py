@@ -72,7 +72,9 @@ class Engine:
         self._settings = SessionSettings(model, policy.default_format, policy.fixed_formats)
         self._initial_update = self._settings.start(session_config or {})
         self._sequencer = ResponseSequencer(new_id, create_timeout)
-        self._ledger = PlaybackLedger(policy.playback_reported, policy.played_slack_ms)
+        self._ledger = PlaybackLedger(
+            policy.playback_reported, policy.played_slack_ms, policy.ends_reported, policy.default_format
+        )
         self._history = HistoryEditor(new_id)
         self._interrupter = Interrupter(policy, self._sequencer, self._ledger, self._output)
         self._receiver = Receiver(
@@ -285,6 +287,10 @@ class Engine:
         if samples < 0:
             raise LocalProtocolError(f"{samples} samples cannot have been played")
         self._ledger.report(item_id, content_index, samples)
+
+    def audio_finished(self, item_id: str, content_index: int) -> None:
+        """All of a content part has reached the listener."""
+        self._ledger.finish(item_id, content_index)
 
     def _add_item(self, event: dict[str, Any], answer: bool, now: float) -> None:
         text = dumps(event)

@@ -52,7 +52,8 @@ class Interrupter:
         Returns:
             Whether an `AudioInterruptedEvent` was told; it holds *cause*.
         """
-        if cancel and self.cancel(now) and self.active_id is not None:
+        cancelled = cancel and self.cancel(now)
+        if self.active_id is not None and (cancelled or self._policy.stops_unheard):
             self._ledger.discard(self.active_id)
         if self._policy.clears_output:
             self._output.send({"type": "output_audio_buffer.clear"})
@@ -78,7 +79,8 @@ class Interrupter:
         if not self._policy.interrupts_on_speech:
             return False
         cancel = not self.server_cancels
-        if self._policy.truncates and self._ledger.idle and self.server_cancels is None:
+        unheard = self._policy.truncates and self._ledger.idle
+        if unheard and self.server_cancels is None and not self._policy.stops_unheard:
             # Nothing is heard yet, and most servers cancel by themselves: do not race with them on a guess.
             cancel = False
         return self.interrupt(now, cancel=cancel, cause=(cause,))

@@ -81,16 +81,26 @@ class PlaybackLedger:
     Args:
         reported: Positions are reported from the start; otherwise from the first report on.
         slack_ms: Added to a reported position.
+        ends_reported: A part stays until `finish` says that all of it was heard.
+        default_format: The format where the server names none.
+
+    Attributes:
+        session_format: The format of responses that have none of their own.
     """
 
     _reported: bool = False
     _slack_ms: int = 0
-    session_format: AudioFormat = attrs.field(default=AudioFormat.PCM24K, init=False)
+    _ends_reported: bool = False
+    default_format: AudioFormat = AudioFormat.PCM24K
+    session_format: AudioFormat = attrs.field(init=False)
     _parts: dict[tuple[str, int], _Part] = attrs.field(factory=dict[tuple[str, int], _Part], init=False)
     _latest: _Part | None = attrs.field(default=None, init=False)
     _formats: dict[str, AudioFormat] = attrs.field(factory=dict[str, AudioFormat], init=False)
     _sounding: dict[str, None] = attrs.field(factory=dict[str, None], init=False)  # responses heard, or about to be
     _discarded: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.session_format = self.default_format
 
     @property
     def idle(self) -> bool:
@@ -126,6 +136,12 @@ class PlaybackLedger:
         if part is not None:
             part.done = True
             self._drop_if_played(part)
+
+    def finish(self, item_id: str, content_index: int) -> None:
+        """All of a part has been heard. Unknown parts are ignored."""
+        part = self._parts.pop((item_id, content_index), None)
+        if part is not None and part is self._latest:
+            self._latest = None
 
     def report(self, item_id: str, content_index: int, samples: int) -> None:
         """*samples* samples of a part, counted from its beginning, have been played. Unknown parts are ignored."""
@@ -170,10 +186,8 @@ class PlaybackLedger:
         return part
 
     def _drop_if_played(self, part: _Part) -> None:
-        if self._reported and part.fully_played:
-            del self._parts[part.item_id, part.content_index]
-            if self._latest is part:
-                self._latest = None
+        if self._reported and part.fully_played and not self._ends_reported:
+            self.finish(part.item_id, part.content_index)
 
     def _reported_cuts(self) -> tuple[Truncation, ...]:
         cuts: list[Truncation] = []

@@ -205,7 +205,7 @@ class Receiver:
     def _session_updated(self, event: server.SessionUpdated, now: float) -> None:
         self._keep_session(event.session)
         audio = _dig(event.raw, "session", "audio")
-        self._ledger.session_format = _output_format(_dig(audio, "output").get("format")) or AudioFormat.PCM24K
+        self._ledger.session_format = _output_format(_dig(audio, "output").get("format")) or self._ledger.default_format
         cancels = _dig(audio, "input", "turn_detection").get("interrupt_response")
         self._interrupter.server_cancels = None if cancels is None else bool(cancels)
 

@@ -271,7 +271,7 @@ class OpenAIRealtimeBase(SendingTransport):
         ends = {"input": settings.audio_source, "output": settings.audio_sink}
         policy = attrs.evolve(
             self._policy,
-            playback_reported=settings.audio_sink is not None,
+            playback_reported=self._policy.playback_reported or settings.audio_sink is not None,
             fixed_formats=frozenset(side for side, end in ends.items() if end is not None),
         )
         engine = Engine(

@@ -18,7 +18,6 @@ import anyio
 
 from .drivers import DRIVERS
 
-
 ENVIRONMENT = ("OPENAI_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 

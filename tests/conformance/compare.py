@@ -43,9 +43,12 @@ def differences(expected: Mapping[str, Any], observed: Mapping[str, Any]) -> lis
     comparison = _Comparison()
     problems = [
         *_lists(
-            "handshake", [_upgrade(h) for h in expected["handshake"]], [_upgrade(h) for h in observed["handshake"]]
+            "handshake",
+            [_upgrade(h) for h in expected.get("handshake", [])],
+            [_upgrade(h) for h in observed["handshake"]],
         ),
         *comparison.lists("client_frames", expected["client_frames"], observed["client_frames"]),
+        *comparison.lists("twilio_frames", expected.get("twilio_frames", []), observed.get("twilio_frames", [])),
         *comparison.lists("events", _events(expected), _events(observed), loose=True),
         *comparison.lists("calls", _calls(expected), _calls(observed), loose=True),
     ]

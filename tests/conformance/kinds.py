@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import anyio
 import attrs
 
+from realtime_transport.connection.link import LinkClosed
 from realtime_transport.transports.cloudflare import CloudflareRealtimeTransportLayer
 from realtime_transport.transports.options import ConnectRequest
 from realtime_transport.transports.sip import OpenAIRealtimeSIP
@@ -120,10 +121,10 @@ class WorkerSocket:
 
     def accept(self) -> None: ...
 
-    def addEventListener(self, name: str, listener: Any) -> None:  # noqa: N802 - JavaScript's name
+    def addEventListener(self, name: str, listener: Any) -> None:
         self._listeners.setdefault(name, []).append(listener)
 
-    def removeEventListener(self, name: str, listener: Any) -> None:  # noqa: N802
+    def removeEventListener(self, name: str, listener: Any) -> None:
         self._listeners[name].remove(listener)
 
     def send(self, text: str) -> None:
@@ -175,26 +176,26 @@ class CloudflareRun(Run):
 
     async def _serve_socket(self, request: ConnectRequest, opened: list[WorkerSocket], ready: anyio.Event) -> None:
         send, receive = anyio.create_memory_object_stream[Any](1000)
-        async with connect_websocket(request, client=self.client) as link, anyio.create_task_group() as tasks:
-            socket = WorkerSocket(send.send_nowait, lambda code, reason: send.send_nowait((code, reason)))
-            opened.append(socket)
-            ready.set()
-            tasks.start_soon(self._deliver, link, socket)
-            async with send, receive:
-                async for message in receive:
-                    if isinstance(message, tuple):
-                        await link.aclose(*message)
-                        break
-                    await link.send([message])
+        socket = WorkerSocket(send.send_nowait, lambda code, reason: send.send_nowait((code, reason)))
+        try:
+            async with connect_websocket(request, client=self.client) as link, anyio.create_task_group() as tasks:
+                opened.append(socket)
+                ready.set()
+                link.on_control(lambda: send.send_nowait(None))
+                tasks.start_soon(self._deliver, link, socket)
+                async with send, receive:
+                    async for message in receive:
+                        if isinstance(message, tuple):
+                            await link.aclose(*message)
+                            break
+                        await link.send([] if message is None else [message])
+        finally:
+            socket.tell("close", code=1006, reason="")
 
     async def _deliver(self, link: WebSocketLink, socket: WorkerSocket) -> None:
-        from realtime_transport.connection.link import LinkClosed
-
         try:
             while True:
-                messages = await link.receive()
-                await link.send([])  # A pong may wait.
-                for message in messages:
+                for message in await link.receive():
                     socket.tell("message", data=message)
         except LinkClosed as exc:
             socket.tell("close", code=exc.code, reason=exc.reason)

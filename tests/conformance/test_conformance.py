@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from .compare import differences, is_scored, scored_part
+from .drivers import DRIVERS
 from .mutations import MUTATIONS, Mutation, red_scenarios
 from .runner import run_websocket
 
@@ -32,7 +33,7 @@ def load(name: str) -> dict[str, Any]:
 async def test_scenario(name: str) -> None:
     scenario, departure = load(name), DEPARTURES.get(name)
     expected = scenario.pop("expected")
-    observed = await run_websocket(scenario)
+    observed = await DRIVERS[scenario["transport"]](scenario)
     assert "stalled" not in observed
     if is_scored(scenario, DEPARTURES):
         assert differences(scored_part(expected, departure), scored_part(observed, departure)) == []

@@ -1,0 +1,242 @@
+"""The transport for Python Workers at Cloudflare, where a WebSocket to elsewhere is opened by ``fetch()``."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
+
+import anyio
+import anyio.lowlevel
+
+from realtime_transport.connection.link import LinkClosed
+from realtime_transport.errors import ConfigError, ConnectError, MessageTooBig, UpgradeRejected
+from realtime_transport.protocol.config import DEFAULT_MODEL
+
+from .base import OpenAIRealtimeBase
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+
+    from .attempt import Attempt
+    from .options import ApiKey, ConnectOptions, ConnectRequest, TransportOptions
+
+__all__ = ["CloudflareRealtimeTransportLayer", "Fetch", "FetchedSocketLink"]
+
+Fetch: TypeAlias = "Callable[[str, dict[str, Any]], Awaitable[Any]]"
+"""``fetch(url, init)`` as in a Worker: gives a response with ``status``, ``webSocket`` and ``text()``."""
+
+MAX_REJECTION_CHARACTERS = 64 * 1024
+"""How much of the body of a refused upgrade is kept."""
+
+
+class CloudflareRealtimeTransportLayer(OpenAIRealtimeBase):
+    """The Realtime API from a Worker. The client owns playback, as with `OpenAIRealtimeWebSocket`.
+
+    ::
+
+        transport = CloudflareRealtimeTransportLayer(api_key=env.OPENAI_API_KEY)
+        async with transport.connect():
+            await transport.send_message("Hello")
+            async for event in transport:
+                ...
+
+    The upgrade is ``fetch()`` with ``Upgrade: websocket``; the socket of the response is accepted and used. Deadlines
+    are as everywhere; pings are left to the Worker's runtime, which has no way to send one.
+
+    Args:
+        fetch: Opens the socket; the ``fetch`` of the Worker if not given.
+        model: The model; `current_model` changes it.
+        api_key: A key, or a sync or async function that is asked at each connect; ``OPENAI_API_KEY`` if not given.
+        url: Used as written, except that a call id becomes its query; the default host if not given.
+        headers: Further headers of the upgrade request.
+        query: Further query parameters of the URL.
+        options: Deadlines, bounds, audio ends and clock; see `Settings`.
+    """
+
+    def __init__(
+        self,
+        *,
+        fetch: Fetch | None = None,
+        model: str = DEFAULT_MODEL,
+        api_key: ApiKey | None = None,
+        url: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        **options: Unpack[TransportOptions],
+    ) -> None:
+        super().__init__(
+            connector=self._link,
+            model=model,
+            api_key=api_key,
+            url=url,
+            headers=headers,
+            query=query,
+            **options,
+        )
+        self._fetch = fetch or _worker_fetch
+        self._fetched: Any = None
+
+    def _begin(self, options: ConnectOptions) -> Attempt:
+        # The fetch is part of the preparation: if it fails, there was no connection to report about.
+        attempt = super()._begin(options)
+        prepare = attempt.prepare
+
+        async def prepare_and_fetch() -> ConnectRequest:
+            request = await prepare()
+            self._fetched = await _upgrade(self._fetch, request)
+            return request
+
+        attempt.prepare = prepare_and_fetch
+        return attempt
+
+    @asynccontextmanager
+    async def _link(self, request: ConnectRequest) -> AsyncGenerator[FetchedSocketLink]:
+        fetched, self._fetched = self._fetched, None
+        link = FetchedSocketLink(fetched, max_message_bytes=request.max_message_bytes)
+        try:
+            yield link
+        finally:
+            link.release()
+
+
+async def _upgrade(fetch: Fetch, request: ConnectRequest) -> Any:
+    headers = {
+        **request.headers,
+        "Sec-WebSocket-Protocol": "realtime",
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+    }
+    url = _http_url(request.url)
+    try:
+        response = await fetch(url, {"method": "GET", "headers": headers})
+    except Exception as exc:
+        raise ConnectError(f"fetch() failed: {exc or type(exc).__name__}") from exc
+    socket = getattr(response, "webSocket", None)
+    if not socket:
+        status, body = int(response.status), ""
+        with suppress(Exception):  # The status is what matters.
+            body = str(await response.text())[:MAX_REJECTION_CHARACTERS]
+        said = f": {body[:500].strip()}" if body.strip() else ""
+        raise UpgradeRejected(f"the server refused the upgrade with status {status}{said}", status=status, body=body)
+    return socket
+
+
+def _http_url(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    known = {"ws": "http", "wss": "https", "http": "http", "https": "https"}.get(scheme.lower())
+    if known is None or not separator:
+        raise ConfigError(f"url: {url!r} is not a WebSocket URL; it has to look like wss://host/path", key="url")
+    return f"{known}://{rest}"
+
+
+class FetchedSocketLink:
+    """A link over the WebSocket of a Worker; see `realtime_transport.connection.link.Link`.
+
+    Args:
+        socket: With ``accept()``, ``addEventListener()``, ``send()`` and ``close()`` as in a Worker. It is accepted.
+        max_message_bytes: See `ConnectRequest`; counted in characters for text.
+    """
+
+    def __init__(self, socket: Any, *, max_message_bytes: int | None = None) -> None:
+        self._socket = socket
+        self._limit = max_message_bytes
+        self._messages: deque[str | bytes] = deque()
+        self._closed: LinkClosed | None = None
+        self._change = anyio.Event()
+        handlers = {"message": self._on_message, "close": self._on_close, "error": self._on_error}
+        self._listeners = {name: _as_callback(handler) for name, handler in handlers.items()}
+        for name, listener in self._listeners.items():
+            socket.addEventListener(name, listener)
+        socket.accept()
+
+    # What the runtime calls: between two turns of the event loop, never in the middle of anything here.
+
+    def _on_message(self, event: Any) -> None:
+        data = event.data
+        message = data if isinstance(data, str) else bytes(data.to_bytes() if hasattr(data, "to_bytes") else data)
+        if self._limit is not None and len(message) > self._limit:
+            reason = f"the server sent a message above the limit of {self._limit}; raise max_message_bytes to admit it"
+            self._end(1009, "message too big", MessageTooBig(reason, limit=self._limit))
+            return
+        self._messages.append(message)
+        self._changed()
+
+    def _on_close(self, event: Any) -> None:
+        self._end(int(event.code or 1006), str(event.reason or ""))
+
+    def _on_error(self, _event: Any) -> None:
+        self._end(1006, "")
+
+    def _end(self, code: int, reason: str, cause: Exception | None = None) -> None:
+        if self._closed is None:
+            self._closed = LinkClosed(code, reason)
+            self._closed.__cause__ = cause
+            self._changed()
+
+    def _changed(self) -> None:
+        self._change.set()
+        self._change = anyio.Event()
+
+    # The link
+
+    async def receive(self) -> list[str | bytes]:
+        while not self._messages:
+            self._raise_if_closed()
+            await self._change.wait()
+        messages = list(self._messages)
+        self._messages.clear()
+        return messages
+
+    async def send(self, messages: Sequence[str], /) -> None:
+        self._raise_if_closed()
+        for message in messages:
+            try:
+                self._socket.send(message)
+            except Exception as exc:
+                raise LinkClosed from exc
+        # The runtime buffers without bound and tells nobody; other tasks are to run in between all the same.
+        await anyio.lowlevel.checkpoint()
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        with suppress(Exception):  # Closed is what was wanted.
+            self._socket.close(code, reason)
+        while self._closed is None:
+            await self._change.wait()
+
+    def release(self) -> None:
+        """Close at once, and let go of what the runtime holds of us."""
+        with suppress(Exception):
+            if self._closed is None:
+                self._socket.close(1000, "")
+        for name, listener in self._listeners.items():
+            with suppress(Exception):
+                self._socket.removeEventListener(name, listener)
+            if hasattr(listener, "destroy"):
+                listener.destroy()
+        self._listeners = {}
+
+    def _raise_if_closed(self) -> None:
+        if self._closed is not None:
+            raise LinkClosed(self._closed.code, self._closed.reason) from self._closed.__cause__
+
+
+def _as_callback(function: Callable[[Any], None]) -> Any:
+    """*function* as something that JavaScript may keep."""
+    if sys.platform != "emscripten":
+        return function
+    from pyodide.ffi import create_proxy  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
+
+    return create_proxy(function)  # pyright: ignore[reportUnknownVariableType]
+
+
+async def _worker_fetch(url: str, init: dict[str, Any]) -> Any:
+    """The ``fetch`` of the runtime."""
+    try:
+        import js  # pyright: ignore[reportMissingImports]
+        from pyodide.ffi import to_js  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
+    except ImportError as exc:
+        raise ConfigError("fetch: there is none here; pass one, or run in a Worker (Pyodide)", key="fetch") from exc
+    runtime: Any = js
+    return await runtime.fetch(url, to_js(init, dict_converter=runtime.Object.fromEntries))

@@ -1,0 +1,101 @@
+"""What a provider of telephony says on the socket of a media stream, as events of the transport."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from realtime_transport.protocol.wire import ServerEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from realtime_transport.audio.formats import AudioFormat
+    from realtime_transport.errors import DecodeError
+
+__all__ = [
+    "PhoneDtmf",
+    "PhoneMark",
+    "PhoneMedia",
+    "PhoneMessage",
+    "PhoneStarted",
+    "PhoneStopped",
+]
+
+
+@attrs.frozen(kw_only=True)
+class PhoneMessage(ServerEvent):
+    """A message of the provider; of a kind that is not known here, if it is of no subclass.
+
+    It is in the stream beside the events of the Realtime server. Listeners of ``"*"`` get ``raw``.
+
+    Attributes:
+        type: ``"twilio_message"``, or that of another provider.
+        message: The message as it was received.
+        problem: Why a message of a known kind could not be read; an `ErrorEvent` follows.
+    """
+
+    type: str = "twilio_message"  # pyright: ignore[reportIncompatibleVariableOverride] - it names the provider
+    message: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=False, repr=False)
+    problem: DecodeError | None = None
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "raw", {"type": self.type, "message": self.message})
+
+
+@attrs.frozen(kw_only=True)
+class PhoneStarted(PhoneMessage):
+    """The media stream begins.
+
+    Attributes:
+        stream_id: Names the stream on the socket.
+        call_id: Names the call in the provider's REST interface; empty if it was not said.
+        parameters: What the application gave along when it asked for the stream (TwiML ``<Parameter>``).
+        audio_format: The caller's audio; ``None`` for one that the protocol of the model does not know.
+    """
+
+    stream_id: str
+    call_id: str = ""
+    parameters: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    audio_format: AudioFormat | None = None
+
+
+@attrs.frozen(kw_only=True)
+class PhoneMedia(PhoneMessage):
+    """Audio of the caller. Not in the default stream: subscribe to it to have it.
+
+    Attributes:
+        audio: Encoded samples.
+        timestamp_ms: When it began, since the start of the stream; ``None`` if that was not said in digits.
+    """
+
+    audio: bytes = attrs.field(repr=False)
+    timestamp_ms: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class PhoneMark(PhoneMessage):
+    """Playback has reached a mark.
+
+    Attributes:
+        name: The mark; empty if there is none. It may be one that the application sent.
+    """
+
+    name: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class PhoneDtmf(PhoneMessage):
+    """The caller pressed a key.
+
+    Attributes:
+        digit: ``"0"`` to ``"9"``, ``"*"``, ``"#"``, ``"A"`` to ``"D"``.
+    """
+
+    digit: str
+
+
+@attrs.frozen(kw_only=True)
+class PhoneStopped(PhoneMessage):
+    """The call, or its stream, is over. The transport closes."""

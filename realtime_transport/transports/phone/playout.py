@@ -1,0 +1,229 @@
+"""From the model to the caller: what was sent, what was heard, and when the next piece is due. Without I/O."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+import attrs
+
+from realtime_transport.errors import ConsumerTooSlow
+
+if TYPE_CHECKING:
+    from .codec import MediaCodec
+
+__all__ = ["Heard", "Playout"]
+
+LEAD = 0.2
+"""Seconds that paced audio is sent ahead of its moment: more than the network and a busy machine delay it by, and
+little enough to be wrong about when a provider has no ``clear``."""
+
+
+@attrs.frozen(kw_only=True)
+class Heard:
+    """News from a mark.
+
+    Attributes:
+        item_id: The item that was playing.
+        content_index: Its content part.
+        samples: How much of the part has been played.
+        finished: All of it has, and no more will come.
+    """
+
+    item_id: str
+    content_index: int
+    samples: int
+    finished: bool
+
+
+@attrs.define(eq=False)
+class _Part:
+    item_id: str
+    content_index: int
+    sent: int = 0  # bytes
+    done: bool = False
+
+
+@attrs.frozen
+class _Mark:
+    part: _Part
+    samples: int
+    finished: bool
+
+
+@attrs.define(eq=False)
+class Playout:
+    """Turns the model's audio into messages of the provider, each piece followed by a mark.
+
+    Outlives the connection to the model: the stream of the provider goes on. Marks are named
+    ``<item>:<ms sent of it>:g<generation>:m<number>`` and ``done:<item>:g…:m…``; the generation counts starts of the
+    stream and clears, so that a mark from before a clear is not taken for one of after.
+
+    Args:
+        codec: The wire format.
+        frame_ms: Cut audio into frames of this length and pace them; ``None`` sends it as it comes.
+        max_bytes: How much may wait.
+
+    Attributes:
+        stream_id: The stream, once it has started. Audio waits for it.
+    """
+
+    _codec: MediaCodec
+    _frame_ms: float | None = None
+    _max_bytes: int = 64 * 1024 * 1024
+    stream_id: str | None = attrs.field(default=None, init=False)
+    _generation: int = attrs.field(default=0, init=False)
+    _marks_made: int = attrs.field(default=0, init=False)
+    _parts: dict[tuple[str, str, int], _Part] = attrs.field(factory=dict[tuple[str, str, int], _Part], init=False)
+    _marks: dict[str, _Mark] = attrs.field(factory=dict[str, _Mark], init=False)
+    # Pieces wait with their part; ``None`` stands for the end of one. The tail is less than a frame.
+    _waiting: deque[tuple[_Part, bytes | None]] = attrs.field(factory=deque["tuple[_Part, bytes | None]"], init=False)
+    _waiting_bytes: int = attrs.field(default=0, init=False)
+    _tail: tuple[_Part, bytearray] | None = attrs.field(default=None, init=False)
+    _texts: deque[str] = attrs.field(factory=deque[str], init=False)
+    _played_until: float = attrs.field(default=-math.inf, init=False)
+
+    # From the model
+
+    def play(self, response_id: str, item_id: str, content_index: int, audio: bytes) -> None:
+        """Queue audio after what was queued before.
+
+        Raises:
+            ConsumerTooSlow: More than ``max_bytes`` would wait; nothing was queued.
+        """
+        if self._waiting_bytes + len(audio) > self._max_bytes:
+            raise ConsumerTooSlow(
+                f"more than {self._max_bytes} bytes of audio wait for the telephone",
+                limit=self._max_bytes,
+                unit="bytes",
+            )
+        key = (response_id, item_id, content_index)
+        part = self._parts.get(key)
+        if part is None:
+            part = self._parts[key] = _Part(item_id, content_index)
+        if self._frame_ms is None:
+            self._queue(part, audio)
+        else:
+            self._cut(part, audio, self._frame_ms)
+
+    def finish(self, response_id: str, item_id: str, content_index: int) -> None:
+        """All audio of a part has come."""
+        part = self._parts.get((response_id, item_id, content_index))
+        if part is None or part.done:
+            return
+        part.done = True
+        self._flush_tail()
+        self._waiting.append((part, None))
+
+    def _cut(self, part: _Part, audio: bytes, frame_ms: float) -> None:
+        if self._tail is not None and self._tail[0] is not part:
+            self._flush_tail()
+        tail = bytearray() if self._tail is None else self._tail[1]
+        tail += audio
+        size = max(1, int(frame_ms * self._codec.audio_format.bytes_per_second / 1000))
+        whole = len(tail) // size * size
+        for start in range(0, whole, size):
+            self._queue(part, bytes(tail[start : start + size]))
+        del tail[:whole]
+        self._tail = (part, tail) if tail else None
+
+    def _flush_tail(self) -> None:
+        if self._tail is not None:
+            (part, tail), self._tail = self._tail, None
+            self._queue(part, bytes(tail))
+
+    def _queue(self, part: _Part, audio: bytes) -> None:
+        if audio:
+            self._waiting.append((part, audio))
+            self._waiting_bytes += len(audio)
+
+    def clear(self) -> None:
+        """Drop what has not been played, here and at the provider, and forget the marks."""
+        self.forget()
+        if self.stream_id is not None:
+            self._texts.append(self._codec.clear(self.stream_id))
+
+    def forget(self) -> None:
+        """Drop what has not been sent; what the provider has plays on, and nobody is told how far."""
+        self._generation += 1
+        self._parts.clear()
+        self._marks.clear()
+        self._waiting.clear()
+        self._texts.clear()
+        self._waiting_bytes, self._tail, self._played_until = 0, None, -math.inf
+
+    # From the provider
+
+    def start(self, stream_id: str) -> list[Heard]:
+        """A stream begins, and what waited for it may go. Whatever an earlier one was playing is over."""
+        over = {id(mark.part): mark.part for mark in self._marks.values()}
+        self.stream_id = stream_id
+        self._generation += 1
+        self._marks_made = 0
+        self._marks.clear()
+        self._texts.clear()
+        self._played_until = -math.inf
+        return [_heard(part, self._samples(part.sent), True) for part in over.values()]
+
+    def reach(self, name: str) -> Heard | None:
+        """A mark has come back; ``None`` for one that is not ours, or of before a clear."""
+        mark = self._marks.pop(name, None)
+        if mark is None:
+            return None
+        if mark.finished:
+            self._parts = {key: part for key, part in self._parts.items() if part is not mark.part}
+        return _heard(mark.part, mark.samples, mark.finished)
+
+    # To the provider
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits, and everything that was sent has been heard."""
+        return not (self._waiting or self._tail or self._texts or self._marks)
+
+    def get_timer(self) -> float | None:
+        """When the next paced frame is due; ``None`` if nothing waits for its moment."""
+        if self.stream_id is None or not self._waiting or self._frame_ms is None:
+            return None
+        return self._played_until - LEAD
+
+    def take(self, now: float) -> str | None:
+        """The next message that is due, to be sent before this is called again."""
+        if self._texts:
+            return self._texts.popleft()
+        if self.stream_id is None or not self._waiting:
+            return None
+        part, audio = self._waiting[0]
+        if audio is None:
+            self._waiting.popleft()
+            return self._mark(self.stream_id, part, finished=True)
+        if self._frame_ms is not None and not self._is_due(len(audio), now):
+            return None
+        self._waiting.popleft()
+        self._waiting_bytes -= len(audio)
+        part.sent += len(audio)
+        self._texts.append(self._mark(self.stream_id, part, finished=False))
+        return self._codec.media(self.stream_id, audio)
+
+    def _is_due(self, size: int, now: float) -> bool:
+        if now < self._played_until - LEAD:
+            return False
+        # What was late has let the provider run dry: the next piece begins when it arrives.
+        self._played_until = max(self._played_until, now) + size / self._codec.audio_format.bytes_per_second
+        return True
+
+    def _mark(self, stream_id: str, part: _Part, *, finished: bool) -> str:
+        self._marks_made += 1
+        place = f"g{self._generation}:m{self._marks_made}"
+        sent_ms = part.sent * 1000 // self._codec.audio_format.bytes_per_second
+        name = f"done:{part.item_id}:{place}" if finished else f"{part.item_id}:{sent_ms}:{place}"
+        self._marks[name] = _Mark(part, self._samples(part.sent), finished)
+        return self._codec.mark(stream_id, name)
+
+    def _samples(self, size: int) -> int:
+        return self._codec.audio_format.samples_in(size)
+
+
+def _heard(part: _Part, samples: int, finished: bool) -> Heard:
+    return Heard(item_id=part.item_id, content_index=part.content_index, samples=samples, finished=finished)

@@ -1,0 +1,107 @@
+"""The socket that the provider opened, whatever server accepted it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
+
+import anyio
+
+from realtime_transport.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from anyio.abc import ObjectStream
+
+__all__ = ["PhoneSocket", "SocketEnded", "SocketLike", "open_socket"]
+
+
+@runtime_checkable
+class TextSocket(Protocol):
+    """A WebSocket of Starlette or FastAPI, accepted; or anything that is used like one."""
+
+    async def receive_text(self) -> str: ...
+    async def send_text(self, data: str, /) -> None: ...
+
+
+@runtime_checkable
+class ServerConnection(Protocol):
+    """A connection of the ``websockets`` server; or anything that is used like one."""
+
+    async def recv(self) -> str | bytes: ...
+    async def send(self, message: str, /) -> None: ...
+
+
+SocketLike: TypeAlias = "TextSocket | ServerConnection | ObjectStream[str]"
+"""What a provider's socket may be."""
+
+
+class SocketEnded(Exception):
+    """The provider has closed its socket, or it has vanished."""
+
+
+class PhoneSocket:
+    """One interface to all of them. One task receives, one task sends; it is never closed from here."""
+
+    def __init__(self, receive: Callable[[], Awaitable[str | bytes]], send: Callable[[str], Awaitable[None]]) -> None:
+        self._receive = receive
+        self._send = send
+
+    async def receive(self) -> str | bytes:
+        """Wait for a message. If cancelled, none was lost.
+
+        Raises:
+            SocketEnded: There will be no more.
+            Exception: What the socket raised otherwise.
+        """
+        try:
+            return await self._receive()
+        except Exception as exc:
+            if _is_end(exc):
+                raise SocketEnded(str(exc) or type(exc).__name__) from exc
+            raise
+
+    async def send(self, text: str) -> None:
+        """Send a message.
+
+        Raises:
+            SocketEnded: Nobody is there to take it.
+            Exception: What the socket raised otherwise.
+        """
+        try:
+            await self._send(text)
+        except Exception as exc:
+            if _is_end(exc):
+                raise SocketEnded(str(exc) or type(exc).__name__) from exc
+            raise
+
+
+def open_socket(socket: SocketLike) -> PhoneSocket:
+    """Make a `PhoneSocket` of *socket*.
+
+    Raises:
+        ConfigError: It is none that can be used.
+    """
+    if isinstance(socket, TextSocket):
+        return PhoneSocket(socket.receive_text, socket.send_text)
+    given = cast("Any", socket)
+    if isinstance(given, anyio.abc.ObjectReceiveStream) and isinstance(given, anyio.abc.ObjectSendStream):
+        stream: Any = given
+        return PhoneSocket(stream.receive, stream.send)
+    if isinstance(given, ServerConnection):
+        return PhoneSocket(given.recv, given.send)
+    raise ConfigError(
+        "the socket of the provider needs receive_text() and send_text() (Starlette, FastAPI), recv() and send() "
+        f"(websockets), or to be an anyio object stream of text, not {type(socket).__name__}",
+        key="socket",
+    )
+
+
+_ENDS = ("WebSocketDisconnect", "ConnectionClosed", "ConnectionClosedOK", "ConnectionClosedError")
+"""Names, in Starlette and websockets, of what says that the peer is gone; neither is imported for it."""
+
+
+def _is_end(error: Exception) -> bool:
+    if isinstance(error, anyio.EndOfStream | anyio.ClosedResourceError | anyio.BrokenResourceError):
+        return True
+    return any(cls.__name__ in _ENDS for cls in type(error).__mro__)

@@ -1,0 +1,192 @@
+"""The transport that joins a telephone call at a provider's media stream with a model."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar, Unpack
+
+import attrs
+
+from realtime_transport.errors import ConfigError, NotConnectedError
+from realtime_transport.protocol.config import DEFAULT_MODEL
+from realtime_transport.protocol.policy import PHONE_PLAYBACK, EnginePolicy
+
+from .phone.intake import Intake
+from .phone.leg import PhoneLeg, PhoneLine
+from .phone.messages import PhoneMedia
+from .phone.playout import Playout
+from .phone.sockets import open_socket
+from .phone.twilio import TwilioCodec
+from .sending import audio_size
+from .websocket import OpenAIRealtimeWebSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from typing import Any
+
+    import httpx
+
+    from realtime_transport.protocol.engine import Engine
+
+    from .media import Media
+    from .options import ApiKey, Connector, TransportOptions
+    from .phone.codec import MediaCodec
+    from .phone.messages import PhoneStarted
+    from .phone.sockets import SocketLike
+
+__all__ = ["TwilioRealtimeTransportLayer"]
+
+DEFAULT_INACTIVITY_MS = 750.0
+"""Longer than packets are ever late, and a caller does not yet wonder why nobody answers."""
+
+MAX_INACTIVITY_MS = 2**31 - 1
+"""24 days; what other SDKs accept."""
+
+
+class TwilioRealtimeTransportLayer(OpenAIRealtimeWebSocket):
+    """Bridges the media stream of a telephone call and the Realtime API.
+
+    ::
+
+        @app.websocket_route("/media")
+        async def call(socket):
+            await socket.accept()
+            transport = TwilioRealtimeTransportLayer(socket)
+            async with transport.connect(api_key=key):
+                async for event in transport:
+                    ...
+
+    The caller's audio goes to the model and the model's to the caller as it is, G.711 without transcoding, unless the
+    session asks for other formats. Barge-in clears what the provider has buffered and truncates what was not heard,
+    as far as the provider's marks tell. What the provider says is in the stream of events too: `PhoneStarted`,
+    `PhoneDtmf`, `PhoneMark`, `PhoneStopped`, other messages as `PhoneMessage`; `PhoneMedia` for those who subscribe.
+
+    When the provider stops the stream, closes its socket or vanishes, the connection closes. The other way round, the
+    provider's socket stays open: it ends when the handler that accepted it returns, and until then the transport may
+    be connected again for the rest of the call. What a call needs lives as long as the transport: one transport for
+    one call.
+
+    Args:
+        socket: What the provider has opened, accepted: a WebSocket of Starlette or FastAPI (``receive_text`` and
+            ``send_text``), a connection of the ``websockets`` server, or an `anyio` object stream of text.
+        codec: The provider; Twilio if not given.
+        frame_ms: Cut the model's audio into frames of this many milliseconds, each with a mark, and send them at the
+            pace of playback. Truncations are then as fine. ``None`` sends audio as it comes, and the provider buffers.
+        input_audio_inactivity_timeout_ms: While the caller speaks: after this long without audio, the model gets a
+            second of silence, so that it notices the end of the turn; ``None``: never.
+        silence_timeout: Seconds without any message of the provider after which it counts as gone; ``None``: never.
+        model: The model; `current_model` changes it.
+        api_key: A key, or a sync or async function that is asked at each connect; ``OPENAI_API_KEY`` if not given.
+        url: Used as written, except that a call id becomes its query; the default host if not given.
+        client: An ``httpx.AsyncClient`` to connect with. It stays open.
+        headers: Further headers of the upgrade request.
+        query: Further query parameters of the URL.
+        connector: Opens the link instead of `connect_websocket`.
+        options: Deadlines, bounds and clock; see `Settings`. ``max_playback_bytes`` bounds the audio that waits for
+            the provider.
+
+    Raises:
+        ConfigError: *socket* cannot be used, a number makes no sense, or ``audio_source`` or ``audio_sink`` was given:
+            the telephone is both.
+    """
+
+    _policy: ClassVar[EnginePolicy] = PHONE_PLAYBACK
+
+    def __init__(
+        self,
+        socket: SocketLike,
+        *,
+        codec: MediaCodec | None = None,
+        frame_ms: float | None = None,
+        input_audio_inactivity_timeout_ms: float | None = DEFAULT_INACTIVITY_MS,
+        silence_timeout: float | None = 30.0,
+        model: str = DEFAULT_MODEL,
+        api_key: ApiKey | None = None,
+        url: str | None = None,
+        client: httpx.AsyncClient | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        connector: Connector | None = None,
+        **options: Unpack[TransportOptions],
+    ) -> None:
+        for name in ("audio_source", "audio_sink"):
+            if options.get(name) is not None:
+                raise ConfigError(f"{name}: the telephone is where audio comes from and goes to", key=name)
+        super().__init__(
+            model=model,
+            api_key=api_key,
+            url=url,
+            client=client,
+            headers=headers,
+            query=query,
+            connector=connector,
+            **options,
+        )
+        codec = codec or TwilioCodec()
+        # For every transport but this one it is a fact about the class.
+        self._policy = attrs.evolve(PHONE_PLAYBACK, default_format=codec.audio_format)  # pyright: ignore[reportAttributeAccessIssue]
+        _check(frame_ms, "frame_ms", 10_000)
+        _check(input_audio_inactivity_timeout_ms, "input_audio_inactivity_timeout_ms", MAX_INACTIVITY_MS)
+        self._line = PhoneLine(
+            socket=open_socket(socket),
+            codec=codec,
+            playout=Playout(codec, frame_ms, self._settings.max_playback_bytes),
+            intake=Intake(input_audio_inactivity_timeout_ms),
+            silence_timeout=silence_timeout,
+        )
+        self._leg: PhoneLeg | None = None
+
+    @property
+    def phone_call(self) -> PhoneStarted | None:
+        """What the provider said when the stream began; ``None`` before."""
+        return self._line.started
+
+    def _make_media(
+        self, session: Mapping[str, Any], engine: Engine, send: Callable[[bytes], Awaitable[None]]
+    ) -> Media:
+        async def send_while_open(audio: bytes) -> None:
+            connection, _ = self._open_connection()
+            if connection.end is None:
+                await connection.send(audio_size(audio), lambda now: engine.send_audio(audio, False, now))
+
+        self._leg = PhoneLeg(
+            line=self._line,
+            engine=engine,
+            hub=self._hub,
+            clock=self._settings.clock,
+            send=send_while_open,
+            close=self.close_nowait,
+        )
+        return self._leg
+
+    def _by_default(self, cls: type[Any]) -> bool:
+        return super()._by_default(cls) and not issubclass(cls, PhoneMedia)
+
+    def interrupt(self, *, cancel_ongoing_response: bool = True) -> None:
+        """Stop the model: cancel a running response, clear what the provider has buffered, and truncate what was not
+        heard. Does nothing without a connection.
+
+        Args:
+            cancel_ongoing_response: ``False`` leaves the running response to the server.
+        """
+        if self.status == "connected":
+            super().interrupt(cancel_ongoing_response=cancel_ongoing_response)
+            assert self._leg is not None
+            self._leg.interrupted()
+
+    async def wait_until_heard(self) -> None:
+        """Wait until the caller has heard all that the model has said so far, or the connection has ended.
+
+        Before hanging up, say: the provider plays seconds after the model has spoken.
+
+        Raises:
+            NotConnectedError: There is no connection.
+        """
+        if self._leg is None or self.status == "disconnected":
+            raise NotConnectedError("there is no call to listen to; wait inside of `async with transport.connect(...)`")
+        await self._leg.drained()
+
+
+def _check(value: float | None, key: str, most: float) -> None:
+    if value is not None and not (math.isfinite(value) and 0 < value <= most):
+        raise ConfigError(f"{key}: a number above 0 and up to {most} expected, or None, not {value}", key=key)
