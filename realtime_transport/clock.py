@@ -6,10 +6,12 @@ Everything that waits for a moment asks a `Clock`; tests pass `realtime_transpor
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 __all__ = ["Clock", "EventLoopClock"]
 

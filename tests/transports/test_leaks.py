@@ -13,9 +13,9 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+
 from realtime_transport import OpenAIRealtimeWebSocket
 from realtime_transport.errors import ConnectError, ConnectionLost
-
 from tests.servers import Peer, serving
 
 pytestmark = pytest.mark.anyio
