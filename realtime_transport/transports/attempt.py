@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import attrs
@@ -130,7 +130,9 @@ class Attempt:
         return await self.connection.run()
 
     def _makes_connected(self, kind: type[Event]) -> bool:
-        return self.status == "connecting" and self.connected_at is not None and issubclass(kind, self.connected_at)
+        # A cast, since what the hub calls an event is a protocol to the type checker, and a class in fact.
+        connected_at = cast("type[object] | None", self.connected_at)
+        return self.status == "connecting" and connected_at is not None and issubclass(kind, connected_at)
 
     def _tell_connected(self, _event: Event | None = None) -> None:
         if self.status == "connecting":
