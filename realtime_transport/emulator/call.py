@@ -284,10 +284,26 @@ class Call:
         if self._on_event is not None:
             for text in texts:
                 self._on_event("server", text)
+        limit = self._peer.max_message_bytes
         try:
-            await self._host.run(self._peer.send, texts)
+            await self._host.run(self._peer.send, [_fitted(text, limit) for text in texts])
         except ConnectionError:
             self._is_over = True
+
+
+def _fitted(text: str, limit: int) -> str:
+    """*text*, without the audio that it holds if it is too large for the data channel: an item that was retrieved."""
+    if len(text) * 4 <= limit or len(text.encode()) <= limit:
+        return text
+    event = orjson.loads(text)
+    for part in event.get("item", {}).get("content", ()):
+        part.pop("audio", None)
+    shorter = orjson.dumps(event)
+    if len(shorter) <= limit:
+        return shorter.decode()
+    error = {"type": "server_error", "code": "message_too_large", "param": None, "event_id": None}
+    error["message"] = f"An event of type '{event['type']}' is too large for the data channel."
+    return orjson.dumps({"type": "error", "event_id": event.get("event_id"), "error": error}).decode()
 
 
 def _is_clear(data: str | bytes) -> bool:

@@ -59,6 +59,7 @@ class _Job:
     args: tuple[object, ...]
     done: anyio.Event = attrs.field(factory=anyio.Event)
     task: asyncio.Task[None] | None = None
+    started: bool = False
     cancelled: bool = False
     result: Any = None
     error: BaseException | None = None
@@ -116,19 +117,19 @@ class _ThreadHost:
         return cast("T", job.result)
 
     def _start(self, job: _Job) -> None:
-        if job.cancelled:
-            self.notify(job.done.set)
-        else:
-            job.task = asyncio.get_running_loop().create_task(self._do(job))
+        job.task = asyncio.get_running_loop().create_task(self._do(job))
 
     def _cancel(self, job: _Job) -> None:
         job.cancelled = True
-        if job.task is not None:
+        if job.task is not None and job.started:  # One that has not begun would end without telling.
             job.task.cancel()
 
     async def _do(self, job: _Job) -> None:
         # The end is told from inside of the task: a future of the loop is done before its task has ended.
+        job.started = True
         try:
+            if job.cancelled:
+                raise asyncio.CancelledError
             job.result = await job.function(*job.args)
         except BaseException as error:  # noqa: BLE001 - raised where it was asked for
             job.error = error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
     from aiortc import RTCPeerConnection, RTCRtpReceiver
 
-__all__ = ["abandon", "add_loopback", "packets_received", "probe", "take_packets", "unsent"]
+__all__ = ["abandon", "add_loopback", "cancel_tasks", "packets_received", "probe", "take_packets", "unsent"]
 
 LOOPBACK = "127.0.0.1"
 
@@ -101,6 +102,31 @@ def unsent(pc: RTCPeerConnection) -> bool:
         sctp: Any = pc.sctp
         return bool(sctp._outbound_queue or sctp._sent_queue or sctp._data_channel_queue)
     return False
+
+
+async def cancel_tasks(pc: RTCPeerConnection, *, all_of_them: bool) -> None:
+    """End the tasks that aiortc has started for *pc*: only the one that connects, or all.
+
+    Closing a peer connection that is still connecting leaves some behind for good, which ask for consent every 5 s.
+    """
+    with suppress(*_NOT_OURS):
+        owners: list[Any] = [pc, pc.sctp, *_ice_connections(pc)]
+        for transceiver in pc.getTransceivers():
+            transport = transceiver.receiver.transport
+            owners += [transceiver.sender, transceiver.receiver, transport, transport.transport]
+        if not all_of_them:
+            owners = [pc]
+        theirs = {id(owner) for owner in owners if owner is not None}
+        tasks = [task for task in asyncio.all_tasks() if id(_self_of(task)) in theirs]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=0.2)
+
+
+def _self_of(task: asyncio.Task[Any]) -> Any:
+    frame = getattr(task.get_coro(), "cr_frame", None)
+    return None if frame is None else frame.f_locals.get("self")
 
 
 async def abandon(pc: RTCPeerConnection) -> None:

@@ -28,7 +28,7 @@ except ImportError as error:  # pragma: no cover - depends on the installation
     missing_extra(error, "webrtc")
 
 from .incoming import IncomingAudio
-from .inside import abandon, add_loopback, packets_received, probe, unsent
+from .inside import abandon, add_loopback, cancel_tasks, packets_received, probe, unsent
 from .outgoing import OutgoingTrack
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ MAX_BUFFERED = 256 * 1024
 CHECK_INTERVAL = 0.5
 """Seconds between looks at whether the peer is alive."""
 
-FLUSH_TIMEOUT = 0.5
+FLUSH_TIMEOUT = 2.0
 """Seconds that the peer gets to acknowledge what was sent before we close."""
 
-CLOSE_TIMEOUT = 1.0
+CLOSE_TIMEOUT = 0.4
 """Seconds that aiortc gets to say goodbye; then its sockets are closed under it."""
 
 
@@ -155,6 +155,8 @@ class Peer:
         try:
             if not sdp.lstrip().startswith("v="):
                 raise ValueError("it is no SDP")
+            if "m=audio " not in sdp or "m=application " not in sdp:
+                raise ValueError("it needs one audio track and one data channel")
             await self.pc.setRemoteDescription(RTCSessionDescription(sdp=sdp, type=kind))
         except Exception as exc:
             raise NegotiationError(f"the SDP {kind} cannot be used: {exc or type(exc).__name__}") from exc
@@ -291,13 +293,15 @@ class Peer:
 
 
 async def _close(pc: RTCPeerConnection) -> None:
-    try:
-        await asyncio.wait_for(pc.close(), CLOSE_TIMEOUT)
-    except TimeoutError:
+    if pc.connectionState != "connected":
+        await cancel_tasks(pc, all_of_them=False)
+    closing = asyncio.ensure_future(pc.close())
+    await asyncio.wait([closing], timeout=CLOSE_TIMEOUT)
+    if not closing.done() or closing.cancelled() or closing.exception() is not None:
+        closing.cancel()
+        logger.debug("the peer connection did not close by itself")
         await abandon(pc)
-    except Exception as exc:  # noqa: BLE001 - it is closed, and nobody could do anything about it
-        logger.debug("closing the peer connection: %r", exc)
-        await abandon(pc)
+    await cancel_tasks(pc, all_of_them=True)
 
 
 def _urls(server: IceServer) -> list[str]:

@@ -1,0 +1,212 @@
+"""WebRTC calls of the emulator: a text turn, a spoken one, barge-in, the sideband, hang-up, ways to ask."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from realtime_transport import OpenAIRealtimeWebRTC, OpenAIRealtimeWebSocket
+from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.audio.sinks import BufferSink
+from realtime_transport.audio.sources import BytesSource, FileSource
+from realtime_transport.emulator import RealtimeEmulator
+from realtime_transport.errors import ConnectionLost, UpgradeRejected
+from realtime_transport.events import AudioTranscriptDeltaEvent
+from realtime_transport.rtc.waveform import energy
+from realtime_transport.server_events import (
+    ConversationItemDone,
+    OutputAudioBufferCleared,
+    OutputAudioBufferStarted,
+    OutputAudioBufferStopped,
+    ResponseDone,
+    SessionCreated,
+)
+
+pytestmark = pytest.mark.anyio
+
+SPEECH = Path(__file__).parents[2] / "examples" / "audio" / "demo-echotest.wav"
+
+
+@pytest.fixture
+async def emulator() -> AsyncGenerator[RealtimeEmulator]:
+    async with RealtimeEmulator(keep_transcripts=True) as emulator:
+        yield emulator
+
+
+def transport_to(emulator: RealtimeEmulator, **options: Any) -> OpenAIRealtimeWebRTC:
+    given: dict[str, Any] = {"audio_source": None, "audio_sink": None, "api_key": "any"}
+    return OpenAIRealtimeWebRTC(base_url=f"{emulator.base_url}/realtime/calls", **{**given, **options})
+
+
+async def until(transport: Any, *kinds: type[Any]) -> list[Any]:
+    """The events up to the first of the last of *kinds*, after one of each before it."""
+    seen: list[Any] = []
+    wanted = list(kinds)
+    async for event in transport:
+        seen.append(event)
+        if isinstance(event, wanted[0]):
+            wanted.pop(0)
+            if not wanted:
+                return seen
+    raise AssertionError(f"no {wanted[0].__name__}")
+
+
+async def test_a_text_turn(emulator: RealtimeEmulator) -> None:
+    sink = BufferSink(AudioFormat.PCM24K)
+    transport = transport_to(emulator, audio_sink=sink)
+    async with transport.connect(model="gpt-realtime"):
+        await transport.send_message("Hello")
+        events = await until(transport, OutputAudioBufferStarted, OutputAudioBufferStopped)
+    types = [getattr(event, "type", "") for event in events]
+    assert types.index("response.content_part.added") < types.index("output_audio_buffer.started")
+    assert types.index("response.done") < types.index("output_audio_buffer.stopped")
+    assert "response.output_audio.delta" not in types  # Audio goes by the track.
+    said = "".join(event.delta for event in events if isinstance(event, AudioTranscriptDeltaEvent))
+    assert "Hello" in said
+    record = emulator.sessions[0]
+    spoken = record.sent["response.output_audio.delta"]
+    assert spoken > 3
+    assert AudioFormat.PCM24K.ms(sink.samples_played) > 60 * spoken  # Of 100 ms each: the last ones may be under way.
+    assert energy(sink.data) > 1e-4
+
+
+async def words() -> BytesSource:
+    """The first seconds of the recording, and silence."""
+    source, pcm = FileSource(SPEECH), b""
+    while len(pcm) < 48_000 * 2.5:
+        pcm += await source.receive()
+    await source.aclose()
+    return BytesSource(pcm + bytes(48_000), AudioFormat.PCM24K)
+
+
+async def test_a_spoken_turn_is_answered_with_the_users_own_voice(emulator: RealtimeEmulator) -> None:
+    sink = BufferSink(AudioFormat.PCM24K)
+    transport = transport_to(emulator, audio_source=await words(), audio_sink=sink)
+    async with transport.connect(initial_session_config={"turn_detection": {"type": "server_vad"}}):
+        events = await until(transport, OutputAudioBufferStarted)
+        while energy(sink.data[-24_000:]) < 1e-4:
+            events += await until(transport, object)
+    types = [getattr(event, "type", "") for event in events]
+    order = [
+        "input_audio_buffer.speech_started",
+        "input_audio_buffer.speech_stopped",
+        "input_audio_buffer.committed",
+        "response.created",
+        "output_audio_buffer.started",
+    ]
+    assert [kind for kind in types if kind in order][: len(order)] == order
+    assert "input_audio_buffer.append" not in emulator.sessions[0].received
+
+
+async def test_an_interruption_after_the_response_is_done(emulator: RealtimeEmulator) -> None:
+    transport = transport_to(emulator)
+    async with transport.connect():
+        await transport.send_message("/say 20")
+        await until(transport, OutputAudioBufferStarted, ResponseDone)
+        transport.interrupt()
+        await until(transport, OutputAudioBufferCleared)
+    received = emulator.sessions[0].received
+    assert received["output_audio_buffer.clear"] == 1
+    assert "response.cancel" not in received
+    assert emulator.sessions[0].errors == []
+
+
+async def test_a_sideband_sees_and_steers_the_call(emulator: RealtimeEmulator) -> None:
+    transport = transport_to(emulator)
+    async with transport.connect():
+        beside = OpenAIRealtimeWebSocket(url=emulator.websocket_url, api_key="any")
+        async with beside.connect(call_id=transport.call_id):
+            created = await until(beside, SessionCreated)
+            assert created[-1].session.id == emulator.sessions[0].id
+            await beside.send_message("Hello from beside", trigger_response=False)
+            seen = await until(transport, ConversationItemDone)
+            also = await until(beside, ConversationItemDone)
+            assert seen[-1].item == also[-1].item
+            assert seen[-1].item.content[0].text == "Hello from beside"
+
+
+async def test_a_hang_up_ends_the_call_and_its_sideband(emulator: RealtimeEmulator) -> None:
+    transport = transport_to(emulator)
+    beside = OpenAIRealtimeWebSocket(url=emulator.websocket_url, api_key="any")
+    with pytest.raises(ConnectionLost, match="data channel|peer connection"):
+        async with transport.connect():
+            async with beside.connect(call_id=transport.call_id), httpx.AsyncClient() as client:
+                url = f"{emulator.base_url}/realtime/calls/{transport.call_id}/hangup"
+                headers = {"Authorization": "Bearer any"}
+                assert (await client.post(url, headers=headers)).status_code == 200
+                async for _ in beside:
+                    pass
+                async for _ in transport:
+                    pass
+    assert not emulator.sessions[0].is_open
+    async with httpx.AsyncClient() as client:
+        assert (await client.post(url, headers=headers)).status_code == 404
+
+
+async def test_leaving_ends_the_call(emulator: RealtimeEmulator) -> None:
+    transport = transport_to(emulator)
+    async with transport.connect():
+        assert emulator.sessions[0].is_open
+    with anyio.fail_after(5):
+        while emulator.sessions[0].is_open:
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_a_bad_key_is_refused(emulator: RealtimeEmulator) -> None:
+    with pytest.raises(UpgradeRejected, match="Incorrect API key") as caught:
+        async with transport_to(emulator).connect(api_key="sk-invalid"):
+            pass
+    assert (caught.value.status, caught.value.code) == (401, "invalid_api_key")
+
+
+OFFER = (Path(__file__).parent / "browser_offer.sdp").read_bytes()
+SESSION = b'{"type": "realtime", "model": "gpt-realtime-mini", "instructions": "Hi"}'
+
+
+@pytest.mark.parametrize("way", ["sdp", "multipart", "json"])
+async def test_three_ways_to_make_an_offer(emulator: RealtimeEmulator, way: str) -> None:
+    url = f"{emulator.base_url}/realtime/calls"
+    auth = {"Authorization": "Bearer any"}
+    async with httpx.AsyncClient() as client:
+        match way:
+            case "sdp":
+                response = await client.post(
+                    f"{url}?model=gpt-realtime-mini", content=OFFER, headers={**auth, "Content-Type": "application/sdp"}
+                )
+            case "multipart":
+                files = {"sdp": (None, OFFER, "application/sdp"), "session": (None, SESSION, "application/json")}
+                response = await client.post(url, files=files, headers=auth)
+            case _:
+                body = {"sdp": OFFER.decode(), "session": {"type": "realtime", "model": "gpt-realtime-mini"}}
+                response = await client.post(url, json=body, headers=auth)
+    assert response.status_code == 201
+    assert response.headers["content-type"] == "application/sdp"
+    assert response.headers["location"].startswith("/v1/realtime/calls/rtc_")
+    assert response.headers["access-control-expose-headers"] == "Location"
+    assert response.text.startswith("v=0")
+    assert "a=msid:" in response.text  # Without it a browser plays nothing.
+    assert emulator.sessions[0].model == "gpt-realtime-mini"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status", "code"),
+    [
+        (b"", "application/sdp", 400, "missing_required_parameter"),
+        (b"hello", "application/sdp", 400, "invalid_offer"),
+        (b"v=0\r\n", "application/sdp", 400, "invalid_offer"),
+        (b"{", "application/json", 400, "invalid_json"),
+        (b'{"sdp": "v=0", "session": 1}', "application/json", 400, "invalid_type"),
+        (b'{"sdp": "v=0", "session": {"type": "realtime", "x": 1}}', "application/json", 400, "unknown_parameter"),
+    ],
+)
+async def test_bad_offers(emulator: RealtimeEmulator, body: bytes, kind: str, status: int, code: str) -> None:
+    headers = {"Authorization": "Bearer any", "Content-Type": kind}
+    async with httpx.AsyncClient() as client:
+        response = await client.post(f"{emulator.base_url}/realtime/calls", content=body, headers=headers)
+    assert response.status_code == status
+    assert response.json()["error"]["code"] == code

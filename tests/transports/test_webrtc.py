@@ -1,0 +1,428 @@
+"""The WebRTC transport with a server of the test's: connecting, configuration, audio, interruption, loss."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from realtime_transport import OpenAIRealtimeWebRTC
+from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.audio.sinks import BufferSink
+from realtime_transport.audio.sources import BytesSource
+from realtime_transport.errors import (
+    ConfigError,
+    ConnectError,
+    ConnectionLost,
+    LocalProtocolError,
+    NegotiationError,
+    NotConnectedError,
+    SetupTimeout,
+    UpgradeRejected,
+)
+from realtime_transport.events import (
+    AudioEvent,
+    ConnectedEvent,
+    ConnectionChangeEvent,
+    DisconnectedEvent,
+    Event,
+)
+from realtime_transport.rtc.settings import IceServer
+from realtime_transport.server_events import OutputAudioBufferCleared, SessionUpdated, UnknownServerEvent
+
+from .webrtc_server import CREATED, UPDATED, CallServer, call_server, tone, transport_to
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def server() -> AsyncGenerator[CallServer]:
+    async with call_server() as server:
+        yield server
+
+
+async def next_of(transport: OpenAIRealtimeWebRTC, kind: type[Event]) -> Event:
+    async for event in transport:
+        if isinstance(event, kind):
+            return event
+    raise AssertionError(f"no {kind.__name__}")
+
+
+# Connecting
+
+
+async def test_the_offer_is_posted_and_the_session_configured(server: CallServer) -> None:
+    transport = transport_to(server, model="m1", headers={"X-More": "1"})
+    async with transport.connect(initial_session_config={"instructions": "Be brief."}) as same:
+        assert same is transport
+        assert transport.status == "connected"
+        state = transport.connection_state
+        assert state.call_id == transport.call_id == "rtc_0001"
+        assert state.peer_connection.connectionState == "connected"
+        assert state.data_channel.label == "oai-events"
+    request = server.requests[0]
+    assert request.method == "POST"
+    assert str(request.url) == "http://127.0.0.1/v1/realtime/calls"
+    assert request.headers["content-type"] == "application/sdp"
+    assert request.headers["authorization"] == "Bearer ek_test"
+    assert request.headers["x-more"] == "1"
+    offer = request.content.decode()
+    assert offer.index("m=audio") < offer.index("m=application")
+    assert "opus/48000/2" in offer
+    assert "PCMU" not in offer
+    assert server.received[0]["type"] == "session.update"
+    assert server.received[0]["session"]["instructions"] == "Be brief."
+    assert server.received[0]["session"]["model"] == "m1"
+    assert (transport.status, transport.call_id) == ("disconnected", None)
+    assert transport.connection_state.peer_connection is None
+
+
+async def test_it_is_connected_when_the_session_is_configured(server: CallServer) -> None:
+    server.configures = False
+    transport = transport_to(server)
+    seen: list[str] = []
+
+    async def serve() -> None:
+        await server.until("session.update")
+        seen.append(transport.status)
+        await server.send(CREATED)
+        await server.until("session.update")  # Tracing.
+        seen.append(transport.status)
+        await server.send(UPDATED)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(serve)
+        async with transport.connect():
+            seen.append(transport.status)
+    assert seen == ["connecting", "connecting", "connected"]
+    events = [event async for event in transport]
+    kinds = [type(event).__name__ for event in events]
+    assert [event.status for event in events if isinstance(event, ConnectionChangeEvent)] == [
+        "connecting",
+        "connected",
+        "disconnected",
+    ]
+    assert kinds.index("SessionCreated") < kinds.index("ConnectedEvent") < kinds.index("SessionUpdated")
+    assert isinstance(events[-1], DisconnectedEvent)
+
+
+async def test_messages_go_both_ways_in_order(server: CallServer) -> None:
+    transport = transport_to(server)
+    async with transport.connect():
+        await server.send(*({"type": "x", "event_id": str(number)} for number in range(300)))
+        got: list[Any] = []
+        async for event in transport:
+            if isinstance(event, UnknownServerEvent):
+                got.append(event.event_id)
+                if len(got) == 300:
+                    break
+        assert got == [str(number) for number in range(300)]
+        for number in range(300):
+            await transport.send_event({"type": "y", "event_id": str(number)})
+    assert [event["event_id"] for event in server.received if event["type"] == "y"] == got
+
+
+async def test_what_was_sent_before_leaving_arrives(server: CallServer) -> None:
+    transport = transport_to(server)
+    big = "x" * 50_000
+    async with transport.connect():
+        for number in range(20):
+            await transport.send_event({"type": "y", "event_id": str(number), "big": big})
+    assert [event["event_id"] for event in server.received if event["type"] == "y"] == [str(n) for n in range(20)]
+
+
+async def test_a_message_that_is_too_large_is_refused_and_nothing_else(server: CallServer) -> None:
+    transport = transport_to(server)
+    async with transport.connect():
+        with pytest.raises(LocalProtocolError, match="data channel takes 262144"):
+            await transport.send_event({"type": "y", "big": "x" * 270_000})
+        await transport.send_event({"type": "y", "event_id": "small"})
+        await server.until("y")
+    assert [event["event_id"] for event in server.received if event["type"] == "y"] == ["small"]
+
+
+async def test_connecting_again_after_leaving(server: CallServer) -> None:
+    transport = transport_to(server)
+    for call_id in ("rtc_0001", "rtc_0002"):
+        server.received.clear()
+        async with transport.connect():
+            assert transport.call_id == call_id
+            with pytest.raises(LocalProtocolError):
+                async with transport.connect():
+                    pass
+            assert transport.status == "connected"
+    with pytest.raises(NotConnectedError):
+        await transport.send_message("hello")
+
+
+async def test_another_peer_connection_takes_the_place_of_ours_and_both_are_closed(server: CallServer) -> None:
+    from aiortc import RTCConfiguration, RTCPeerConnection
+
+    made: list[Any] = []
+
+    async def replace(pc: Any) -> Any:
+        made.extend([pc, RTCPeerConnection(RTCConfiguration(iceServers=[]))])
+        return made[1]
+
+    transport = transport_to(server, change_peer_connection=replace)
+    async with transport.connect():
+        assert transport.connection_state.peer_connection is made[1]
+    assert [pc.signalingState for pc in made] == ["closed", "closed"]
+
+
+# Not connecting
+
+
+@pytest.mark.parametrize(
+    ("response", "text", "code"),
+    [
+        ((429, '{"error": {"message": "quota exceeded", "code": "too_much"}}'), "429: quota", "too_much"),
+        ((401, "invalid ephemeral key"), "401: invalid ephemeral key", None),
+        ((503, ""), "status 503$", None),
+        ((500, '{"error": null}'), "500", None),
+    ],
+)
+async def test_a_refusal_says_what_the_server_said(
+    server: CallServer, response: tuple[int, str], text: str, code: str | None
+) -> None:
+    server.respond = lambda _: httpx.Response(response[0], text=response[1])
+    transport = transport_to(server, model="old")
+    with pytest.raises(UpgradeRejected, match=text) as caught:
+        async with transport.connect(model="new"):
+            pass
+    assert (caught.value.status, caught.value.body, caught.value.code) == (*response, code)
+    assert transport.current_model == "old"
+    events = [event async for event in transport_events(transport)]
+    assert [event.status for event in events if isinstance(event, ConnectionChangeEvent)] == [
+        "connecting",
+        "disconnected",
+    ]
+    assert not any(isinstance(event, ConnectedEvent) for event in events)
+
+
+async def transport_events(transport: OpenAIRealtimeWebRTC) -> AsyncGenerator[Event]:
+    try:
+        async for event in transport:
+            yield event
+    except ConnectError:
+        return
+
+
+@pytest.mark.parametrize("sdp", ["", "hello", "v=0\r\n", "v=0\r\nm=nonsense\r\n"])
+async def test_an_answer_that_is_none(server: CallServer, sdp: str) -> None:
+    server.respond = lambda _: httpx.Response(201, text=sdp)
+    transport = transport_to(server, connect_timeout=3)
+    with pytest.raises((NegotiationError, SetupTimeout)):
+        async with transport.connect():
+            pass
+
+
+async def test_a_server_that_cannot_be_reached() -> None:
+    transport = OpenAIRealtimeWebRTC(
+        base_url="http://127.0.0.1:9/v1/realtime/calls", api_key="x", audio_source=None, audio_sink=None
+    )
+    with pytest.raises(ConnectError, match="could not post the SDP offer"):
+        async with transport.connect():
+            pass
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x", "nonsense", "http://"])
+async def test_a_url_that_is_none(server: CallServer, url: str) -> None:
+    with pytest.raises(ConfigError):
+        async with transport_to(server, base_url=url).connect():
+            pass
+
+
+async def test_an_ice_server_that_is_none(server: CallServer) -> None:
+    with pytest.raises(ConfigError, match="ice_servers"):
+        async with transport_to(server, ice_servers=[IceServer(urls="http://x")]).connect():
+            pass
+
+
+async def test_no_microphone(server: CallServer) -> None:
+    transport = transport_to(server, audio_source="no such microphone")
+    with pytest.raises(ConfigError, match="microphone|PortAudio"):
+        async with transport.connect():
+            pass
+    assert server.requests == []
+
+
+def lead_nowhere(sdp: str) -> str:
+    """*sdp* with the discard port as its only candidate."""
+    kept = "".join(line for line in sdp.splitlines(keepends=True) if "a=candidate" not in line)
+    return kept.replace("a=ice-ufrag", "a=candidate:1 1 udp 2130706431 127.0.0.1 9 typ host\r\na=ice-ufrag")
+
+
+@pytest.mark.parametrize("phase", ["answer", "channel", "session"])
+async def test_every_phase_has_its_deadline(server: CallServer, phase: str) -> None:
+    match phase:
+        case "answer":
+            server.hold = anyio.Event()
+        case "channel":
+            server.change = lead_nowhere
+        case _:
+            server.configures = False
+    transport = transport_to(server, connect_timeout=1.0, session_timeout=0.3)
+    with pytest.raises(SetupTimeout) as caught:
+        async with transport.connect():
+            pass
+    assert caught.value.phase == phase
+    assert transport.status == "disconnected"
+
+
+# Audio
+
+
+async def test_nothing_is_heard_before_the_session_is_configured(server: CallServer) -> None:
+    server.configures = False
+    source = BytesSource(tone(1.0), AudioFormat.PCM24K)
+    transport = transport_to(server, audio_source=source)
+    heard: list[tuple[int, int]] = []
+
+    async def serve() -> None:
+        await server.until("session.update")
+        await server.send(CREATED)
+        await server.until("session.update")
+        with anyio.move_on_after(0.3):
+            await server.until("loud")
+        heard.append((server.frames, server.loud))
+        await server.send(UPDATED)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(serve)
+        async with transport.connect():
+            await server.until("loud")
+            while server.loud < 40:
+                await server.until("loud")
+    assert heard == [(0, 0)]
+
+
+async def test_muting_before_connecting_holds(server: CallServer) -> None:
+    source = BytesSource(tone(20.0), AudioFormat.PCM24K)
+    transport = transport_to(server, audio_source=source)
+    assert transport.muted is False
+    transport.mute(True)
+    async with transport.connect():
+        assert transport.muted is True
+        with anyio.move_on_after(0.5):
+            await server.until("loud")
+        assert server.frames > 5  # Silence is sent: the server hears that nobody speaks.
+        assert server.loud == 0
+        transport.mute(False)
+        await server.until("loud")
+        with pytest.raises(LocalProtocolError):
+            await transport.send_audio(bytes(960))
+
+
+async def test_without_a_source_audio_goes_by_event(server: CallServer) -> None:
+    transport = transport_to(server)
+    assert transport.muted is None
+    async with transport.connect():
+        await transport.send_audio(bytes(960), commit=True)
+        await server.until("input_audio_buffer.commit")
+    assert [event["type"] for event in server.received[-2:]] == [
+        "input_audio_buffer.append",
+        "input_audio_buffer.commit",
+    ]
+
+
+def speaker(pcm: bytes) -> Any:
+    frames = [pcm[at : at + 960] for at in range(0, len(pcm), 960)]
+    return lambda: frames.pop(0) if frames else None
+
+
+async def test_the_servers_voice_reaches_sink_and_events(server: CallServer) -> None:
+    server.say = speaker(tone(1.0))
+    sink = BufferSink(AudioFormat.PCM24K)
+    transport = transport_to(server, audio_sink=sink, audio_events=True)
+    async with transport.connect():
+        data = b""
+        async for event in transport:
+            if isinstance(event, AudioEvent):
+                data += event.data
+                if len(data) >= 48_000 * 1.2:
+                    break
+    assert sink.data[: len(data)] == data
+    await sink.send(b"\0\0")  # What was passed in stays open.
+
+
+async def test_an_interruption_drops_what_was_not_played(server: CallServer) -> None:
+    server.say = speaker(tone(60.0))
+    transport = transport_to(server)
+    async with transport.connect():
+        await next_of(transport, AudioEvent)
+        await server.send({"type": "response.created", "event_id": "e", "response": {"id": "r1"}})
+        await server.send({"type": "output_audio_buffer.started", "event_id": "e", "response_id": "r1"})
+        async for event in transport:
+            if isinstance(event, AudioEvent) and event.response_id == "r1":
+                break
+        transport.interrupt()
+        await server.until("output_audio_buffer.clear")
+        await server.send({"type": "response.done", "event_id": "e", "response": {"id": "r1", "status": "cancelled"}})
+        server.say = lambda: None
+        await server.send({"type": "output_audio_buffer.cleared", "event_id": "e", "response_id": "r1"})
+        await next_of(transport, OutputAudioBufferCleared)
+        transport.interrupt()
+        await server.until("output_audio_buffer.clear")
+    types = [event["type"] for event in server.received if event["type"] != "session.update"]
+    assert types == ["response.cancel", "output_audio_buffer.clear", "output_audio_buffer.clear"]
+
+
+async def test_speech_of_the_user_is_the_servers_to_react_to(server: CallServer) -> None:
+    transport = transport_to(server)
+    async with transport.connect():
+        await server.send(
+            {"type": "response.created", "event_id": "e", "response": {"id": "r1"}},
+            {"type": "input_audio_buffer.speech_started", "event_id": "e", "audio_start_ms": 0, "item_id": "i"},
+            {"type": "x", "event_id": "e"},
+        )
+        await next_of(transport, UnknownServerEvent)
+    assert {event["type"] for event in server.received} == {"session.update"}
+
+
+# Losing
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("close_channel", "the data channel was closed"),
+        ("leave", "the data channel was closed|the peer connection"),
+        ("vanish", "no sign of life"),
+    ],
+)
+async def test_a_loss_is_noticed_and_named(server: CallServer, how: str, why: str) -> None:
+    transport = transport_to(server, silence_timeout=1.0)
+    with pytest.raises(ConnectionLost, match=why):
+        async with transport.connect():
+            await getattr(server, how)()
+            async for _ in transport:
+                pass
+    assert transport.status == "disconnected"
+    with pytest.raises(ConnectionLost):
+        await transport.send_message("hello")
+
+
+async def test_a_peer_that_only_listens_is_alive(server: CallServer) -> None:
+    transport = transport_to(server, silence_timeout=0.5)
+    async with transport.connect():
+        server.peers[-1].voice.stop()
+        with anyio.move_on_after(1.5):
+            async for _ in transport:
+                pass
+        assert transport.status == "connected"
+
+
+async def test_the_session_updated_is_waited_for_by_name(server: CallServer) -> None:
+    assert OpenAIRealtimeWebRTC._ready_event is SessionUpdated  # pyright: ignore[reportPrivateUsage]
+    server.configures = False
+    transport = transport_to(server)
+    async with transport.connect(wait_for_session=False):
+        assert transport.status == "connecting"
+        await server.until("session.update")
+        await server.send(UPDATED)
+        await next_of(transport, SessionUpdated)
+        assert transport.status == "connected"
