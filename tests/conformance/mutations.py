@@ -20,7 +20,7 @@ from realtime_transport.protocol import config, history, interruption, playback,
 from realtime_transport.protocol.sequencer import Input, Phase
 
 from .compare import differences, is_scored, scored_part
-from .runner import run_websocket
+from .drivers import DRIVERS
 
 __all__ = ["MUTATIONS", "Mutation", "red_scenarios"]
 
@@ -170,7 +170,7 @@ async def red_scenarios(names: tuple[str, ...] | None = None) -> list[str]:
     red: list[str] = []
     for scenario in _scored(names):
         expected, departure = scenario.pop("expected"), DEPARTURES.get(scenario["name"])
-        observed = await run_websocket(scenario)
+        observed = await DRIVERS[scenario["transport"]](scenario)
         if "stalled" in observed or differences(scored_part(expected, departure), scored_part(observed, departure)):
             red.append(scenario["name"])
     return red

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -464,11 +464,29 @@ def _event_ids(value: Any) -> set[str]:
             return set()
 
 
-async def run_websocket(scenario: Mapping[str, Any], kind: type[Run] = Run) -> dict[str, Any]:
-    """Run *scenario* as one of *kind* and return its trace."""
+async def run_websocket(
+    scenario: Mapping[str, Any], kind: type[Run] = Run, *, patience: float = PATIENCE
+) -> dict[str, Any]:
+    """Run *scenario* as one of *kind* and return its trace; after *patience* seconds as far as it got."""
     run = kind({name: value for name, value in scenario.items() if name != "expected"})
-    with anyio.move_on_after(PATIENCE) as patience:
-        await run.execute()
-    if patience.cancelled_caught:
-        run.record["stalled"] = [{"step": run.step}]
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as scope:
+            tasks.start_soon(_watch, run, scope, patience)
+            try:
+                await run.execute()
+            except Exception as exc:  # noqa: BLE001 - one bad scenario must not spoil the others
+                run.record["uncaught"].append({"step": run.step, "error": trace.error(exc)})
+        tasks.cancel_scope.cancel()
     return run.record
+
+
+async def _watch(run: Run, scope: anyio.CancelScope, patience: float) -> None:
+    await anyio.sleep(patience)
+    run.record["stalled"] = [{"step": run.step}]
+    run.recording = False
+    scope.cancel()
+    while True:
+        # Leaving is shielded until the close deadline, which only this clock brings about.
+        await anyio.sleep(0.1)
+        with suppress(anyio.BusyResourceError):
+            await run.clock.advance(10)

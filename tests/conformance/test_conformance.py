@@ -7,15 +7,20 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from realtime_transport.testing.links import MemoryLink, MemoryServer
+from realtime_transport.transports.options import ConnectRequest
+
 from .compare import differences, is_scored, scored_part
 from .drivers import DRIVERS
 from .mutations import MUTATIONS, Mutation, red_scenarios
-from .runner import run_websocket
+from .runner import Run, run_websocket
 
 pytestmark = pytest.mark.anyio
 
@@ -35,6 +40,7 @@ async def test_scenario(name: str) -> None:
     expected = scenario.pop("expected")
     observed = await DRIVERS[scenario["transport"]](scenario)
     assert "stalled" not in observed
+    assert observed["uncaught"] == []
     if is_scored(scenario, DEPARTURES):
         assert differences(scored_part(expected, departure), scored_part(observed, departure)) == []
 
@@ -97,7 +103,7 @@ def test_generated_ids_stand_for_one_thing() -> None:
 def test_the_command(tmp_path: Path) -> None:
     folder = tmp_path / "scenarios"
     folder.mkdir()
-    for kind in ("websocket", "sip"):
+    for kind in ("websocket", "smoke_signals"):
         scenario = {"name": kind, "transport": kind, "options": {"url": URL}, "steps": [{"get": "status"}]}
         (folder / f"{kind}.json").write_text(json.dumps(scenario))
     command = [sys.executable, "-m", "tests.conformance", str(folder), str(tmp_path / "observed"), "--backend", "trio"]
@@ -105,7 +111,7 @@ def test_the_command(tmp_path: Path) -> None:
     done = subprocess.run(
         command, cwd=HERE.parent.parent, env=environment, capture_output=True, text=True, timeout=50, check=True
     )
-    assert "1 sip" in done.stdout
+    assert "1 smoke_signals" in done.stdout
     assert [path.name for path in (tmp_path / "observed").iterdir()] == ["websocket.json"]
     trace = json.loads((tmp_path / "observed" / "websocket.json").read_text())
     assert trace["calls"] == [{"step": 0, "get": "status", "outcome": "returned", "value": "disconnected"}]
@@ -261,6 +267,27 @@ async def test_a_listener_that_connects_again() -> None:
     )
     assert outcomes(trace) == ["resolved", "resolved", "returned"]
     assert frames(trace, conn=1) == [(0, "session.update"), (1, "conversation.item.create"), (1, "response.create")]
+
+
+async def test_a_scenario_that_hangs_is_given_up() -> None:
+    class Deaf(Run):
+        @asynccontextmanager
+        async def _connector(self, request: ConnectRequest) -> AsyncGenerator[MemoryLink]:
+            server = MemoryServer(answers_close=False)
+            async with server.connector(request) as link:
+                yield link
+
+    steps = [call("close"), {"get": "status"}]
+    scenario = {"options": {"url": URL}, "connect": {"apiKey": "k"}, "steps": steps}
+    trace = await run_websocket(scenario, Deaf, patience=0.05)
+    assert trace["stalled"] == [{"step": "connect"}]
+
+
+async def test_a_scenario_that_is_nonsense_spoils_nothing_else() -> None:
+    trace = await run({"no_such_step": 1})
+    assert trace["uncaught"][0]["error"]["class"] == "ValueError"
+    trace = await run(options={"model": "m", "url": 7})
+    assert trace["uncaught"] or outcomes(trace) == ["rejected"]
 
 
 async def test_much_audio_in_one_burst() -> None:
