@@ -249,7 +249,7 @@ class MissingExtraError(RealtimeError, ImportError):
             f"this needs the package {module!r}, which is not installed: "
             f"python -m pip install 'realtime-transport[{extra}]'"
         )
-        self.name = module
+        self.name: str | None = module
         self.extra = extra
 
 

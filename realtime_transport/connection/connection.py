@@ -133,7 +133,7 @@ class Connection:
         self._writer_done = anyio.Event()
         self.end: ConnectionEnd | None = None
         """How it ended; ``None`` while it is open."""
-        self.told = False
+        self.told: bool = False
         """Whether a caller has been told of a loss by an exception."""
 
     # Life

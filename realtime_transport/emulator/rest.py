@@ -21,8 +21,8 @@ from realtime_transport.errors import missing_extra
 
 try:
     import h11
-except ImportError as error:
-    missing_extra(error, "emulator")
+except ImportError as _error:
+    missing_extra(_error, "emulator")
 
 if TYPE_CHECKING:
     from anyio.abc import ByteStream

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_MODEL", "RealtimeSessionConfig", "SessionConfigInput", "SessionSettings"]
 
-logger = logging.getLogger("realtime_transport")
+logger: logging.Logger = logging.getLogger("realtime_transport")
 
 DEFAULT_MODEL = "gpt-realtime-2.1"
 """The model where nobody names one."""

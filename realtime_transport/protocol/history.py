@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HistoryEditor"]
 
-logger = logging.getLogger("realtime_transport")
+logger: logging.Logger = logging.getLogger("realtime_transport")
 
 ROOT = "root"
 """The ``previous_item_id`` that stands for the beginning of the conversation."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Receiver"]
 
-logger = logging.getLogger("realtime_transport")
+logger: logging.Logger = logging.getLogger("realtime_transport")
 
 MAX_PROBLEMS = 8
 """Values of the wrong type that are reported of one message; it may hold a million of them."""

@@ -187,8 +187,8 @@ class Inbox:
         self._items: list[tuple[Any, int]] = []
         self._size = 0
         self._event: anyio.Event | None = None
-        self.ended = False
-        self.dropped = 0
+        self.ended: bool = False
+        self.dropped: int = 0
         """How many items were forgotten."""
 
     def put(self, item: Any, size: int = 1) -> bool:

@@ -20,8 +20,8 @@ try:
     import av
     from av.error import FFmpegError
     from av.packet import Packet
-except ImportError as error:  # pragma: no cover - depends on the installation
-    missing_extra(error, "webrtc")
+except ImportError as _error:  # pragma: no cover - depends on the installation
+    missing_extra(_error, "webrtc")
 
 __all__ = ["OpusDecoder", "OpusEncoder"]
 

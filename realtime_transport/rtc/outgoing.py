@@ -56,9 +56,9 @@ class OutgoingTrack(MediaStreamTrack):
         self._due: float | None = None
         self._idle = True
         self._timestamp = 0
-        self.dropped = 0
+        self.dropped: int = 0
         """Frames that were stale before they could be sent."""
-        self.sent = 0
+        self.sent: int = 0
         """Frames that were sent, silence included."""
 
     def open(self) -> None:

@@ -24,8 +24,8 @@ try:
         RTCRtpReceiver,
         RTCSessionDescription,
     )
-except ImportError as error:  # pragma: no cover - depends on the installation
-    missing_extra(error, "webrtc")
+except ImportError as _error:  # pragma: no cover - depends on the installation
+    missing_extra(_error, "webrtc")
 
 from .incoming import IncomingAudio
 from .inside import abandon, add_loopback, cancel_tasks, packets_received, probe, unsent
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHANNEL", "Peer"]
 
-logger = logging.getLogger("realtime_transport")
+logger: logging.Logger = logging.getLogger("realtime_transport")
 
 CHANNEL = "oai-events"
 """The label of the data channel, as the service has it."""
@@ -70,8 +70,8 @@ class Peer:
     ) -> None:
         self._options = options
         self._tell = callbacks
-        self.voice = OutgoingTrack(options.opus, pull)
-        self.sound = IncomingAudio(callbacks.sound)
+        self.voice: OutgoingTrack = OutgoingTrack(options.opus, pull)
+        self.sound: IncomingAudio = IncomingAudio(callbacks.sound)
         self.pc: RTCPeerConnection | None = None
         self.channel: RTCDataChannel | None = None
         self._replaced: RTCPeerConnection | None = None

@@ -83,7 +83,7 @@ class WebRTCMedia(Media):
         source = self._device(self.source_or_device, "Microphone")
         if source is not None:
             # Silence while muted: the server's speech detection has to hear the end of what was said.
-            self.capture = CapturePump(
+            self.capture: CapturePump | None = CapturePump(
                 cast("AudioSource", source),
                 AudioFormat.PCM24K,
                 send=self._send,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PhoneLeg", "PhoneLine"]
 
-logger = logging.getLogger("realtime_transport")
+logger: logging.Logger = logging.getLogger("realtime_transport")
 
 
 @attrs.define(eq=False, kw_only=True)
