@@ -23,7 +23,7 @@ def run_tests(session: nox.Session) -> None:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Play a recording to the emulator. Arguments go to ``replay``: ``nox -s demo -- --backend asyncio``."""
+    """Play a recording to the emulator. Arguments go to ``replay``: ``nox -s demo -- --transport webrtc``."""
     session.install("-e", ".[all]")
     recording = "examples/audio/demo-echotest.wav"
     command = ["realtime-transport", "replay", recording, "--backend", "trio", "--out", "out/demo", *session.posargs]

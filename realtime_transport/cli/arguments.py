@@ -65,6 +65,9 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     )
     where.add_argument("--live", action="store_true", help="the OpenAI API, billed to OPENAI_API_KEY")
     parser.add_argument("--model", help="the model (default: that of the library)")
+    parser.add_argument(
+        "--transport", choices=["websocket", "webrtc"], default="websocket", help="the wire (default: websocket)"
+    )
     parser.add_argument("--instructions", metavar="TEXT", help="the system prompt")
     parser.add_argument("--voice", metavar="NAME", help="the voice of the model")
     parser.add_argument(

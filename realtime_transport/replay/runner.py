@@ -90,6 +90,8 @@ class Replay:
         reply_timeout: How long to wait, in seconds without any event, for something that is owed.
         sink: Takes the audio of the model; it is converted to the sink's format. It is not closed.
         watch: Told of everything that happens, at once. It must not wait.
+        send: Takes the audio instead of the transport's ``send_audio``, for a wire that carries it as media. Audio that
+            comes then outside of responses (silence) is ignored.
         clock: Where time comes from.
     """
 
@@ -105,6 +107,7 @@ class Replay:
     reply_timeout: float = 30.0
     sink: AudioSink | None = None
     watch: Callable[[TimelineEntry], None] | None = None
+    send: Callable[[bytes], Awaitable[None]] | None = None
     clock: Clock = attrs.field(factory=EventLoopClock)
     _recorder: Recorder | None = attrs.field(init=False, default=None)
     _pump: CapturePump | None = attrs.field(init=False, default=None)
@@ -171,7 +174,7 @@ class Replay:
 
     async def _play_one(self, recording: Recording, recorder: Recorder) -> None:
         async def send(frame: bytes) -> None:
-            await self.transport.send_audio(frame)
+            await (self.send or self.transport.send_audio)(frame)
             recorder.frame_sent(frame, self.clock.now())
 
         tail_ms = 0 if self.commit else self.tail_ms
@@ -211,6 +214,8 @@ class Replay:
 
     async def _listen(self, recorder: Recorder) -> None:
         async for event in self.transport:
+            if self.send is not None and isinstance(event, AudioEvent) and not event.response_id:
+                continue
             self._tell(recorder.receive(event, self.clock.now()))
             match event:
                 case AudioEvent():

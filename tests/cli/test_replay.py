@@ -169,3 +169,38 @@ def test_serve_says_where_it_is_and_ends_by_ctrl_c(backend: str, sentence: Path,
         refused = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=50, check=False)
         assert refused.returncode == 2
         assert len(refused.stderr.splitlines()) == 1
+
+
+@BACKENDS
+def test_a_replay_over_webrtc(tmp_path: Path, backend: str) -> None:
+    recording = tmp_path / "words.wav"
+    with (
+        wave.open(str(RECORDING.with_name("demo-echotest.wav")), "rb") as whole,
+        wave.open(str(recording), "wb") as cut,
+    ):
+        cut.setparams(whole.getparams())
+        cut.writeframes(whole.readframes(int(whole.getframerate() * 2.4)))
+    out = tmp_path / "out"
+    command = [
+        "replay",
+        str(recording),
+        "--transport",
+        "webrtc",
+        "--backend",
+        backend,
+        "--out",
+        str(out),
+        "--settle",
+        "0",
+    ]
+    assert main(command) == 0
+    report = json.loads((out / "report.json").read_text())
+    assert report["transport"] == "webrtc"
+    assert [reply["status"] for reply in report["replies"]] == ["completed"]
+    assert report["replies"][0]["audio_bytes"] > 48_000
+
+
+@pytest.mark.parametrize("more", [["--speed", "2"], ["--format", "g711_ulaw"], ["--commit"]])
+def test_what_webrtc_cannot_do(more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(RECORDING), "--transport", "webrtc", *more]) == 2
+    assert more[0] in capsys.readouterr().err
