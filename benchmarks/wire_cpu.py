@@ -108,8 +108,8 @@ def main() -> bool:
                 spent["trio"].append(cpu("trio", ours, url, expected))
             table.row(f"{name}, bare loop", f"{statistics.median(spent['bare']) / MESSAGES * 1e6:.1f}", "1", "", "")
             for backend, limit in (
-                ("asyncio", LIMITS[name, "asyncio"]),
-                ("trio", LIMITS[name, "asyncio"] * TRIO_LIMIT),
+                ("asyncio", LIMITS[name]),
+                ("trio", LIMITS[name] * TRIO_LIMIT),
             ):
                 q1, median, q3 = quartiles(a / b for a, b in zip(spent[backend], spent["bare"], strict=True))
                 micros = statistics.median(spent[backend]) / MESSAGES * 1e6
