@@ -66,3 +66,17 @@ def bench(session: nox.Session) -> None:
     """The benchmarks. Arguments name some of them: ``nox -s bench -- replay_pacing``."""
     session.install("-e", ".[all]", *group("test"))
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def telephony(session: nox.Session) -> None:
+    """Calls through the phone gateway in real time, with figures: ``nox -s telephony -- --calls 10``."""
+    session.install("-e", ".[all]", *group("telephony"))
+    session.run("python", "-m", "tests.telephony", *session.posargs)
+
+
+@nox.session
+def workers(session: nox.Session) -> None:
+    """A text turn through the Cloudflare transport, under Pyodide in Node."""
+    session.install("-e", ".[all]")
+    session.run("python", "-m", "tests.workers", *session.posargs)

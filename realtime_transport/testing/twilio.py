@@ -1,0 +1,251 @@
+"""The other end of a media stream: a telephone at Twilio, for tests of whatever bridges calls.
+
+It keeps real time, as Twilio does: it sends a frame every 20 ms, plays what it gets at the pace of a telephone, and
+returns a mark when its playout has reached it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import attrs
+import orjson
+import pybase64
+
+from realtime_transport.clock import Clock, EventLoopClock
+from realtime_transport.connection.link import LinkClosed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from realtime_transport.connection.link import Link
+
+__all__ = ["Clearing", "TwilioPhone"]
+
+FRAME_MS = 20
+FRAME_BYTES = 160
+BYTES_PER_MS = 8
+SILENCE = b"\xff"
+
+
+@attrs.frozen(kw_only=True)
+class Clearing:
+    """A ``clear`` that came.
+
+    Attributes:
+        at: The time.
+        item_id: What was playing then, by the name of its marks; empty if nothing was.
+        played_ms: How much of it had been played.
+    """
+
+    at: float
+    item_id: str
+    played_ms: float
+
+
+@attrs.define(eq=False)
+class _Piece:
+    audio: bytes = b""
+    mark: str | None = None
+    place: int = 0  # bytes of the item before it
+    item_id: str = ""
+
+
+@attrs.define(eq=False)
+class TwilioPhone:
+    """One call, from ``start`` to ``stop``.
+
+    Args:
+        link: An open WebSocket to the program under test.
+        jitter: A frame leaves up to this many seconds late; its timestamp is right all the same.
+        latency: Seconds that marks need to come back.
+        clock: Time.
+        seed: Of the jitter.
+        parameters: ``customParameters`` of the start.
+
+    Attributes:
+        heard: What the telephone has played, silence between pieces left out.
+        gaps: How long it had nothing to play in the middle of an item, in seconds.
+        clearings: The ``clear`` messages.
+        spoken_at: When the last thing that was said with `say` was over.
+        first_heard_at: When the first audio after that was played.
+    """
+
+    link: Link
+    jitter: float = attrs.field(default=0.0, kw_only=True)
+    latency: float = attrs.field(default=0.0, kw_only=True)
+    clock: Clock = attrs.field(factory=EventLoopClock, kw_only=True)
+    seed: int = attrs.field(default=0, kw_only=True)
+    parameters: dict[str, str] = attrs.field(factory=dict[str, str], kw_only=True)
+    heard: bytearray = attrs.field(factory=bytearray, init=False)
+    gaps: list[float] = attrs.field(factory=list[float], init=False)
+    clearings: list[Clearing] = attrs.field(factory=list[Clearing], init=False)
+    spoken_at: float | None = attrs.field(default=None, init=False)
+    first_heard_at: float | None = attrs.field(default=None, init=False)
+    closed: bool = attrs.field(default=False, init=False)
+    _speech: deque[bytes] = attrs.field(factory=deque[bytes], init=False)
+    _buffer: deque[_Piece] = attrs.field(factory=deque[_Piece], init=False)
+    _received: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
+    _untold: _Piece | None = attrs.field(default=None, init=False)
+    _playing: tuple[str, int] = attrs.field(default=("", 0), init=False)
+    _open_item: bool = attrs.field(default=False, init=False)
+    _played_until: float = attrs.field(default=0.0, init=False)
+    _sending: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
+    _out: deque[tuple[float, str]] = attrs.field(factory=deque["tuple[float, str]"], init=False)
+    _change: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+
+    def say(self, audio: bytes) -> None:
+        """Speak: µ-law, from the next frame on."""
+        padded = audio + SILENCE * (-len(audio) % FRAME_BYTES)
+        self._speech.extend(padded[at : at + FRAME_BYTES] for at in range(0, len(padded), FRAME_BYTES))
+        self.spoken_at = self.first_heard_at = None
+
+    async def press(self, digit: str) -> None:
+        """Press a key."""
+        await self._send({"event": "dtmf", "streamSid": "MZ1", "dtmf": {"track": "inbound_track", "digit": digit}})
+
+    async def run(self) -> None:
+        """Be a telephone until the link ends."""
+        await self._send({"event": "connected", "protocol": "Call", "version": "1.0.0"})
+        media = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
+        start: dict[str, Any] = {"streamSid": "MZ1", "callSid": "CA1", "tracks": ["inbound"], "mediaFormat": media}
+        await self._send(
+            {"event": "start", "streamSid": "MZ1", "start": {**start, "customParameters": self.parameters}}
+        )
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._speak)
+            tasks.start_soon(self._play)
+            tasks.start_soon(self._return_marks)
+            try:
+                while True:
+                    for message in await self.link.receive():
+                        self._take(orjson.loads(message))
+            except LinkClosed:
+                self.closed = True
+                self._changed()
+            tasks.cancel_scope.cancel()
+
+    async def hang_up(self) -> None:
+        """End the call, as Twilio does, and wait until the program has closed its end."""
+        await self._send({"event": "stop", "streamSid": "MZ1", "stop": {"callSid": "CA1"}})
+        await self.until(lambda: False)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something has changed that makes *condition* true, or the call is over."""
+        while not condition() and not self.closed:
+            await self._change.wait()
+
+    @property
+    def replied(self) -> bool:
+        """The last item has been played to its end, and nothing waits."""
+        return not self._buffer and not self._open_item
+
+    # Towards the program
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        async with self._sending:
+            try:
+                await self.link.send([orjson.dumps(message).decode()])
+            except LinkClosed:
+                self.closed = True
+                self._changed()
+
+    async def _speak(self) -> None:
+        begun, number, chance = self.clock.now(), 0, random.Random(self.seed)
+        while True:
+            late = chance.random() * self.jitter
+            await self.clock.sleep_until(begun + number * FRAME_MS / 1000 + late)
+            frame = self._speech.popleft() if self._speech else SILENCE * FRAME_BYTES
+            payload = pybase64.b64encode(frame).decode()
+            media = {"track": "inbound", "chunk": str(number + 1), "timestamp": str(number * FRAME_MS)}
+            await self._send({"event": "media", "streamSid": "MZ1", "media": {**media, "payload": payload}})
+            if not self._speech and self.spoken_at is None:
+                self.spoken_at = self.clock.now()
+            number += 1
+
+    async def _return_marks(self) -> None:
+        while True:
+            if not self._out:
+                await self._change.wait()
+                continue
+            due, name = self._out.popleft()
+            await self.clock.sleep_until(due)
+            await self._send({"event": "mark", "streamSid": "MZ1", "mark": {"name": name}})
+
+    # From the program
+
+    def _take(self, message: dict[str, Any]) -> None:
+        match message:
+            case {"event": "media", "media": {"payload": payload}}:
+                self._untold = _Piece(pybase64.b64decode(payload))
+                self._buffer.append(self._untold)
+            case {"event": "mark", "mark": {"name": name}}:
+                self._name(name)
+                self._buffer.append(_Piece(mark=name))
+            case {"event": "clear"}:
+                self._clear()
+            case _:
+                pass
+        self._changed()
+
+    def _name(self, mark: str) -> None:
+        """A mark tells the item of the audio before it."""
+        piece, self._untold = self._untold, None
+        if piece is not None and not mark.startswith("done:"):
+            piece.item_id = mark.rpartition(":g")[0].rpartition(":")[0]
+            piece.place = self._received.get(piece.item_id, 0)
+            self._received[piece.item_id] = piece.place + len(piece.audio)
+
+    def _clear(self) -> None:
+        (item_id, place), now = self._playing, self.clock.now()
+        played_ms = place / BYTES_PER_MS - max(0.0, self._played_until - now) * 1000
+        self.clearings.append(Clearing(at=now, item_id=item_id, played_ms=played_ms))
+        marks = [piece.mark for piece in self._buffer if piece.mark is not None]
+        self._buffer.clear()
+        self._open_item, self._playing = False, ("", 0)
+        self._out.extend((self.clock.now() + self.latency, mark) for mark in marks)
+
+    async def _play(self) -> None:
+        at = self.clock.now()
+        while True:
+            if not self._buffer:
+                await self._change.wait()
+                # What comes late is played when it comes.
+                at = max(at, self.clock.now())
+                continue
+            piece = self._buffer[0]
+            if piece.mark is not None:
+                self._buffer.popleft()
+                self._reached(piece.mark)
+                continue
+            at = self._sound(piece, at)
+            await self.clock.sleep_until(at)
+
+    def _sound(self, piece: _Piece, at: float) -> float:
+        """Begin to play the next frame of *piece*; when it will be over."""
+        if self._open_item and at > self._played_until:
+            self.gaps.append(at - self._played_until)
+        frame, piece.audio = piece.audio[:FRAME_BYTES], piece.audio[FRAME_BYTES:]
+        piece.place += len(frame)
+        self._playing, self._open_item = (piece.item_id, piece.place), True
+        self._played_until = at + len(frame) / BYTES_PER_MS / 1000
+        self.heard += frame
+        if self.first_heard_at is None:
+            self.first_heard_at = at
+        if not piece.audio:
+            self._buffer.popleft()
+            self._changed()
+        return self._played_until
+
+    def _reached(self, mark: str) -> None:
+        if mark.startswith("done:"):
+            self._open_item, self._playing = False, ("", 0)
+        self._out.append((self.clock.now() + self.latency, mark))
+        self._changed()
+
+    def _changed(self) -> None:
+        self._change.set()
+        self._change = anyio.Event()
