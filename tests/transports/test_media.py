@@ -147,6 +147,7 @@ async def test_positions_that_the_user_reports_count() -> None:
 async def test_the_format_cannot_change_under_a_pump() -> None:
     server, clock = MemoryServer(), ManualClock()
     async with build(server, clock, audio_sink=BufferSink()).connect() as transport:
+        await wait_all_tasks_blocked()  # The updates of the opening are out.
         server.received.clear()
         await transport.update_session_config({"audio": {"input": {"format": "g711_ulaw"}}})
         with pytest.raises(ConfigError, match="audio sink") as caught:
