@@ -1,4 +1,7 @@
-"""Everyday commands: ``nox -s demo``, ``tests``, ``tests_all``, ``lint``, ``typing``, ``bench``."""
+"""Everyday commands: ``nox -s demo``, ``tests``, ``tests_all``, ``lint``, ``typing``, ``bench``.
+
+``interop`` and ``media`` need more than Python, take minutes, and judge sound.
+"""
 
 import shutil
 
@@ -80,3 +83,22 @@ def workers(session: nox.Session) -> None:
     """A text turn through the Cloudflare transport, under Pyodide in Node."""
     session.install("-e", ".[all]")
     session.run("python", "-m", "tests.workers", *session.posargs)
+
+
+@nox.session
+def interop(session: nox.Session) -> None:
+    """WebRTC with stacks that are not ours: libwebrtc in Node.js, and Chromium if it is installed."""
+    if shutil.which("npm") is None:
+        session.skip("needs Node.js: apt-get install nodejs npm")
+    session.install("-e", ".[all]", *group("test"))
+    folder = session.create_tmp()
+    shutil.copy("interop/package.json", folder)
+    session.run("npm", "install", "--prefix", folder, "--no-fund", "--no-audit", external=True)
+    session.run("python", "-m", "pytest", "-s", "interop", *session.posargs, env={"INTEROP_NPM": folder})
+
+
+@nox.session
+def media(session: nox.Session) -> None:
+    """Sound: packet loss and jitter, a virtual sound card if PulseAudio is installed, and many calls in a row."""
+    session.install("-e", ".[all]", *group("test"))
+    session.run("python", "-m", "pytest", "-s", "media", *session.posargs)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-ALL = ("wire_cpu", "barge_in", "import_cost", "replay_pacing")
+ALL = ("wire_cpu", "barge_in", "import_cost", "replay_pacing", "webrtc")
 
 
 def main(names: list[str]) -> int:

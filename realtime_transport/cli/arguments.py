@@ -41,6 +41,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_replay(commands.add_parser("replay", allow_abbrev=False, help="play recordings into a session"))
     _add_serve(commands.add_parser("serve", allow_abbrev=False, help="run the local emulator of the service"))
+    _add_talk(commands.add_parser("talk", allow_abbrev=False, help="talk to a model by microphone and loudspeaker"))
     return parser.parse_args(argv)
 
 
@@ -158,6 +159,27 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="hurt only the N-th connection; may be repeated",
     )
     faults.add_argument("--seed", type=int, default=0, metavar="N", help="another course of events (default: 0)")
+
+
+def _add_talk(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_command("talk_command"))
+    parser.description = (
+        "A live conversation: your microphone, your loudspeaker, transcripts and level meters; speak to interrupt. "
+        "Without --url or --live it talks to the emulator, in this process: nobody is billed. Use headphones."
+    )
+    parser.add_argument("--list-devices", action="store_true", help="show the sound devices, and end")
+    parser.add_argument("--input", metavar="DEVICE", help="the microphone: a name, a part of one, or a number")
+    parser.add_argument("--output", metavar="DEVICE", help="the loudspeaker, likewise")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--url", help="a server, as for replay")
+    where.add_argument("--live", action="store_true", help="the OpenAI API, billed to OPENAI_API_KEY")
+    parser.add_argument(
+        "--transport", choices=["webrtc", "websocket"], default="webrtc", help="the wire (default: webrtc)"
+    )
+    parser.add_argument("--model", help="the model (default: that of the library)")
+    parser.add_argument("--instructions", metavar="TEXT", help="the system prompt")
+    parser.add_argument("--voice", metavar="NAME", help="the voice of the model")
+    _add_backend(parser)
 
 
 def _add_backend(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,22 @@
+"""What the tests with foreign WebRTC stacks have in common. They run by ``nox -s interop``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """Where ``npm install`` was done."""
+    folder = os.environ.get("INTEROP_NPM")
+    if not folder or not (Path(folder) / "node_modules").is_dir():
+        pytest.skip("INTEROP_NPM names no folder with node_modules; run this by `nox -s interop`")
+    return Path(folder)
