@@ -225,6 +225,12 @@ if TYPE_CHECKING:
     from .protocol.events import (
         UsageUpdateEvent as UsageUpdateEvent,
     )
+    from .protocol.profiles import (
+        PROFILES as PROFILES,
+    )
+    from .protocol.profiles import (
+        EndpointProfile as EndpointProfile,
+    )
     from .protocol.realtime_items import (
         RealtimeItem as RealtimeItem,
     )
@@ -411,6 +417,9 @@ _HOMES = {
         ConnectionChangeEvent ConnectionStatus DisconnectedEvent ErrorEvent Event FunctionCallEvent
         ItemDeletedEvent ItemUpdateEvent McpApprovalRequestEvent McpToolCallCompletedEvent McpToolsListedEvent
         OutputTextDeltaEvent SemanticEvent ServerError TurnDoneEvent TurnStartedEvent Usage UsageUpdateEvent
+    """,
+    "protocol.profiles": """
+        PROFILES EndpointProfile
     """,
     "protocol.realtime_items": """
         RealtimeItem RealtimeMcpCallApprovalRequestItem RealtimeMcpCallItem RealtimeMessageItem

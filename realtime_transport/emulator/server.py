@@ -23,6 +23,7 @@ from realtime_transport.emulator.echo import echo_responder
 from realtime_transport.emulator.faults import Faults
 from realtime_transport.emulator.ids import IdSource
 from realtime_transport.emulator.kinds import SessionKind
+from realtime_transport.emulator.playing import DialectPeer, Mismatch, as_ours
 from realtime_transport.emulator.records import SessionRecord
 from realtime_transport.emulator.rejected import RejectedPeer
 from realtime_transport.emulator.rest import HttpRequest, HttpResponse, RestApi, serve_http
@@ -33,6 +34,7 @@ from realtime_transport.emulator.translation import Translation
 from realtime_transport.emulator.vad import VoiceActivityDetector, silero_class
 from realtime_transport.emulator.websocket import WebSocketConnection, new_protocol
 from realtime_transport.errors import LocalProtocolError, NotConnectedError
+from realtime_transport.protocol.profiles import profile_named
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from realtime_transport.emulator.calls import CallRequest
     from realtime_transport.emulator.replies import Responder
     from realtime_transport.emulator.websocket import Peer
+    from realtime_transport.protocol.profiles import EndpointProfile
     from realtime_transport.rtc.host import AsyncioHost
 
 __all__ = ["RealtimeEmulator"]
@@ -76,6 +79,8 @@ class RealtimeEmulator:
         clock: Time; `realtime_transport.testing.ManualClock` in tests.
         seed: Makes identifiers; the same seed gives the same ones.
         audio_speed: Seconds of audio sent in one second; ``None``: all at once.
+        profile: Play this server, a name in `PROFILES` or an `EndpointProfile`: its path, its authentication, its
+            names of events and fields. A client that takes it for another is refused with the difference.
         keep_transcripts: Keep every event in `SessionRecord.transcript`.
 
     Raises:
@@ -94,6 +99,7 @@ class RealtimeEmulator:
         clock: Clock | None = None,
         seed: int = 0,
         audio_speed: float | None = DEFAULT_AUDIO_SPEED,
+        profile: str | EndpointProfile | None = None,
         keep_transcripts: bool = False,
     ) -> None:
         self._host = host
@@ -104,6 +110,7 @@ class RealtimeEmulator:
         self._clock = clock or EventLoopClock()
         self._seed = seed
         self._audio_speed = audio_speed
+        self._profile = None if profile is None else profile_named(profile)
         self._keep_transcripts = keep_transcripts
         ids = IdSource.seeded(f"{seed}/server")
         self._access = Access(api_key, ids)
@@ -183,6 +190,11 @@ class RealtimeEmulator:
         return f"http://{self._authority}/v1"
 
     @property
+    def root_url(self) -> str:
+        """URL without a path, ``http://127.0.0.1:8642``: what ``url=`` may be beside a ``profile=``."""
+        return f"http://{self._authority}"
+
+    @property
     def websocket_url(self) -> str:
         """URL of the realtime endpoint, such as ``ws://127.0.0.1:8642/v1/realtime``, without a query."""
         return f"ws://{self._authority}/v1/realtime"
@@ -233,6 +245,13 @@ class RealtimeEmulator:
             return
         handshake = cast("Request", events[0])
         request = UpgradeRequest.parse(handshake.path, handshake.headers.raw_items())
+        if self._profile is not None:
+            ours = as_ours(request, self._profile)
+            if isinstance(ours, Mismatch):
+                protocol.send_response(protocol.reject(ours.status, f"{ours.reason}\n"))
+                await _send_all(stream, protocol.data_to_send())
+                return
+            request = ours
         if not is_realtime_path(request.path):
             protocol.send_response(protocol.reject(404, f"No WebSocket here: {request.path}\n"))
             await _send_all(stream, protocol.data_to_send())
@@ -244,6 +263,8 @@ class RealtimeEmulator:
             return
         self._connections += 1
         peer, record = self._peer(request, response.headers.get("Sec-WebSocket-Protocol"))
+        if self._profile is not None and self._profile.dialect is not None:
+            peer = DialectPeer(peer, self._profile.dialect)
         connection = WebSocketConnection(
             stream,
             protocol,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from .objects import ServerError
+    from .profiles import EndpointProfile
     from .responses import ResponseCreateParams
     from .session import Session
     from .wire import ClientEvent, Event
@@ -51,6 +52,7 @@ class Engine:
         session_config: The configuration to open the session with.
         policy: What is special about the wire.
         create_timeout: Seconds to wait for an answer to ``response.create``; ``None`` waits for ever.
+        profile: In what the server differs from the service.
 
     Raises:
         ConfigError: *session_config* has a setting of a wrong type or value.
@@ -64,11 +66,13 @@ class Engine:
         session_config: SessionConfigInput | None = None,
         policy: EnginePolicy = CLIENT_PLAYBACK,
         create_timeout: float | None = 30.0,
+        profile: EndpointProfile | None = None,
     ) -> None:
+        dialect = None if profile is None else profile.dialect
         self._policy = policy
         self._open = False
         self._create_timeout = create_timeout
-        self._output = Output()
+        self._output = Output(None if profile is None else _translator(profile))
         self._settings = SessionSettings(model, policy.default_format, policy.fixed_formats)
         self._initial_update = self._settings.start(session_config or {})
         self._sequencer = ResponseSequencer(new_id, create_timeout)
@@ -78,7 +82,13 @@ class Engine:
         self._history = HistoryEditor(new_id)
         self._interrupter = Interrupter(policy, self._sequencer, self._ledger, self._output)
         self._receiver = Receiver(
-            self._settings, self._sequencer, self._ledger, self._history, self._interrupter, self._output
+            self._settings,
+            self._sequencer,
+            self._ledger,
+            self._history,
+            self._interrupter,
+            self._output,
+            None if dialect is None else dialect.from_server,
         )
 
     # What the connection reads
@@ -176,12 +186,12 @@ class Engine:
         """Send a client event as it is; a ``response.create`` waits until it may go out."""
         self._require_open()
         message = requests.client_event(event)
-        text = dumps(message)
         if message["type"] == "response.create":
             # A copy: what waits must not change under the caller's hands.
-            self._sequencer.request(orjson.loads(text), manual=True)
+            self._sequencer.request(orjson.loads(dumps(message)), manual=True)
             self._send_create(now)
             return
+        text = self._output.encode(message)
         if message["type"] == "response.cancel":
             self._sequencer.begin_cancel(now)
         self._output.send_text(text, lane_of(message))
@@ -293,7 +303,7 @@ class Engine:
         self._ledger.finish(item_id, content_index)
 
     def _add_item(self, event: dict[str, Any], answer: bool, now: float) -> None:
-        text = dumps(event)
+        text = self._output.encode(event)
         if answer:
             self._sequencer.request({"type": "response.create"}, manual=False)
         self._output.send_text(text, Lane.DATA)
@@ -312,3 +322,13 @@ class Engine:
         self._open = False
         for machine in (self._sequencer, self._ledger, self._history, self._interrupter, self._receiver):
             machine.reset()
+
+
+def _translator(profile: EndpointProfile) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    dialect = profile.dialect
+
+    def translate(message: dict[str, Any]) -> dict[str, Any]:
+        supported = profile.supported(message)
+        return supported if dialect is None or not supported else dialect.to_server(supported)
+
+    return translate

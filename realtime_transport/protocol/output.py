@@ -27,7 +27,8 @@ def all_but_audio_delta(kind: type[Event]) -> bool:
 class Output:
     """Events for the application and messages for the server, each in order."""
 
-    _interest: Interest = all_but_audio_delta
+    _translate: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None
+    _interest: Interest = attrs.field(default=all_but_audio_delta, init=False)
     _answers: dict[type[Event], bool] = attrs.field(factory=dict[type[Event], bool], init=False)
     _events: list[Event] = attrs.field(factory=list[Event], init=False)
     _messages: list[Outgoing] = attrs.field(factory=list[Outgoing], init=False)
@@ -62,13 +63,19 @@ class Output:
         object.__setattr__(event, "sequence", self._sequence)
         self._events.append(event)
 
+    def encode(self, message: Mapping[str, Any]) -> str:
+        """*message* as text, in the words of the server; empty if it has none for it."""
+        translated = message if self._translate is None else self._translate(dict(message))
+        return dumps(translated) if translated else ""
+
     def send(self, message: Mapping[str, Any]) -> None:
         """Send *message* in the lane of its type."""
-        self._messages.append(Outgoing(dumps(message), lane_of(message)))
+        self.send_text(self.encode(message), lane_of(message))
 
     def send_text(self, text: str, lane: Lane) -> None:
-        """Send *text*, which is a message already."""
-        self._messages.append(Outgoing(text, lane))
+        """Send *text*, which is a message already, or empty."""
+        if text:
+            self._messages.append(Outgoing(text, lane))
 
     def take_events(self) -> list[Event]:
         """The events since the last call."""

@@ -62,6 +62,7 @@ class Receiver:
     _history: HistoryEditor
     _interrupter: Interrupter
     _output: Output
+    _translate: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     ready: bool = attrs.field(default=False, init=False)
     session: Session | None = attrs.field(default=None, init=False)
     last_error: ServerError | None = attrs.field(default=None, init=False)
@@ -74,6 +75,8 @@ class Receiver:
         except DecodeError as error:
             self._handle_garbage(data, error)
             return
+        if self._translate is not None:
+            raw = self._translate(raw)
         if raw["type"] == AUDIO_DELTA:
             self._receive_audio(raw, now)
         else:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from realtime_transport.connection.connection import Connection, ConnectionStatistics
     from realtime_transport.protocol.events import ConnectionStatus, Event
+    from realtime_transport.protocol.profiles import EndpointProfile
     from realtime_transport.protocol.wire import ServerEvent
 
     from .options import ApiKey, Connector, SessionConfig, TransportOptions
@@ -103,6 +104,7 @@ class OpenAIRealtimeBase(SendingTransport):
         self._hub = Hub()
         self._attempt: Attempt | None = None
         self._engine: Engine | None = None
+        self._profile: EndpointProfile | None = None
         self._stream: Subscription[Event] | None = None
         self._state = ConnectionState(status="disconnected")
         self._muted = None if self._settings.audio_source is None else False
@@ -280,12 +282,14 @@ class OpenAIRealtimeBase(SendingTransport):
             session_config=options.initial_session_config,
             policy=policy,
             create_timeout=settings.create_timeout,
+            profile=self._profile,
         )
         hub = self._hub
         hub.on_change(lambda: engine.wants(hub.wants))
 
         async def prepare() -> ConnectRequest:
-            key = await resolve_api_key(options.api_key, self._api_key)
+            variable = "OPENAI_API_KEY" if self._profile is None else self._profile.key_variable
+            key = await resolve_api_key(options.api_key, self._api_key, variable=variable)
             request = self._request(options, key)
             self._state = ConnectionState(status="connecting", url=request.url, call_id=options.call_id)
             return request

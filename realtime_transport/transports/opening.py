@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-__all__ = ["build_url", "resolve_api_key"]
+__all__ = ["build_url", "resolve_api_key", "with_query"]
 
 DEFAULT_BASE_URL = "wss://api.openai.com/v1/realtime"
 
@@ -41,10 +41,11 @@ def build_url(
             raise ConfigError("url: it holds {call_id}, but no call_id was given to connect()", key="url")
         url = url.replace("{call_id}", quote(call_id, safe=""))
     url = url.replace("{model}", quote(model, safe=""))
-    return _with_query(url, extra)
+    return with_query(url, extra)
 
 
-def _with_query(url: str, extra: Mapping[str, str]) -> str:
+def with_query(url: str, extra: Mapping[str, str]) -> str:
+    """*url* with *extra* in its query, in place of what has the same names there."""
     if not extra:
         return url
     parts = urlsplit(url)

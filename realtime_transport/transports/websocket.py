@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Unpack
 import attrs
 
 from realtime_transport.protocol.config import DEFAULT_MODEL
+from realtime_transport.protocol.profiles import profile_named
+from realtime_transport.protocol.server_events import SessionUpdated
 
 from .base import OpenAIRealtimeBase
+from .opening import with_query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     import httpx
 
     from realtime_transport.connection.link import Link
+    from realtime_transport.protocol.profiles import EndpointProfile
 
     from .options import ApiKey, ConnectOptions, Connector, ConnectRequest, TransportOptions
 
@@ -42,6 +46,8 @@ class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
         headers: Further headers of the upgrade request.
         query: Further query parameters of the URL.
         use_insecure_api_key: Send the key as a subprotocol, as browsers have to, instead of as a header.
+        profile: In what the server differs from the service: a name in `PROFILES` (``"azure"``, ``"xai"``,
+            ``"speaches"``, …) or an `EndpointProfile`. Then *url* may be an address without a path.
         connector: Opens the link instead of `connect_websocket`.
         options: Deadlines, bounds, audio ends and clock; see `Settings`.
     """
@@ -56,22 +62,30 @@ class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
         use_insecure_api_key: bool = False,
+        profile: str | EndpointProfile | None = None,
         connector: Connector | None = None,
         **options: Unpack[TransportOptions],
     ) -> None:
+        found = None if profile is None else profile_named(profile)
         super().__init__(
             connector=connector or _websocket_connector(client),
             model=model,
             api_key=api_key,
-            url=url,
+            url=url if found is None else found.url(url),
             headers=headers,
             query=query,
             **options,
         )
         self._use_subprotocol = use_insecure_api_key
+        self._profile = found
+        if found is not None and not found.speaks_first:
+            # For every other server it is a fact about the class.
+            self._ready_event = SessionUpdated  # pyright: ignore[reportAttributeAccessIssue]
 
     def _request(self, options: ConnectOptions, key: str) -> ConnectRequest:
         request = super()._request(options, key)
+        if self._profile is not None:
+            return _with_credentials(request, self._profile, key)
         if not self._use_subprotocol:
             return request
         headers = {name: value for name, value in request.headers.items() if name != "Authorization"}
@@ -85,3 +99,14 @@ def _websocket_connector(client: httpx.AsyncClient | None) -> Connector:
         return connect_websocket(request, client=client)
 
     return connect
+
+
+def _with_credentials(request: ConnectRequest, profile: EndpointProfile, key: str) -> ConnectRequest:
+    headers, query, subprotocols = profile.credentials(key)
+    others = {name: value for name, value in request.headers.items() if name != "Authorization"}
+    return attrs.evolve(
+        request,
+        url=with_query(request.url, query),
+        headers={**profile.headers, **others, **headers},
+        subprotocols=subprotocols,
+    )

@@ -1,0 +1,193 @@
+"""Servers that speak the Realtime protocol, and in what each differs: data, no code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias, cast
+from urllib.parse import urlsplit
+
+import attrs
+
+from realtime_transport.errors import ConfigError
+
+from .dialect import DIALECTS, Dialect
+
+__all__ = ["PROFILES", "Auth", "EndpointProfile", "Naming", "profile_named"]
+
+Auth: TypeAlias = Literal["bearer", "header", "query", "subprotocol", "none"]
+"""Where the key goes: ``Authorization: Bearer``, a header of its own, the query, a subprotocol, or nowhere."""
+
+Naming: TypeAlias = Literal["ga", "beta", "vllm"]
+
+
+@attrs.frozen(kw_only=True)
+class EndpointProfile:
+    """What a client has to know of a server beside its address.
+
+    Attributes:
+        name: For ``profile="…"``.
+        path: Path and query of the endpoint, with ``{model}`` filled in, escaped.
+        base_url: Where it is, if there is one place; else ``url=`` has to say.
+        auth: Where the key goes.
+        auth_name: The header or the query parameter, where there is one.
+        headers: Further headers of the upgrade request.
+        speaks_first: Whether the server says ``session.created`` at once. Otherwise the session counts as ready with
+            the answer to our ``session.update``.
+        naming: The names of events and fields.
+        kind: Whether the server converses or only transcribes.
+        rates: The sample rates of linear audio that it takes; the first is the usual one.
+        g711: Whether it takes G.711.
+        needs_model: Whether the URL has to name a model.
+        key_variable: The environment variable that holds the key where none is given; empty: no key is needed.
+        max_session_seconds: How long a session may last; ``None``: not known.
+        unsupported: Fields of a session that it refuses or misreads, as dotted paths; they are not sent.
+    """
+
+    name: str
+    path: str = "/v1/realtime?model={model}"
+    base_url: str | None = None
+    auth: Auth = "bearer"
+    auth_name: str = ""
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    speaks_first: bool = True
+    naming: Naming = "ga"
+    kind: Literal["realtime", "transcription"] = "realtime"
+    rates: tuple[int, ...] = (24000,)
+    g711: bool = True
+    needs_model: bool = True
+    key_variable: str = ""
+    max_session_seconds: int | None = None
+    unsupported: frozenset[str] = frozenset()
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """How to translate; ``None`` for the current names."""
+        return DIALECTS[self.naming]
+
+    def url(self, given: str | None) -> str:
+        """The URL to ask for, with ``{model}`` still to be filled in.
+
+        Args:
+            given: An address without a path (``https://host:8000``), which gets the path of the profile; or a whole
+                URL, which is used as written.
+
+        Raises:
+            ConfigError: There is no address.
+        """
+        address = given or self.base_url
+        if address is None:
+            raise ConfigError(f"url: the profile {self.name!r} has no address of its own; pass url=", key="url")
+        if urlsplit(address).path in ("", "/") and not urlsplit(address).query:
+            address = address.rstrip("/") + self.path
+        return address
+
+    def credentials(self, key: str) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:
+        """Headers, query and subprotocols that carry *key*."""
+        if not key:
+            return {}, {}, ()
+        match self.auth:
+            case "bearer":
+                return {"Authorization": f"Bearer {key}"}, {}, ()
+            case "header":
+                return {self.auth_name: key}, {}, ()
+            case "query":
+                return {}, {self.auth_name: key}, ()
+            case "subprotocol":
+                return {}, {}, ("realtime", f"openai-insecure-api-key.{key}")
+            case "none":
+                return {}, {}, ()
+
+    def supported(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """*message* without the fields that the server does not support; empty if nothing is left of an update."""
+        session = message.get("session")
+        if not self.unsupported or message.get("type") != "session.update" or not isinstance(session, Mapping):
+            return dict(message)
+        kept = _without(cast("Mapping[str, Any]", session), self.unsupported, "")
+        return {**message, "session": kept} if kept.keys() - {"type"} else {}
+
+
+def _without(value: Mapping[str, Any], paths: frozenset[str], prefix: str) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, entry in value.items():
+        path = prefix + name
+        if path not in paths:
+            inside = isinstance(entry, dict) and any(other.startswith(path + ".") for other in paths)
+            kept[name] = _without(cast("dict[str, Any]", entry), paths, path + ".") if inside else entry
+    return kept
+
+
+PROFILES: Mapping[str, EndpointProfile] = {
+    profile.name: profile
+    for profile in (
+        EndpointProfile(
+            name="openai", base_url="wss://api.openai.com", key_variable="OPENAI_API_KEY", max_session_seconds=3600
+        ),
+        EndpointProfile(
+            name="azure",
+            path="/openai/v1/realtime?model={model}",  # the name of the deployment
+            auth="header",
+            auth_name="api-key",
+            key_variable="AZURE_OPENAI_API_KEY",
+            max_session_seconds=1800,
+            unsupported=frozenset({"tracing"}),
+        ),
+        EndpointProfile(
+            name="azure-preview",
+            path="/openai/realtime?api-version=2025-04-01-preview&deployment={model}",
+            auth="header",
+            auth_name="api-key",
+            naming="beta",
+            key_variable="AZURE_OPENAI_API_KEY",
+            max_session_seconds=1800,
+            unsupported=frozenset({"tracing", "prompt", "audio.output.speed"}),
+        ),
+        EndpointProfile(
+            name="xai",
+            base_url="wss://api.x.ai",
+            key_variable="XAI_API_KEY",
+            rates=(24000, 8000, 16000, 22050, 32000, 44100, 48000),
+            needs_model=False,
+            unsupported=frozenset({"tracing", "prompt", "audio.input.noise_reduction", "audio.output.speed"}),
+        ),
+        EndpointProfile(
+            name="localai",
+            base_url="ws://127.0.0.1:8080",
+            g711=False,
+            unsupported=frozenset({"tracing", "prompt", "audio.output.speed"}),
+        ),
+        EndpointProfile(
+            name="speaches",
+            base_url="ws://127.0.0.1:8000",
+            naming="beta",
+            g711=False,
+            unsupported=frozenset({"tracing", "prompt", "audio.output.speed", "audio.input.noise_reduction"}),
+        ),
+        EndpointProfile(
+            name="vllm-transcription",
+            path="/v1/realtime",
+            base_url="ws://127.0.0.1:8000",
+            naming="vllm",
+            kind="transcription",
+            rates=(16000,),
+            g711=False,
+            needs_model=False,
+            unsupported=frozenset({"tracing"}),
+        ),
+        EndpointProfile(name="generic", needs_model=False),
+    )
+}
+"""By name. Facts of the vendors' documentation and of recorded sessions; see ``docs/endpoints.md``."""
+
+
+def profile_named(profile: str | EndpointProfile) -> EndpointProfile:
+    """The profile of that name; one that is one already is returned.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if isinstance(profile, EndpointProfile):
+        return profile
+    found = PROFILES.get(profile)
+    if found is None:
+        raise ConfigError(f"profile: {profile!r} is not one of {', '.join(sorted(PROFILES))}", key="profile")
+    return found
