@@ -1,0 +1,476 @@
+"""The bridge of a telephone call: sockets of every kind, bad input, endings, pacing, a second provider."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import attrs
+import pytest
+from anyio import wait_all_tasks_blocked
+
+from realtime_transport import (
+    ConfigError,
+    ErrorEvent,
+    NotConnectedError,
+    PhoneDtmf,
+    PhoneMedia,
+    PhoneMessage,
+    PhoneStarted,
+    PhoneStopped,
+    TelnyxCodec,
+    TwilioRealtimeTransportLayer,
+)
+from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.audio.sinks import BufferSink
+from realtime_transport.testing import ManualClock
+from realtime_transport.testing.links import MemoryServer
+
+pytestmark = pytest.mark.anyio
+
+CREATED = {"type": "session.created", "event_id": "e1", "session": {"type": "realtime", "id": "s1"}}
+MEDIA_FORMAT = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
+START = {
+    "event": "start",
+    "streamSid": "MZ1",
+    "start": {"streamSid": "MZ1", "callSid": "CA1", "mediaFormat": MEDIA_FORMAT, "customParameters": {"who": "me"}},
+}
+RESPONDING = {"type": "response.created", "event_id": "e2", "response": {"id": "r1"}}
+SPEECH = {"type": "input_audio_buffer.speech_started", "event_id": "e3", "item_id": "u1", "audio_start_ms": 1}
+
+
+def media(timestamp: int = 0, audio: bytes = b"\x01" * 160) -> dict[str, Any]:
+    payload = base64.b64encode(audio).decode()
+    return {"event": "media", "streamSid": "MZ1", "media": {"timestamp": str(timestamp), "payload": payload}}
+
+
+def mark(name: str) -> dict[str, Any]:
+    return {"event": "mark", "streamSid": "MZ1", "mark": {"name": name}}
+
+
+def delta(size: int, item: str = "it1", **more: Any) -> dict[str, Any]:
+    audio = base64.b64encode(b"\x02" * size).decode()
+    ids = {"response_id": "r1", "item_id": item, "output_index": 0, "content_index": 0}
+    return {"type": "response.output_audio.delta", "event_id": "d", **ids, "delta": audio, **more}
+
+
+def audio_done(item: str = "it1") -> dict[str, Any]:
+    ids = {"response_id": "r1", "item_id": item, "output_index": 0, "content_index": 0}
+    return {"type": "response.output_audio.done", "event_id": "d", **ids}
+
+
+class WebSocketDisconnect(Exception):
+    """What Starlette raises."""
+
+
+class ConnectionClosedError(Exception):
+    """What websockets raises."""
+
+
+@attrs.define(eq=False)
+class Phone:
+    """The provider's end of a socket."""
+
+    to_us: Any = None
+    from_us: Any = None
+    _mine: Any = None
+    _theirs: Any = None
+
+    @classmethod
+    def make(cls) -> Phone:
+        mine, to_us = anyio.create_memory_object_stream[Any](1000)
+        from_us, theirs = anyio.create_memory_object_stream[Any](1000)
+        return cls(to_us, theirs, mine, from_us)
+
+    def say(self, *messages: Any) -> None:
+        for message in messages:
+            text = message if isinstance(message, str | Exception) else json.dumps(message)
+            self._mine.send_nowait(text)
+
+    def heard(self) -> list[dict[str, Any]]:
+        got: list[dict[str, Any]] = []
+        while self.from_us.statistics().current_buffer_used:
+            got.append(json.loads(self.from_us.receive_nowait()))
+        return got
+
+    async def _next(self) -> str:
+        message = await self.to_us.receive()
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+    def close(self) -> None:
+        for stream in (self.to_us, self.from_us, self._mine, self._theirs):
+            stream.close()
+
+
+class StarletteLike:
+    def __init__(self, phone: Phone) -> None:
+        self._phone = phone
+
+    async def receive_text(self) -> str:
+        return await self._phone._next()
+
+    async def send_text(self, data: str) -> None:
+        await self._phone._theirs.send(data)
+
+
+class WebsocketsLike:
+    def __init__(self, phone: Phone) -> None:
+        self._phone = phone
+
+    async def recv(self) -> str:
+        return await self._phone._next()
+
+    async def send(self, message: str) -> None:
+        await self._phone._theirs.send(message)
+
+
+def stapled(phone: Phone) -> Any:
+    return anyio.streams.stapled.StapledObjectStream(phone._theirs, phone.to_us)
+
+
+@asynccontextmanager
+async def calling(
+    server: MemoryServer, socket: Any = None, **options: Any
+) -> AsyncGenerator[tuple[TwilioRealtimeTransportLayer, Phone]]:
+    phone = Phone.make()
+    given = (socket or StarletteLike)(phone)
+    server.send(CREATED)
+    transport = TwilioRealtimeTransportLayer(
+        given, connector=server.connector, api_key="sk-test", ping_interval=None, **options
+    )
+    try:
+        async with transport.connect():
+            await wait_all_tasks_blocked()
+            server.received.clear()
+            yield transport, phone
+    finally:
+        phone.close()
+
+
+async def settled(phone: Phone) -> list[dict[str, Any]]:
+    await wait_all_tasks_blocked()
+    return phone.heard()
+
+
+@pytest.mark.parametrize("socket", [StarletteLike, WebsocketsLike, stapled])
+async def test_every_kind_of_socket_serves(socket: Any) -> None:
+    server = MemoryServer()
+    async with calling(server, socket) as (_, phone):
+        phone.say({"event": "connected"}, START, media(0), media(20))
+        server.send(RESPONDING, delta(160))
+        heard = await settled(phone)
+        assert server.types() == ["input_audio_buffer.append"] * 2
+        assert [message["event"] for message in heard] == ["media", "mark"]
+        assert heard[0] == {"event": "media", "streamSid": "MZ1", "media": {"payload": delta(160)["delta"]}}
+
+
+async def test_a_socket_that_is_none_is_told() -> None:
+    with pytest.raises(ConfigError, match="receive_text"):
+        TwilioRealtimeTransportLayer(object())  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="audio_sink"):
+        TwilioRealtimeTransportLayer(StarletteLike(None), audio_sink=BufferSink())  # type: ignore[arg-type]
+    for options in ({"frame_ms": 0}, {"frame_ms": -1}, {"input_audio_inactivity_timeout_ms": float("inf")}):
+        with pytest.raises(ConfigError, match="a number above 0"):
+            TwilioRealtimeTransportLayer(StarletteLike(None), **options)  # type: ignore[arg-type]
+
+
+async def test_what_the_provider_says_is_in_the_stream() -> None:
+    server = MemoryServer()
+    async with calling(server) as (transport, phone):
+        async with transport.subscribe(PhoneMedia) as audio:
+            phone.say(START, media(0), {"event": "dtmf", "dtmf": {"digit": "5"}}, {"event": "brand-new", "x": 1})
+            phone.say({"event": "media", "media": {"track": "outbound", "payload": "AA=="}}, {"event": "stop"})
+            events = [event async for event in transport if isinstance(event, PhoneMessage)]
+            kinds = [type(event) for event in events]
+            assert kinds == [PhoneStarted, PhoneDtmf, PhoneMessage, PhoneMessage, PhoneStopped]
+            assert (await audio.receive()).timestamp_ms == 0
+        started = transport.phone_call
+        assert started is not None
+        assert (started.stream_id, started.call_id, dict(started.parameters)) == ("MZ1", "CA1", {"who": "me"})
+        assert started.audio_format == AudioFormat.PCMU
+        assert [event.digit for event in events if isinstance(event, PhoneDtmf)] == ["5"]
+        assert events[2].raw == {"type": "twilio_message", "message": {"event": "brand-new", "x": 1}}
+    assert server.closed_with == 1000
+
+
+BAD = [
+    "{oops",
+    "[]",
+    "null",
+    {"event": "start"},
+    {"event": "start", "start": {"streamSid": 5}},
+    {"event": "start", "start": []},
+    {"event": "media"},
+    {"event": "media", "media": {"payload": None}},
+    {"event": "media", "media": {"payload": "***"}},
+    {"event": "media", "media": "x"},
+]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=str)
+async def test_a_message_that_cannot_be_read_is_told_and_the_call_goes_on(bad: Any) -> None:
+    server = MemoryServer()
+    async with calling(server) as (transport, phone), transport.subscribe(ErrorEvent) as errors:
+        phone.say(bad, START, media(0))
+        await wait_all_tasks_blocked()
+        assert server.types() == ["input_audio_buffer.append"]
+        errors.receive_nowait()
+        with pytest.raises(anyio.WouldBlock):
+            errors.receive_nowait()
+
+
+STRANGE = [
+    {"event": 7},
+    {},
+    mark("custom"),
+    {"event": "mark"},
+    {"event": "mark", "mark": {"name": 3}},
+    {"event": "dtmf"},
+    {"event": "start", "start": {"streamSid": "MZ1", "mediaFormat": 3, "customParameters": [1]}},
+    {"event": "media", "media": {"payload": "AA==", "timestamp": "-1"}},
+    {"event": "media", "media": {"payload": "AA==", "timestamp": "9" * 40}},
+    {"event": "media", "media": {"payload": "AA==", "timestamp": "٣"}},
+]
+
+
+@pytest.mark.parametrize("strange", STRANGE, ids=str)
+async def test_what_is_only_strange_is_no_error(strange: Any) -> None:
+    server = MemoryServer()
+    async with calling(server) as (transport, phone), transport.subscribe(ErrorEvent) as errors:
+        phone.say(strange, START, media(0))
+        await wait_all_tasks_blocked()
+        assert server.types()[-1] == "input_audio_buffer.append"
+        with pytest.raises(anyio.WouldBlock):
+            errors.receive_nowait()
+
+
+async def test_audio_before_the_start_waits_for_it() -> None:
+    server = MemoryServer()
+    async with calling(server) as (_, phone):
+        server.send(RESPONDING, delta(80), delta(80), audio_done())
+        assert await settled(phone) == []
+        phone.say(START)
+        heard = await settled(phone)
+        names = [message["mark"]["name"] for message in heard if message["event"] == "mark"]
+        assert names == ["it1:10:g1:m1", "it1:20:g1:m2", "done:it1:g1:m3"]
+        assert all(message["streamSid"] == "MZ1" for message in heard)
+
+
+async def test_waiting_audio_is_withdrawn_by_an_interruption() -> None:
+    server = MemoryServer()
+    async with calling(server) as (_, phone):
+        server.send(RESPONDING, delta(1600), SPEECH)
+        await wait_all_tasks_blocked()
+        assert server.types() == ["response.cancel", "conversation.item.truncate"]
+        phone.say(START)
+        server.send(delta(1600))
+        assert await settled(phone) == []
+
+
+async def test_speech_before_the_first_audio_cancels_and_clears_once() -> None:
+    server = MemoryServer()
+    async with calling(server) as (transport, phone):
+        phone.say(START)
+        server.send(RESPONDING, SPEECH, SPEECH)
+        heard = await settled(phone)
+        assert heard == [{"event": "clear", "streamSid": "MZ1"}]
+        assert server.types() == ["response.cancel"]
+        server.send(delta(160))
+        assert await settled(phone) == []
+        transport.interrupt()
+        assert await settled(phone) == []
+
+
+async def test_marks_from_before_a_clear_count_for_nothing() -> None:
+    server = MemoryServer()
+    async with calling(server) as (transport, phone):
+        phone.say(START)
+        server.send(RESPONDING, delta(800), delta(800))
+        names = [m["mark"]["name"] for m in await settled(phone) if m["event"] == "mark"]
+        transport.interrupt()
+        phone.say(mark(names[0]), mark(names[1]))
+        server.send({"type": "response.done", "event_id": "e", "response": {"id": "r1"}})
+        server.send({"type": "response.created", "event_id": "e", "response": {"id": "r2"}})
+        server.send(delta(800, "it2", response_id="r2"))
+        heard = await settled(phone)
+        assert heard[-1]["mark"]["name"] == "it2:100:g2:m3"
+        server.received.clear()
+        server.send(SPEECH)
+        await wait_all_tasks_blocked()
+        cut = server.received[-1]
+        assert (cut["type"], cut["item_id"], cut["audio_end_ms"]) == ("conversation.item.truncate", "it2", 50)
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        (WebSocketDisconnect(1000), 0),
+        (WebSocketDisconnect(1006), 0),
+        (ConnectionClosedError("no close frame"), 0),
+        (anyio.EndOfStream(), 0),
+        (RuntimeError("the socket broke"), 1),
+    ],
+    ids=repr,
+)
+async def test_a_provider_that_vanishes_ends_the_call(end: Exception, told: int) -> None:
+    server = MemoryServer()
+    async with calling(server) as (transport, phone), transport.subscribe(ErrorEvent) as errors:
+        phone.say(START, end)
+        assert [event async for event in transport if isinstance(event, PhoneStarted)]
+        assert transport.status == "disconnected"
+        assert len([event async for event in errors]) == told
+    assert server.closed_with == 1000
+
+
+async def test_a_provider_that_falls_silent_ends_the_call() -> None:
+    server, clock = MemoryServer(), ManualClock()
+    async with calling(server, clock=clock, silence_timeout=5) as (transport, phone):
+        phone.say(START)
+        await clock.advance(4)
+        phone.say(media(0))
+        await clock.advance(4.9)
+        assert transport.status == "connected"
+        await clock.advance(0.2)
+        errors = [event async for event in transport if isinstance(event, ErrorEvent)]
+        assert "nothing for 5 s" in str(errors[0].error)
+    assert transport.status == "disconnected"
+
+
+async def test_the_model_may_be_connected_again_in_the_same_call() -> None:
+    server, phone = MemoryServer(), Phone.make()
+    transport = TwilioRealtimeTransportLayer(
+        StarletteLike(phone), connector=server.connector, api_key="sk-test", ping_interval=None
+    )
+    server.send(CREATED)
+    async with transport.connect():
+        phone.say(START)
+        server.send(RESPONDING, delta(800))
+        assert [m["event"] for m in await settled(phone)] == ["media", "mark"]
+    server.send(CREATED)
+    async with transport.connect():
+        phone.say(media(500))
+        server.send(RESPONDING, delta(80, "it9"))
+        heard = await settled(phone)
+        assert heard[-1]["mark"]["name"] == "it9:10:g2:m2"
+        assert server.types()[-1] == "input_audio_buffer.append"
+        server.send(SPEECH)
+        await wait_all_tasks_blocked()
+        assert [m["item_id"] for m in server.received if m["type"].endswith("truncate")] == ["it9"]
+    phone.close()
+
+
+async def test_frames_are_paced_with_a_mark_each() -> None:
+    server, clock = MemoryServer(), ManualClock()
+    async with calling(server, clock=clock, frame_ms=20, silence_timeout=None) as (_, phone):
+        phone.say(START)
+        await clock.advance(0)
+        server.send(RESPONDING, delta(8000), audio_done())
+        await clock.advance(0)
+        first = phone.heard()
+        assert [m["event"] for m in first] == ["media", "mark"] * 11  # 200 ms ahead, and the one that plays
+        assert first[1]["mark"]["name"] == "it1:20:g1:m1"
+        await clock.advance(0.1)
+        assert len(phone.heard()) == 10
+        phone.say(mark("it1:100:g1:m5"))
+        await clock.advance(0)
+        server.received.clear()
+        server.send(SPEECH)
+        await clock.advance(0)
+        assert server.received[-1]["audio_end_ms"] == 150
+        assert phone.heard() == [{"event": "clear", "streamSid": "MZ1"}]
+        await clock.advance(2)
+        assert phone.heard() == []
+
+
+async def test_a_late_frame_starts_the_pace_anew() -> None:
+    server, clock = MemoryServer(), ManualClock()
+    async with calling(server, clock=clock, frame_ms=20, silence_timeout=None) as (_, phone):
+        phone.say(START)
+        server.send(RESPONDING, delta(250))
+        await clock.advance(0)
+        assert [m["event"] for m in phone.heard()] == ["media", "mark"]
+        await clock.advance(5)
+        server.send(delta(70), audio_done())
+        await clock.advance(0)
+        heard = phone.heard()
+        names = [m["mark"]["name"] for m in heard if m["event"] == "mark"]
+        assert names == ["it1:40:g1:m2", "done:it1:g1:m3"]
+
+
+async def test_the_end_of_a_part_sends_what_is_less_than_a_frame() -> None:
+    server, clock = MemoryServer(), ManualClock()
+    async with calling(server, clock=clock, frame_ms=20, silence_timeout=None) as (_, phone):
+        phone.say(START)
+        server.send(RESPONDING, delta(200), delta(40, "it2"), audio_done("it2"))
+        await clock.advance(0)
+        names = [m["mark"]["name"] for m in phone.heard() if m["event"] == "mark"]
+        assert names == ["it1:20:g1:m1", "it1:25:g1:m2", "it2:5:g1:m3", "done:it2:g1:m4"]
+
+
+async def test_waiting_until_the_caller_has_heard() -> None:
+    server = MemoryServer()
+    heard = anyio.Event()
+    async with calling(server) as (transport, phone), anyio.create_task_group() as tasks:
+        phone.say(START)
+        server.send(RESPONDING, delta(160), audio_done())
+        names = [m["mark"]["name"] for m in await settled(phone) if m["event"] == "mark"]
+
+        async def wait() -> None:
+            await transport.wait_until_heard()
+            heard.set()
+
+        tasks.start_soon(wait)
+        phone.say(mark(names[0]))
+        await wait_all_tasks_blocked()
+        assert not heard.is_set()
+        phone.say(mark(names[1]))
+        await wait_all_tasks_blocked()
+        assert heard.is_set()
+    with pytest.raises(NotConnectedError):
+        await transport.wait_until_heard()
+
+
+async def test_audio_that_nobody_takes_ends_the_call_at_its_bound() -> None:
+    server = MemoryServer()
+    with pytest.raises(Exception, match="wait for the telephone"):
+        async with calling(server, max_playback_bytes=1000) as (transport, _):
+            server.send(RESPONDING, delta(800), delta(800))
+            async for _ in transport:
+                pass
+
+
+async def test_telnyx_is_one_codec() -> None:
+    server = MemoryServer()
+    codec = TelnyxCodec(AudioFormat.PCMA)
+    start = {
+        "event": "start",
+        "stream_id": "S1",
+        "start": {
+            "call_control_id": "v2:1",
+            "custom_parameters": {"a": "b"},
+            "media_format": {"encoding": "PCMA", "sample_rate": 8000, "channels": 1},
+        },
+    }
+    async with calling(server, codec=codec) as (transport, phone):
+        session = transport.build_session_payload({})
+        assert session["audio"]["output"]["format"] == {"type": "audio/pcma"}
+        phone.say({"event": "connected", "version": "1.0.0"}, start, media(0), media(60))
+        server.send(RESPONDING, delta(160))
+        heard = await settled(phone)
+        assert heard[0] == {"event": "media", "media": {"payload": delta(160)["delta"]}}
+        assert heard[1] == {"event": "mark", "mark": {"name": "it1:20:g1:m1"}}
+        gap = base64.b64decode(server.received[1]["audio"])
+        assert gap == b"\xd5" * 320
+        server.send(SPEECH)
+        assert await settled(phone) == [{"event": "clear"}]
+        assert transport.phone_call is not None
+        assert transport.phone_call.call_id == "v2:1"
+        phone.say({"event": "error", "payload": {"code": 100002}}, {"event": "start"}, {"event": "stop"})
+        events = [event async for event in transport]
+        assert len([event for event in events if isinstance(event, ErrorEvent)]) == 1
