@@ -42,6 +42,7 @@ async def serve() -> None:
         offer = (await reader.readexactly(length)).decode()
         pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         calls.append(pc)
+        configured: list[bool] = []
         sink = MediaBlackhole()
 
         @pc.on("track")
@@ -54,7 +55,10 @@ async def serve() -> None:
             @channel.on("message")
             def _(message: str) -> None:
                 event = json.loads(message)
+                if event["type"] == "session.update" and configured:
+                    return  # A second one (tracing) needs no answer here.
                 if event["type"] == "session.update":
+                    configured.append(True)
                     channel.send(json.dumps({"type": "session.created", "event_id": "a", "session": {}}))
                     channel.send(json.dumps({"type": "session.updated", "event_id": "b", "session": {}}))
                 else:
@@ -146,7 +150,7 @@ async def plain(url: str) -> dict[str, Any]:
     trips: list[float] = []
     for number in range(PINGS):
         began = time.perf_counter()
-        channel.send(json.dumps({"type": "ping", "event_id": str(number)}))
+        channel.send(json.dumps({"type": "echo", "event_id": str(number)}))
         await inbox.get()
         trips.append(time.perf_counter() - began)
         await asyncio.sleep(0.002)
@@ -179,7 +183,7 @@ async def ours(url: str) -> dict[str, Any]:
         async with session.subscribe(UnknownServerEvent) as events:
             for number in range(PINGS):
                 began = time.perf_counter()
-                await session.send_event({"type": "ping", "event_id": str(number)})
+                await session.send_event({"type": "echo", "event_id": str(number)})
                 await events.receive()
                 trips.append(time.perf_counter() - began)
                 await anyio.sleep(0.002)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import os
 import shutil
 import subprocess
@@ -31,6 +32,8 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for program in ("pulseaudio", "pactl", "pacat", "parec"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed: apt-get install pulseaudio pulseaudio-utils libasound2-plugins")
+    if ctypes.util.find_library("portaudio") is None:
+        pytest.skip("PortAudio is not installed: apt-get install libportaudio2")
     folder = tmp_path_factory.mktemp("pulse")
     socket = folder / "native"
     os.environ["PULSE_SERVER"] = f"unix:{socket}"

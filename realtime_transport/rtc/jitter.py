@@ -48,6 +48,9 @@ MAX_MADE_UP = 5
 MAX_GAP = CLOCK_RATE // 5
 """A hole longer than 200 ms is no loss but a pause of the sender: it is not filled."""
 
+_NEVER = -(2**62)
+"""Before any timestamp."""
+
 MAX_BUFFERED = CLOCK_RATE
 """More than a second waiting (we were stalled): the oldest is dropped."""
 
@@ -87,7 +90,7 @@ class JitterBuffer:
     _packets: dict[int, bytes] = attrs.field(init=False, factory=dict[int, bytes])
     _next: int = attrs.field(init=False, default=0)
     _newest: int | None = attrs.field(init=False, default=None)
-    _end: int = attrs.field(init=False, default=0)
+    _end: int = attrs.field(init=False, default=_NEVER)
     _start_at: float | None = attrs.field(init=False, default=None)
     _playing: bool = attrs.field(init=False, default=False)
     _sound: bytearray = attrs.field(init=False, factory=bytearray)
@@ -148,6 +151,7 @@ class JitterBuffer:
     def clear(self) -> None:
         """Forget what waits; the stream goes on with what comes."""
         self._packets.clear()
+        self._end = _NEVER
         self._pause()
 
     def statistics(self) -> JitterStatistics:
@@ -222,7 +226,8 @@ class JitterBuffer:
 
     def _level(self) -> float:
         """Milliseconds of sound that wait, holes included."""
-        waiting = max(0, self._end - self._next) if self._packets else 0
+        start = self._next if self._playing else min(self._packets, default=0)
+        waiting = max(0, self._end - start) if self._packets else 0
         return waiting * 1000 / CLOCK_RATE + len(self._sound) * 500 / RATE
 
     def _watch(self) -> None:
