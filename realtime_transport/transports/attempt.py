@@ -84,6 +84,8 @@ class Attempt:
             async with anyio.create_task_group() as tasks:
                 if self.settings.connect_timeout is not None:
                     tasks.start_soon(self._expire, self.settings.connect_timeout, name="realtime connect deadline")
+                for name, companion in self.media.companions():
+                    tasks.start_soon(companion, name=f"realtime {name}")
                 try:
                     with self._opening:
                         end = await self._open_and_run(opened)

@@ -13,7 +13,7 @@ from realtime_transport.connection.subscription import Tap
 from realtime_transport.protocol.events import AudioEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from realtime_transport.audio.sinks import AudioSink
     from realtime_transport.audio.sources import AudioSource
@@ -63,6 +63,10 @@ class Media:
         if self.playback is not None:
             pumps.append(("playback pump", self.playback.run))
         return pumps
+
+    def companions(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        """The tasks to run from before the connection is opened, by name. They do not raise."""
+        return []
 
     def tap(self) -> Tap | None:
         """What takes the model's audio at reader time; ``None`` without a sink."""

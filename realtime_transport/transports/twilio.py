@@ -17,7 +17,6 @@ from .phone.messages import PhoneMedia
 from .phone.playout import Playout
 from .phone.sockets import open_socket
 from .phone.twilio import TwilioCodec
-from .sending import audio_size
 from .websocket import OpenAIRealtimeWebSocket
 
 if TYPE_CHECKING:
@@ -144,16 +143,20 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeWebSocket):
     def _make_media(
         self, session: Mapping[str, Any], engine: Engine, send: Callable[[bytes], Awaitable[None]]
     ) -> Media:
+        def is_open() -> bool:
+            attempt = self._attempt
+            return attempt is not None and attempt.connection is not None and attempt.connection.end is None
+
         async def send_while_open(audio: bytes) -> None:
-            connection, _ = self._open_connection()
-            if connection.end is None:
-                await connection.send(audio_size(audio), lambda now: engine.send_audio(audio, False, now))
+            if is_open():
+                await send(audio)
 
         self._leg = PhoneLeg(
             line=self._line,
             engine=engine,
             hub=self._hub,
             clock=self._settings.clock,
+            is_open=is_open,
             send=send_while_open,
             close=self.close_nowait,
         )

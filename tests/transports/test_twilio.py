@@ -15,6 +15,7 @@ from anyio import wait_all_tasks_blocked
 
 from realtime_transport import (
     ConfigError,
+    ConnectError,
     ErrorEvent,
     NotConnectedError,
     PhoneDtmf,
@@ -326,6 +327,48 @@ async def test_a_provider_that_vanishes_ends_the_call(end: Exception, told: int)
         assert transport.status == "disconnected"
         assert len([event async for event in errors]) == told
     assert server.closed_with == 1000
+
+
+async def test_a_caller_who_hangs_up_before_the_model_answers() -> None:
+    phone = Phone.make()
+
+    @asynccontextmanager
+    async def never(_request: Any) -> AsyncGenerator[Any]:
+        await anyio.sleep_forever()
+        yield
+
+    transport = TwilioRealtimeTransportLayer(StarletteLike(phone), connector=never, api_key="sk-test")
+    phone.say(START, {"event": "stop"})
+    with pytest.raises(ConnectError, match="closed before"):
+        async with transport.connect():
+            pass
+    phone.close()
+
+
+async def test_what_was_said_without_a_connection_is_old_news() -> None:
+    server, phone = MemoryServer(), Phone.make()
+
+    @asynccontextmanager
+    async def slowly(request: Any) -> AsyncGenerator[Any]:
+        await wait_all_tasks_blocked()
+        async with server.connector(request) as link:
+            yield link
+
+    transport = TwilioRealtimeTransportLayer(
+        StarletteLike(phone), connector=slowly, api_key="sk-test", ping_interval=None
+    )
+    phone.say(START, media(0), media(20))
+    for turn in range(2):
+        server.send(CREATED)
+        async with transport.connect():
+            await wait_all_tasks_blocked()
+            assert "input_audio_buffer.append" not in server.types()
+            phone.say(media(2000 + turn))
+            await wait_all_tasks_blocked()
+            assert server.types()[-1] == "input_audio_buffer.append"
+        server.received.clear()
+        phone.say(media(3000))
+    phone.close()
 
 
 async def test_a_provider_that_falls_silent_ends_the_call() -> None:

@@ -23,7 +23,7 @@ from .messages import PhoneMark, PhoneMedia, PhoneMessage, PhoneStarted, PhoneSt
 from .sockets import SocketEnded
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from realtime_transport.clock import Clock
     from realtime_transport.connection.interface import Event
@@ -63,6 +63,7 @@ class PhoneLeg(Media):
 
     Args:
         line: The telephone.
+        is_open: Whether there is a connection; audio that comes without one is dropped.
         send: Sends audio to the server; waits for room.
         close: Begins to close the connection.
     """
@@ -71,6 +72,7 @@ class PhoneLeg(Media):
     _engine: Engine = attrs.field(alias="engine")
     _hub: Hub = attrs.field(alias="hub")
     _clock: Clock = attrs.field(alias="clock")
+    _is_open: Callable[[], bool] = attrs.field(alias="is_open")
     _send: Callable[[bytes], Awaitable[None]] = attrs.field(alias="send")
     _close: Callable[[], None] = attrs.field(alias="close")
     _active: object = attrs.field(default=None, init=False)
@@ -83,7 +85,11 @@ class PhoneLeg(Media):
     # The joints with the connection
 
     def pumps(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
-        return [("telephone reader", self._read), ("telephone writer", self._write), ("telephone timer", self._time)]
+        return [("telephone writer", self._write), ("telephone timer", self._time)]
+
+    def companions(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        # The telephone does not wait for the model: it may hang up meanwhile, and what it said is old news afterwards.
+        return [("telephone reader", self._read)]
 
     def tap(self) -> Tap:
         return Tap(accepts=lambda kind: issubclass(kind, tuple(_TAPPED)), put=self._put, withdraw=self._withdraw)
@@ -163,7 +169,7 @@ class PhoneLeg(Media):
         self._publish(message)
         line = self._line
         match message:
-            case PhoneMedia():
+            case PhoneMedia() if self._is_open():
                 for piece in line.intake.receive(message.audio, message.timestamp_ms, self._clock.now()):
                     await self._send(piece)
                 self._timer_wake.set()
