@@ -30,6 +30,8 @@ from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.sinks import BufferSink
 from realtime_transport.testing import ManualClock
 from realtime_transport.testing.links import MemoryServer
+from realtime_transport.transports.phone.playout import MAX_MARKS, Playout
+from realtime_transport.transports.phone.twilio import TwilioCodec
 
 pytestmark = pytest.mark.anyio
 
@@ -517,3 +519,18 @@ async def test_telnyx_is_one_codec() -> None:
         phone.say({"event": "error", "payload": {"code": 100002}}, {"event": "start"}, {"event": "stop"})
         events = [event async for event in transport]
         assert len([event for event in events if isinstance(event, ErrorEvent)]) == 1
+
+
+def test_marks_that_never_come_back_do_not_stay_for_ever() -> None:
+    playout = Playout(TwilioCodec(), 20)
+    playout.start("MZ1")
+    names: list[str] = []
+    for number in range(MAX_MARKS + 10):
+        playout.play("r", f"it{number // 50}", 0, b"\0" * 160)
+        while (text := playout.take(number * 0.02)) is not None:
+            names += [json.loads(text)["mark"]["name"]] if "mark" in text else []
+    assert len(names) == MAX_MARKS + 10
+    assert playout.reach(names[9]) is None
+    heard = playout.reach(names[10])
+    assert heard is not None
+    assert heard.samples == 11 * 160

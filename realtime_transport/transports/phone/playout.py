@@ -19,6 +19,13 @@ LEAD = 0.2
 """Seconds that paced audio is sent ahead of its moment: more than the network and a busy machine delay it by, and
 little enough to be wrong about when a provider has no ``clear``."""
 
+MAX_MARKS = 10_000
+"""Marks that a provider may owe us, before the oldest is forgotten: three minutes of frames. One that never returns any
+is not to fill the memory."""
+
+MAX_PARTS = 256
+"""Content parts that may be playing, likewise."""
+
 
 @attrs.frozen(kw_only=True)
 class Heard:
@@ -102,6 +109,8 @@ class Playout:
         part = self._parts.get(key)
         if part is None:
             part = self._parts[key] = _Part(item_id, content_index)
+            if len(self._parts) > MAX_PARTS:
+                del self._parts[next(iter(self._parts))]
         if self._frame_ms is None:
             self._queue(part, audio)
         else:
@@ -219,6 +228,8 @@ class Playout:
         sent_ms = part.sent * 1000 // self._codec.audio_format.bytes_per_second
         name = f"done:{part.item_id}:{place}" if finished else f"{part.item_id}:{sent_ms}:{place}"
         self._marks[name] = _Mark(part, self._samples(part.sent), finished)
+        if len(self._marks) > MAX_MARKS:
+            del self._marks[next(iter(self._marks))]
         return self._codec.mark(stream_id, name)
 
     def _samples(self, size: int) -> int:
