@@ -41,6 +41,7 @@ EXPECTED = {
     "function_call": "weather returned: Snow in Oslo, minus four degrees.",
     "barge_in": "ms were heard",
     "measure": "completed: ",
+    "custom_wire": "ok   cancellation",
 }
 
 
