@@ -19,4 +19,4 @@ def node_modules() -> Path:
     folder = os.environ.get("INTEROP_NPM")
     if not folder or not (Path(folder) / "node_modules").is_dir():
         pytest.skip("INTEROP_NPM names no folder with node_modules; run this by `nox -s interop`")
-    return Path(folder)
+    return Path(folder).resolve()

@@ -261,7 +261,7 @@ class Peer:
                 raise LocalProtocolError(f"the message is too large for the data channel: {exc}") from exc
 
     async def close(self, flush: bool = True) -> None:
-        """Say goodbye and let go of everything. Idempotent. Takes 1.5 s at most, usually milliseconds.
+        """Say goodbye and let go of everything. Idempotent. Takes 2.5 s at most, usually milliseconds.
 
         If cancelled, it goes on by itself.
         """
