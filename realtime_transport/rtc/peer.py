@@ -52,6 +52,9 @@ CHECK_INTERVAL = 0.5
 FLUSH_TIMEOUT = 2.0
 """Seconds that the peer gets to acknowledge what was sent before we close."""
 
+GATHER_TIMEOUT = 0.2
+"""Seconds that opening the sockets gets to end when it is no longer wanted."""
+
 CLOSE_TIMEOUT = 0.4
 """Seconds that aiortc gets to say goodbye; then its sockets are closed under it."""
 
@@ -77,6 +80,7 @@ class Peer:
         self._replaced: RTCPeerConnection | None = None
         self._watch: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._gathering: asyncio.Task[None] | None = None
         self._low: asyncio.Event = asyncio.Event()
         self._over = False
 
@@ -95,8 +99,13 @@ class Peer:
         self._prefer_opus(pc)
         if self._options.loopback:
             add_loopback(pc)
-        await pc.setLocalDescription(await pc.createOffer())
+        await self._gather(pc, await pc.createOffer())
         return pc.localDescription.sdp
+
+    async def _gather(self, pc: RTCPeerConnection, description: RTCSessionDescription) -> None:
+        # Not cancelled with us: a socket that is just being opened would be lost. `close` waits for its end.
+        self._gathering = asyncio.ensure_future(pc.setLocalDescription(description))
+        await asyncio.shield(self._gathering)
 
     async def accept(self, answer: str) -> None:
         """Take the other side's answer to our offer.
@@ -127,7 +136,7 @@ class Peer:
                 break
         self._prefer_opus(pc)
         try:
-            await pc.setLocalDescription(await pc.createAnswer())
+            await self._gather(pc, await pc.createAnswer())
         except Exception as exc:
             raise NegotiationError(f"the SDP offer cannot be answered: {exc or type(exc).__name__}") from exc
         return pc.localDescription.sdp
@@ -280,6 +289,11 @@ class Peer:
         await asyncio.shield(self._closing)
 
     async def _let_go(self) -> None:
+        if self._gathering is not None:
+            # Host candidates take a millisecond; what may take longer asks servers, and can be cancelled.
+            await asyncio.wait([self._gathering], timeout=GATHER_TIMEOUT)
+            if not self._gathering.cancel() and not self._gathering.cancelled():
+                self._gathering.exception()  # Whoever gathered was told, or has gone.
         for pc in (self.pc, self._replaced):
             if pc is not None:
                 await _close(pc)

@@ -152,7 +152,7 @@ async def test_leaving_leaves_nothing_behind(warm: None, way: Callable[..., Awai
     assert await settled() == before
 
 
-@pytest.mark.parametrize("turns", [*range(12), 15, 20, 30, 50, 80, 120, 200])
+@pytest.mark.parametrize("turns", [*range(12), 15, 30, 60, 125, 250, 500, 1000, 2000, 4000])
 async def test_connecting_can_be_cancelled_at_any_point(warm: None, turns: int) -> None:
     before = await settled()
     async with call_server() as server:
@@ -166,35 +166,12 @@ async def test_connecting_can_be_cancelled_at_any_point(warm: None, turns: int) 
             group.start_soon(connect)
             for _ in range(turns):
                 await anyio.lowlevel.checkpoint()
-            if turns >= 15:  # Much of it waits for the network, not for turns.
-                await anyio.sleep(turns / 2000)
             with anyio.fail_after(LIMIT):
                 group.cancel_scope.cancel()
                 with anyio.CancelScope(shield=True):
                     await transport.aclose()
         assert transport.status == "disconnected"
     assert await settled() == before
-
-
-async def test_the_callers_loop_goes_on_meanwhile(warm: None) -> None:
-    """Entering, leaving and what waits in between never hold the caller's loop for long."""
-    gaps: list[float] = []
-
-    async def tick() -> None:
-        last = anyio.current_time()
-        while True:
-            await anyio.sleep(0.005)
-            now = anyio.current_time()
-            gaps.append(now - last)
-            last = now
-
-    async with call_server() as server, anyio.create_task_group() as group:
-        group.start_soon(tick)
-        for way in (normal, peer_gone_unnoticed, answer_never_came):
-            server.received.clear()
-            await way(server, make(server))
-        group.cancel_scope.cancel()
-    assert max(gaps) < 0.5
 
 
 async def test_many_connections_in_a_row(warm: None) -> None:
