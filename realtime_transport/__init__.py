@@ -17,20 +17,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import client_events as client_events
-    from . import errors as errors
-    from . import events as events
-    from . import server_events as server_events
+    from . import client_events as client_events, errors as errors, events as events, server_events as server_events
     from .audio.devices import (
         Device as Device,
-    )
-    from .audio.devices import (
         Microphone as Microphone,
-    )
-    from .audio.devices import (
         Speaker as Speaker,
-    )
-    from .audio.devices import (
         list_devices as list_devices,
     )
     from .audio.formats import (
@@ -38,26 +29,14 @@ if TYPE_CHECKING:
     )
     from .audio.sinks import (
         AudioSink as AudioSink,
-    )
-    from .audio.sinks import (
         BufferSink as BufferSink,
-    )
-    from .audio.sinks import (
         PacedSink as PacedSink,
-    )
-    from .audio.sinks import (
         WavSink as WavSink,
     )
     from .audio.sources import (
         AudioSource as AudioSource,
-    )
-    from .audio.sources import (
         BytesSource as BytesSource,
-    )
-    from .audio.sources import (
         FileSource as FileSource,
-    )
-    from .audio.sources import (
         IterableSource as IterableSource,
     )
     from .clock import (
@@ -68,11 +47,7 @@ if TYPE_CHECKING:
     )
     from .connection.link import (
         Link as Link,
-    )
-    from .connection.link import (
         LinkClosed as LinkClosed,
-    )
-    from .connection.link import (
         ObjectStreamLink as ObjectStreamLink,
     )
     from .connection.outbox import (
@@ -80,8 +55,6 @@ if TYPE_CHECKING:
     )
     from .connection.subscription import (
         Subscription as Subscription,
-    )
-    from .connection.subscription import (
         SubscriptionStatistics as SubscriptionStatistics,
     )
     from .emitter import (
@@ -89,62 +62,24 @@ if TYPE_CHECKING:
     )
     from .errors import (
         ConfigError as ConfigError,
-    )
-    from .errors import (
         ConnectError as ConnectError,
-    )
-    from .errors import (
         ConnectionLost as ConnectionLost,
-    )
-    from .errors import (
         ConsumerTooSlow as ConsumerTooSlow,
-    )
-    from .errors import (
         DecodeError as DecodeError,
-    )
-    from .errors import (
         ListenerError as ListenerError,
-    )
-    from .errors import (
         LocalProtocolError as LocalProtocolError,
-    )
-    from .errors import (
         MessageTooBig as MessageTooBig,
-    )
-    from .errors import (
         MissingExtraError as MissingExtraError,
-    )
-    from .errors import (
         NegotiationError as NegotiationError,
-    )
-    from .errors import (
         NotConnectedError as NotConnectedError,
-    )
-    from .errors import (
         ProtocolError as ProtocolError,
-    )
-    from .errors import (
         RealtimeError as RealtimeError,
-    )
-    from .errors import (
         RemoteProtocolError as RemoteProtocolError,
-    )
-    from .errors import (
         RequestError as RequestError,
-    )
-    from .errors import (
         SetupTimeout as SetupTimeout,
-    )
-    from .errors import (
         TransportError as TransportError,
-    )
-    from .errors import (
         UnsupportedOperation as UnsupportedOperation,
-    )
-    from .errors import (
         UpgradeRejected as UpgradeRejected,
-    )
-    from .errors import (
         WebhookError as WebhookError,
     )
     from .keys import (
@@ -152,122 +87,56 @@ if TYPE_CHECKING:
     )
     from .protocol.config import (
         DEFAULT_MODEL as DEFAULT_MODEL,
-    )
-    from .protocol.config import (
         RealtimeSessionConfig as RealtimeSessionConfig,
     )
     from .protocol.events import (
         AudioDoneEvent as AudioDoneEvent,
-    )
-    from .protocol.events import (
         AudioEvent as AudioEvent,
-    )
-    from .protocol.events import (
         AudioInterruptedEvent as AudioInterruptedEvent,
-    )
-    from .protocol.events import (
         AudioTranscriptDeltaEvent as AudioTranscriptDeltaEvent,
-    )
-    from .protocol.events import (
         ConnectedEvent as ConnectedEvent,
-    )
-    from .protocol.events import (
         ConnectionChangeEvent as ConnectionChangeEvent,
-    )
-    from .protocol.events import (
         ConnectionStatus as ConnectionStatus,
-    )
-    from .protocol.events import (
         DisconnectedEvent as DisconnectedEvent,
-    )
-    from .protocol.events import (
         ErrorEvent as ErrorEvent,
-    )
-    from .protocol.events import (
         Event as Event,
-    )
-    from .protocol.events import (
         FunctionCallEvent as FunctionCallEvent,
-    )
-    from .protocol.events import (
         ItemDeletedEvent as ItemDeletedEvent,
-    )
-    from .protocol.events import (
         ItemUpdateEvent as ItemUpdateEvent,
-    )
-    from .protocol.events import (
         McpApprovalRequestEvent as McpApprovalRequestEvent,
-    )
-    from .protocol.events import (
         McpToolCallCompletedEvent as McpToolCallCompletedEvent,
-    )
-    from .protocol.events import (
         McpToolsListedEvent as McpToolsListedEvent,
-    )
-    from .protocol.events import (
         OutputTextDeltaEvent as OutputTextDeltaEvent,
-    )
-    from .protocol.events import (
         SemanticEvent as SemanticEvent,
-    )
-    from .protocol.events import (
         ServerError as ServerError,
-    )
-    from .protocol.events import (
         TurnDoneEvent as TurnDoneEvent,
-    )
-    from .protocol.events import (
         TurnStartedEvent as TurnStartedEvent,
-    )
-    from .protocol.events import (
         Usage as Usage,
-    )
-    from .protocol.events import (
         UsageUpdateEvent as UsageUpdateEvent,
     )
     from .protocol.profiles import (
         PROFILES as PROFILES,
-    )
-    from .protocol.profiles import (
         EndpointProfile as EndpointProfile,
     )
     from .protocol.realtime_items import (
         RealtimeItem as RealtimeItem,
-    )
-    from .protocol.realtime_items import (
         RealtimeMcpCallApprovalRequestItem as RealtimeMcpCallApprovalRequestItem,
-    )
-    from .protocol.realtime_items import (
         RealtimeMcpCallItem as RealtimeMcpCallItem,
-    )
-    from .protocol.realtime_items import (
         RealtimeMessageItem as RealtimeMessageItem,
-    )
-    from .protocol.realtime_items import (
         RealtimeToolCallItem as RealtimeToolCallItem,
-    )
-    from .protocol.realtime_items import (
         realtime_item as realtime_item,
     )
     from .protocol.values import (
         UNSET as UNSET,
-    )
-    from .protocol.values import (
         Unset as Unset,
     )
     from .protocol.wire import (
         ClientEvent as ClientEvent,
-    )
-    from .protocol.wire import (
         ServerEvent as ServerEvent,
     )
     from .rest import (
         CallAnswer as CallAnswer,
-    )
-    from .rest import (
         ClientSecret as ClientSecret,
-    )
-    from .rest import (
         RealtimeRestClient as RealtimeRestClient,
     )
     from .rtc.jitter import (
@@ -275,14 +144,10 @@ if TYPE_CHECKING:
     )
     from .rtc.settings import (
         IceServer as IceServer,
-    )
-    from .rtc.settings import (
         OpusSettings as OpusSettings,
     )
     from .transports.base import (
         ConnectionState as ConnectionState,
-    )
-    from .transports.base import (
         OpenAIRealtimeBase as OpenAIRealtimeBase,
     )
     from .transports.cloudflare import (
@@ -293,20 +158,10 @@ if TYPE_CHECKING:
     )
     from .transports.options import (
         ConnectionOptions as ConnectionOptions,
-    )
-    from .transports.options import (
         ConnectOptions as ConnectOptions,
-    )
-    from .transports.options import (
         Connector as Connector,
-    )
-    from .transports.options import (
         ConnectRequest as ConnectRequest,
-    )
-    from .transports.options import (
         SessionConfig as SessionConfig,
-    )
-    from .transports.options import (
         TransportOptions as TransportOptions,
     )
     from .transports.phone.codec import (
@@ -314,20 +169,10 @@ if TYPE_CHECKING:
     )
     from .transports.phone.messages import (
         PhoneDtmf as PhoneDtmf,
-    )
-    from .transports.phone.messages import (
         PhoneMark as PhoneMark,
-    )
-    from .transports.phone.messages import (
         PhoneMedia as PhoneMedia,
-    )
-    from .transports.phone.messages import (
         PhoneMessage as PhoneMessage,
-    )
-    from .transports.phone.messages import (
         PhoneStarted as PhoneStarted,
-    )
-    from .transports.phone.messages import (
         PhoneStopped as PhoneStopped,
     )
     from .transports.phone.telnyx import (
@@ -344,8 +189,6 @@ if TYPE_CHECKING:
     )
     from .transports.webrtc import (
         OpenAIRealtimeWebRTC as OpenAIRealtimeWebRTC,
-    )
-    from .transports.webrtc import (
         WebRTCConnectionState as WebRTCConnectionState,
     )
     from .transports.websocket import (
@@ -356,14 +199,8 @@ if TYPE_CHECKING:
     )
     from .webhooks import (
         IncomingCall as IncomingCall,
-    )
-    from .webhooks import (
         WebhookEvent as WebhookEvent,
-    )
-    from .webhooks import (
         sign_webhook as sign_webhook,
-    )
-    from .webhooks import (
         verify_webhook as verify_webhook,
     )
 

@@ -15,8 +15,12 @@ import attrs
 from realtime_transport.cli.running import require, run_async, say
 from realtime_transport.cli.target import Target
 from realtime_transport.cli.webrtc import calls_url
-from realtime_transport.protocol.events import AudioInterruptedEvent, AudioTranscriptDeltaEvent, ErrorEvent
-from realtime_transport.protocol.events import TurnDoneEvent as TurnDone
+from realtime_transport.protocol.events import (
+    AudioInterruptedEvent,
+    AudioTranscriptDeltaEvent,
+    ErrorEvent,
+    TurnDoneEvent as TurnDone,
+)
 from realtime_transport.protocol.server_events import (
     ConversationItemInputAudioTranscriptionCompleted,
     InputAudioBufferSpeechStarted,

@@ -11,8 +11,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from realtime_transport.cli import main
-from tests.servers import Peer
-from tests.servers import serving as serving_peers
+from tests.servers import Peer, serving as serving_peers
 
 RECORDING = str(Path(__file__).parents[2] / "examples/audio/vm-options.wav")
 
