@@ -62,5 +62,6 @@ def _emulator(arguments: argparse.Namespace) -> RealtimeEmulator:
         script=arguments.script,
         faults=faults,
         seed=arguments.seed,
+        profile=arguments.profile,
         **options,
     )

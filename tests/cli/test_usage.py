@@ -10,6 +10,7 @@ import anyio
 import pytest
 from anyio.from_thread import start_blocking_portal
 
+from realtime_transport import PROFILES
 from realtime_transport.cli import main
 from tests.servers import Peer, serving as serving_peers
 
@@ -54,6 +55,7 @@ def complaint(
         (["serve", "--stall", "3"], "FRAME:SECONDS"),
         (["serve", "--duplicate", "2"], "probability"),
         (["serve", "--script", "missing.json"], "missing.json"),
+        (["serve", "--profile", "nobody"], "vllm-transcription"),
         (["replay", RECORDING, "--url", "banana"], "banana"),
         (["replay", RECORDING, "--url", "ftp://127.0.0.1/"], "ftp"),
         (["replay", RECORDING, "--url", "ws://127.0.0.1:99999/"], "99999"),
@@ -191,3 +193,11 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         out, err = capsys.readouterr()
         assert out
         assert not err
+
+
+def test_the_help_of_serve_names_every_profile(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--help"])
+    assert ended.value.code == 0
+    text = "".join(capsys.readouterr().out.split())  # It may break lines within a name.
+    assert [name for name in PROFILES if name not in text] == []
