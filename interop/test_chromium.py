@@ -20,7 +20,6 @@ import anyio
 import anyio.to_thread
 import pybase64
 import pytest
-from measure import dbfs, floats, frequency, longest_gap_ms, sine
 
 from realtime_transport import OpenAIRealtimeWebSocket
 from realtime_transport.audio.formats import AudioFormat
@@ -28,6 +27,7 @@ from realtime_transport.emulator import RealtimeEmulator
 from realtime_transport.emulator.replies import Reply, Speech
 from realtime_transport.emulator.sound import AudioClip
 from realtime_transport.server_events import ConversationItemDone, ConversationItemRetrieved
+from tests.measure import dbfs, floats, frequency, longest_gap_ms, sine
 
 pytestmark = pytest.mark.anyio
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
-from measure import dbfs, floats, frequency, longest_gap_ms, sine
 
 from realtime_transport import BufferSink, BytesSource, OpenAIRealtimeWebRTC
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.errors import ConnectionLost
 from realtime_transport.server_events import UnknownServerEvent
+from tests.measure import dbfs, floats, frequency, longest_gap_ms, sine
 
 pytestmark = pytest.mark.anyio
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from measure import sine
 
 from realtime_transport import BufferSink, BytesSource, OpenAIRealtimeWebRTC
 from realtime_transport.audio.formats import AudioFormat
+from tests.measure import sine
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,6 @@ import pytest
 import soundfile
 import soxr
 from bad_network import Relay, harm
-from measure import dbfs, floats, frequency, longest_gap_ms, sine
 from numpy.typing import NDArray
 
 from realtime_transport import BufferSink, OpenAIRealtimeWebRTC
@@ -18,6 +17,7 @@ from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.emulator import RealtimeEmulator
 from realtime_transport.emulator.replies import Reply, Speech
 from realtime_transport.emulator.sound import AudioClip
+from tests.measure import dbfs, floats, frequency, longest_gap_ms, sine
 
 pytestmark = pytest.mark.anyio
 

@@ -15,11 +15,11 @@ import anyio
 import pytest
 import soundfile
 import soxr
-from measure import dbfs, floats
 
 from realtime_transport import OpenAIRealtimeWebRTC, OpenAIRealtimeWebSocket
 from realtime_transport.emulator import RealtimeEmulator
 from realtime_transport.server_events import InputAudioBufferSpeechStopped, ResponseDone
+from tests.measure import dbfs, floats
 
 pytestmark = pytest.mark.anyio
 

@@ -46,11 +46,6 @@ class Playout:
     _entries: deque[_Entry] = attrs.field(init=False, factory=lambda: deque[_Entry]())
     _lock: threading.Lock = attrs.field(init=False, factory=threading.Lock)
 
-    @property
-    def is_playing(self) -> bool:
-        """Whether anything is being said."""
-        return bool(self._entries) and self._entries[0].started
-
     def add(self, response_id: str, audio: bytes, audio_format: AudioFormat) -> None:
         """Say *audio* after everything else."""
         with self._lock:

@@ -103,7 +103,6 @@ class OpenAIRealtimeBase(SendingTransport):
         self._settings = Settings(**options)
         self._hub = Hub()
         self._attempt: Attempt | None = None
-        self._engine: Engine | None = None
         self._profile: EndpointProfile | None = None
         self._stream: Subscription[Event] | None = None
         self._state = ConnectionState(status="disconnected")
@@ -138,8 +137,8 @@ class OpenAIRealtimeBase(SendingTransport):
     @current_model.setter
     def current_model(self, model: str) -> None:
         self._model = model
-        if self._engine is not None:
-            self._engine.model = model
+        if self._attempt is not None:
+            self._attempt.engine.model = model
 
     @property
     def call_id(self) -> str | None:
@@ -149,7 +148,7 @@ class OpenAIRealtimeBase(SendingTransport):
     @property
     def tracing_config(self) -> Any:
         """The tracing that was asked for; ``None`` without a connection or where tracing is off."""
-        return None if self._engine is None else self._engine.tracing
+        return None if self._attempt is None else self._attempt.engine.tracing
 
     @property
     def muted(self) -> bool | None:
@@ -314,7 +313,7 @@ class OpenAIRealtimeBase(SendingTransport):
         if tap is not None:
             hub.add_tap(tap)
         self._stream = hub.subscribe(self._by_default, settings.limits)
-        self._model, self._engine, self._attempt = model, engine, attempt
+        self._model, self._attempt = model, attempt
         return attempt
 
     def _make_media(
