@@ -85,11 +85,8 @@ if TYPE_CHECKING:
     from .keys import (
         ApiKey as ApiKey,
     )
-    from .protocol.config import (
-        DEFAULT_MODEL as DEFAULT_MODEL,
-        RealtimeSessionConfig as RealtimeSessionConfig,
-    )
-    from .protocol.events import (
+    from .protocol.config.settings import DEFAULT_MODEL as DEFAULT_MODEL, RealtimeSessionConfig as RealtimeSessionConfig
+    from .protocol.engine.events import (
         AudioDoneEvent as AudioDoneEvent,
         AudioEvent as AudioEvent,
         AudioInterruptedEvent as AudioInterruptedEvent,
@@ -114,11 +111,7 @@ if TYPE_CHECKING:
         Usage as Usage,
         UsageUpdateEvent as UsageUpdateEvent,
     )
-    from .protocol.profiles import (
-        PROFILES as PROFILES,
-        EndpointProfile as EndpointProfile,
-    )
-    from .protocol.realtime_items import (
+    from .protocol.engine.realtime_items import (
         RealtimeItem as RealtimeItem,
         RealtimeMcpCallApprovalRequestItem as RealtimeMcpCallApprovalRequestItem,
         RealtimeMcpCallItem as RealtimeMcpCallItem,
@@ -126,14 +119,9 @@ if TYPE_CHECKING:
         RealtimeToolCallItem as RealtimeToolCallItem,
         realtime_item as realtime_item,
     )
-    from .protocol.values import (
-        UNSET as UNSET,
-        Unset as Unset,
-    )
-    from .protocol.wire import (
-        ClientEvent as ClientEvent,
-        ServerEvent as ServerEvent,
-    )
+    from .protocol.vendors.profiles import PROFILES as PROFILES, EndpointProfile as EndpointProfile
+    from .protocol.wire.json_types import UNSET as UNSET, Unset as Unset
+    from .protocol.wire.model import ClientEvent as ClientEvent, ServerEvent as ServerEvent
     from .rest import (
         CallAnswer as CallAnswer,
         ClientSecret as ClientSecret,
@@ -246,26 +234,26 @@ _HOMES = {
     "keys": """
         ApiKey
     """,
-    "protocol.config": """
+    "protocol.config.settings": """
         DEFAULT_MODEL RealtimeSessionConfig
     """,
-    "protocol.events": """
+    "protocol.engine.events": """
         AudioDoneEvent AudioEvent AudioInterruptedEvent AudioTranscriptDeltaEvent ConnectedEvent
         ConnectionChangeEvent ConnectionStatus DisconnectedEvent ErrorEvent Event FunctionCallEvent
         ItemDeletedEvent ItemUpdateEvent McpApprovalRequestEvent McpToolCallCompletedEvent McpToolsListedEvent
         OutputTextDeltaEvent SemanticEvent ServerError TurnDoneEvent TurnStartedEvent Usage UsageUpdateEvent
     """,
-    "protocol.profiles": """
+    "protocol.vendors.profiles": """
         PROFILES EndpointProfile
     """,
-    "protocol.realtime_items": """
+    "protocol.engine.realtime_items": """
         RealtimeItem RealtimeMcpCallApprovalRequestItem RealtimeMcpCallItem RealtimeMessageItem
         RealtimeToolCallItem realtime_item
     """,
-    "protocol.values": """
+    "protocol.wire.json_types": """
         UNSET Unset
     """,
-    "protocol.wire": """
+    "protocol.wire.model": """
         ClientEvent ServerEvent
     """,
     "rest": """

@@ -16,9 +16,9 @@ import orjson
 
 from .errors import LocalProtocolError, RequestError
 from .keys import resolve_api_key
-from .protocol.codec import decode_session
-from .protocol.config import DEFAULT_MODEL, RealtimeSessionConfig, SessionSettings
-from .protocol.values import UNSET, Unset
+from .protocol.config.settings import DEFAULT_MODEL, RealtimeSessionConfig, SessionSettings
+from .protocol.wire.codec import decode_session
+from .protocol.wire.json_types import UNSET, Unset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from .keys import ApiKey
-    from .protocol.session import Session
+    from .protocol.wire.session import Session
 
 __all__ = ["CallAnswer", "ClientSecret", "RealtimeRestClient"]
 

@@ -31,6 +31,12 @@ ROOMS = [
 ]
 """From the bottom to the top: a module imports from rooms below its own, and within its own folder."""
 
+SUB_ROOMS = {
+    "protocol": ["wire", "config", "vendors", "engine"],
+    "emulator": ["", "checks", "conversation", "responders", "server"],
+}
+"""Within these rooms, from the bottom to the top; ``""`` is what lies in the room itself: its shared vocabulary."""
+
 NOT_SANS_IO = {"anyio", "httpx", "asyncio", "trio", "time", "random", "socket", "uuid", "secrets", "os", "threading"}
 
 
@@ -100,13 +106,31 @@ def test_imports_run_downhill(path: Path) -> None:
     assert own in level, f"which room is {own}?"
     for inside, _ in imports_of(path):
         room = room_of(inside)
+        if room == own and own in SUB_ROOMS:
+            assert_sub_rooms_run_downhill(path, inside)
         if room in ("", own):
             continue
         assert room in level, f"{path.name} imports from an unknown room {room}"
         assert level[room] < level[own], f"{path.name} in {own} imports uphill from {room}"
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "protocol").glob("*.py")), ids=lambda path: path.name)
+def assert_sub_rooms_run_downhill(path: Path, target: tuple[str, ...]) -> None:
+    order = SUB_ROOMS[target[0]]
+
+    def sub_room_of(parts: tuple[str, ...]) -> str:
+        return parts[1] if len(parts) > 1 and (PACKAGE / parts[0] / parts[1]).is_dir() else ""
+
+    own, other = sub_room_of(path.relative_to(PACKAGE).with_suffix("").parts), sub_room_of(target)
+    if path.name == "__init__.py" and own == "":
+        return  # The front door of the room.
+    assert own in order, f"which sub-room of {target[0]} is {own}?"
+    assert other in order, f"{path.name} imports from an unknown sub-room {other} of {target[0]}"
+    assert order.index(other) <= order.index(own), f"{path.name} in {own} imports uphill from {other}"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "protocol").rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_the_protocol_is_sans_io(path: Path) -> None:
     assert not {name for _, name in imports_of(path)} & NOT_SANS_IO
 
@@ -115,7 +139,7 @@ def test_the_connection_holds_no_name_of_a_realtime_event() -> None:
     from realtime_transport.client_events import CLIENT_EVENTS
     from realtime_transport.server_events import SERVER_EVENTS
 
-    text = "".join(path.read_text() for path in (PACKAGE / "connection").glob("*.py"))
+    text = "".join(path.read_text() for path in (PACKAGE / "connection").rglob("*.py"))
     for cls in (*SERVER_EVENTS, *CLIENT_EVENTS):
         if "." in cls.type:
             assert cls.type not in text

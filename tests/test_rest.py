@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from realtime_transport.errors import ConfigError, LocalProtocolError, RequestError
-from realtime_transport.protocol.config import RealtimeSessionConfig
-from realtime_transport.protocol.session import RealtimeSession
+from realtime_transport.protocol.config.settings import RealtimeSessionConfig
+from realtime_transport.protocol.wire.session import RealtimeSession
 from realtime_transport.rest import RealtimeRestClient
 
 pytestmark = pytest.mark.anyio

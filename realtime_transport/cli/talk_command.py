@@ -15,13 +15,13 @@ import attrs
 from realtime_transport.cli.running import require, run_async, say
 from realtime_transport.cli.target import Target
 from realtime_transport.cli.webrtc import calls_url
-from realtime_transport.protocol.events import (
+from realtime_transport.protocol.engine.events import (
     AudioInterruptedEvent,
     AudioTranscriptDeltaEvent,
     ErrorEvent,
     TurnDoneEvent as TurnDone,
 )
-from realtime_transport.protocol.server_events import (
+from realtime_transport.protocol.wire.server_events import (
     ConversationItemInputAudioTranscriptionCompleted,
     InputAudioBufferSpeechStarted,
     OutputAudioBufferCleared,

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlsplit, urlunsplit
 import attrs
 
 from realtime_transport.errors import ConfigError
-from realtime_transport.protocol.config import DEFAULT_MODEL
+from realtime_transport.protocol.config.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from realtime_transport.protocol.engine.events import ConnectionStatus, FunctionCallEvent, McpApprovalRequestEvent
+    from realtime_transport.protocol.engine.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
+    from realtime_transport.protocol.wire.client_events import ClientEvent
+
     from ..connection.connection import ConnectionStatistics
-    from ..protocol.client_events import ClientEvent
-    from ..protocol.events import ConnectionStatus, FunctionCallEvent, McpApprovalRequestEvent
-    from ..protocol.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
     from ..transports.base import ConnectionState, OpenAIRealtimeBase
     from ..transports.options import SessionConfig
 

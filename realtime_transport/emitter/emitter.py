@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import attrs
 
+from realtime_transport.protocol.engine.events import (
+    AudioInterruptedEvent,
+    ConnectedEvent,
+    DisconnectedEvent,
+    ErrorEvent,
+    Event,
+    SemanticEvent,
+)
+from realtime_transport.protocol.wire.model import ServerEvent
+from realtime_transport.protocol.wire.server_events import Error, UnknownServerEvent
+
 from ..connection.subscription import Subscription, SubscriptionLimits
 from ..errors import ConnectError, ListenerError, LocalProtocolError, RealtimeError
-from ..protocol.events import AudioInterruptedEvent, ConnectedEvent, DisconnectedEvent, ErrorEvent, Event, SemanticEvent
-from ..protocol.server_events import Error, UnknownServerEvent
-from ..protocol.wire import ServerEvent
 from .calls import TransportCalls
 from .listeners import Listeners
 

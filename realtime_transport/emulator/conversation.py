@@ -23,9 +23,9 @@ from realtime_transport.emulator.sending import Sender
 from realtime_transport.emulator.sessions import MAX_SESSION_SECONDS, merged_session
 from realtime_transport.emulator.transcription import Recognizer, Transcriber
 from realtime_transport.emulator.validation import check_event, parse_message
-from realtime_transport.protocol import server_events as ev
-from realtime_transport.protocol.codec import decode_item, decode_session
-from realtime_transport.protocol.items import (
+from realtime_transport.protocol.wire import server_events as ev
+from realtime_transport.protocol.wire.codec import decode_item, decode_session
+from realtime_transport.protocol.wire.items import (
     FunctionCallOutputItem,
     InputAudioPart,
     Item,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
-    from realtime_transport.protocol.wire import ServerEvent
+    from realtime_transport.protocol.wire.model import ServerEvent
 
 __all__ = ["AbortConnection", "CloseWith", "Effect", "GoSilent", "SendFrame", "SendServerEvent"]
 

@@ -13,12 +13,12 @@ import attrs
 
 from realtime_transport.emulator import usage
 from realtime_transport.emulator.parts import DELTA_MS, open_part
-from realtime_transport.protocol import server_events as ev
-from realtime_transport.protocol.items import Item
-from realtime_transport.protocol.objects import ServerError
-from realtime_transport.protocol.responses import Response, ResponseAudio, ResponseStatusDetails
-from realtime_transport.protocol.session import AudioFormatConfig, AudioOutput
-from realtime_transport.protocol.values import UNSET
+from realtime_transport.protocol.wire import server_events as ev
+from realtime_transport.protocol.wire.items import Item
+from realtime_transport.protocol.wire.json_types import UNSET
+from realtime_transport.protocol.wire.objects import ServerError
+from realtime_transport.protocol.wire.responses import Response, ResponseAudio, ResponseStatusDetails
+from realtime_transport.protocol.wire.session import AudioFormatConfig, AudioOutput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

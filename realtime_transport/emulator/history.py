@@ -8,7 +8,7 @@ import attrs
 import pybase64
 
 from realtime_transport.emulator.refusal import Refusal
-from realtime_transport.protocol.items import (
+from realtime_transport.protocol.wire.items import (
     AssistantMessageItem,
     ContentPart,
     FunctionCallItem,

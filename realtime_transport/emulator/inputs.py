@@ -21,7 +21,7 @@ from realtime_transport.emulator.replies import (
 )
 from realtime_transport.emulator.sound import AudioClip
 from realtime_transport.emulator.validation import MAX_AUDIO_BYTES
-from realtime_transport.protocol.items import (
+from realtime_transport.protocol.wire.items import (
     ContentPart,
     FunctionCallOutputItem,
     InputAudioPart,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from realtime_transport.emulator.history import Entry, History
-from realtime_transport.protocol import server_events as ev
-from realtime_transport.protocol.items import McpListedTool, McpListToolsItem
+from realtime_transport.protocol.wire import server_events as ev
+from realtime_transport.protocol.wire.items import McpListedTool, McpListToolsItem
 
 if TYPE_CHECKING:
     from realtime_transport.emulator.sending import Sender

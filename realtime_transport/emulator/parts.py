@@ -16,8 +16,8 @@ from realtime_transport.emulator.history import Entry
 from realtime_transport.emulator.replies import FunctionCall, McpApprovalRequest, McpCall, Output, Speech
 from realtime_transport.emulator.sound import AudioClip
 from realtime_transport.emulator.voice import VOICE_RATE, seconds_for, speech_like
-from realtime_transport.protocol import server_events as ev
-from realtime_transport.protocol.items import (
+from realtime_transport.protocol.wire import server_events as ev
+from realtime_transport.protocol.wire.items import (
     AssistantMessageItem,
     FunctionCallItem,
     Item,
@@ -31,7 +31,7 @@ from realtime_transport.protocol.items import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from realtime_transport.protocol.wire import ServerEvent
+    from realtime_transport.protocol.wire.model import ServerEvent
 
 __all__ = ["DELTA_MS", "Host", "Part", "ResponseSettings", "Stage", "open_part"]
 

@@ -10,12 +10,12 @@ import attrs
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.resampling import Converter
-from realtime_transport.protocol import server_events as ev
+from realtime_transport.protocol.wire import server_events as ev
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from realtime_transport.protocol.wire import ServerEvent
+    from realtime_transport.protocol.wire.model import ServerEvent
 
 __all__ = ["Playout"]
 

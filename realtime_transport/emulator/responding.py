@@ -27,8 +27,8 @@ from realtime_transport.emulator.replies import (
     StopAnswering,
     Turn,
 )
-from realtime_transport.protocol import server_events as ev
-from realtime_transport.protocol.objects import RateLimit
+from realtime_transport.protocol.wire import server_events as ev
+from realtime_transport.protocol.wire.objects import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from realtime_transport.emulator.history import Entry, History
     from realtime_transport.emulator.mcp import McpListings
     from realtime_transport.emulator.sending import Sender
-    from realtime_transport.protocol.wire import ServerEvent
+    from realtime_transport.protocol.wire.model import ServerEvent
 
 __all__ = ["Floor"]
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from realtime_transport.emulator import effects
-from realtime_transport.protocol import server_events as ev
-from realtime_transport.protocol.codec import decode_server_event
-from realtime_transport.protocol.objects import ServerError
+from realtime_transport.protocol.wire import server_events as ev
+from realtime_transport.protocol.wire.codec import decode_server_event
+from realtime_transport.protocol.wire.objects import ServerError
 
 if TYPE_CHECKING:
     from realtime_transport.emulator.ids import IdSource
     from realtime_transport.emulator.records import SessionRecord
     from realtime_transport.emulator.refusal import Refusal
-    from realtime_transport.protocol.wire import ServerEvent
+    from realtime_transport.protocol.wire.model import ServerEvent
 
 __all__ = ["Sender"]
 

@@ -34,7 +34,7 @@ from realtime_transport.emulator.translation import Translation
 from realtime_transport.emulator.vad import VoiceActivityDetector, silero_class
 from realtime_transport.emulator.websocket import WebSocketConnection, new_protocol
 from realtime_transport.errors import LocalProtocolError, NotConnectedError
-from realtime_transport.protocol.profiles import profile_named
+from realtime_transport.protocol.vendors.profiles import profile_named
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from realtime_transport.emulator.calls import CallRequest
     from realtime_transport.emulator.replies import Responder
     from realtime_transport.emulator.websocket import Peer
-    from realtime_transport.protocol.profiles import EndpointProfile
+    from realtime_transport.protocol.vendors.profiles import EndpointProfile
     from realtime_transport.rtc.host import AsyncioHost
 
 __all__ = ["RealtimeEmulator"]

@@ -9,7 +9,7 @@ import attrs
 
 from realtime_transport.emulator import usage
 from realtime_transport.emulator.sound import AudioClip
-from realtime_transport.protocol import server_events as ev
+from realtime_transport.protocol.wire import server_events as ev
 
 if TYPE_CHECKING:
     from realtime_transport.emulator.agenda import Agenda

@@ -13,8 +13,8 @@ from realtime_transport.emulator.refusal import Refusal
 from realtime_transport.emulator.sending import Sender
 from realtime_transport.emulator.sessions import merged_session
 from realtime_transport.emulator.validation import check_event, parse_message
-from realtime_transport.protocol import server_events as ev
-from realtime_transport.protocol.codec import decode_session
+from realtime_transport.protocol.wire import server_events as ev
+from realtime_transport.protocol.wire.codec import decode_session
 
 if TYPE_CHECKING:
     from realtime_transport.emulator.effects import Effect

@@ -6,13 +6,13 @@ import math
 
 import attrs
 
-from realtime_transport.protocol.objects import (
+from realtime_transport.protocol.wire.objects import (
     CachedTokenDetails,
     TokenDetails,
     TranscriptionDurationUsage,
     TranscriptionTokensUsage,
 )
-from realtime_transport.protocol.responses import Usage
+from realtime_transport.protocol.wire.responses import Usage
 
 __all__ = ["Tokens", "input_audio_tokens", "of_response", "of_transcription", "output_audio_tokens", "text_tokens"]
 

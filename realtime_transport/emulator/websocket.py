@@ -25,7 +25,7 @@ from realtime_transport.emulator.effects import (
     SendFrame,
     SendServerEvent,
 )
-from realtime_transport.protocol.codec import dumps, encode
+from realtime_transport.protocol.wire.codec import dumps, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

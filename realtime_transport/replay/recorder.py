@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from realtime_transport.protocol.events import (
+from realtime_transport.protocol.engine.events import (
     AudioEvent,
     AudioInterruptedEvent,
     AudioTranscriptDeltaEvent,
@@ -18,7 +18,7 @@ from realtime_transport.protocol.events import (
     TurnDoneEvent,
     TurnStartedEvent,
 )
-from realtime_transport.protocol.server_events import (
+from realtime_transport.protocol.wire.server_events import (
     ConversationItemInputAudioTranscriptionCompleted,
     InputAudioBufferCommitted,
     InputAudioBufferSpeechStarted,
@@ -35,7 +35,7 @@ from realtime_transport.replay.timeline import TimelineEntry, describe, text_of
 if TYPE_CHECKING:
     from realtime_transport.audio.capture import CaptureStatistics
     from realtime_transport.audio.formats import AudioFormat
-    from realtime_transport.protocol.wire import Event
+    from realtime_transport.protocol.wire.model import Event
 
 __all__ = ["Recorder"]
 

@@ -15,7 +15,7 @@ from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.playback import PlaybackKey, PlaybackPump
 from realtime_transport.clock import Clock, EventLoopClock
 from realtime_transport.errors import ConfigError
-from realtime_transport.protocol.events import AudioEvent, AudioInterruptedEvent
+from realtime_transport.protocol.engine.events import AudioEvent, AudioInterruptedEvent
 from realtime_transport.replay.recorder import Recorder
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 import orjson
 
-from realtime_transport.protocol.events import (
+from realtime_transport.protocol.engine.events import (
     AudioEvent,
     AudioTranscriptDeltaEvent,
     ErrorEvent,
@@ -15,10 +15,10 @@ from realtime_transport.protocol.events import (
     SemanticEvent,
     ServerError,
 )
-from realtime_transport.protocol.wire import ServerEvent
+from realtime_transport.protocol.wire.model import ServerEvent
 
 if TYPE_CHECKING:
-    from realtime_transport.protocol.wire import Event
+    from realtime_transport.protocol.wire.model import Event
 
 __all__ = ["TimelineEntry", "describe", "text_of"]
 

@@ -18,7 +18,7 @@ import anyio
 import attrs
 
 from realtime_transport.errors import LocalProtocolError, NotConnectedError, UnsupportedOperation
-from realtime_transport.protocol.events import (
+from realtime_transport.protocol.engine.events import (
     ConnectionChangeEvent,
     DisconnectedEvent,
     ErrorEvent,
@@ -26,7 +26,7 @@ from realtime_transport.protocol.events import (
     TurnDoneEvent,
     TurnStartedEvent,
 )
-from realtime_transport.protocol.server_events import ResponseDone, SessionUpdated
+from realtime_transport.protocol.wire.server_events import ResponseDone, SessionUpdated
 from realtime_transport.transports.layer import RealtimeTransportLayer
 
 __all__ = ["TRANSPORT_CHECKS", "CheckResult", "MakeTransport", "TransportCheck", "check_transport"]

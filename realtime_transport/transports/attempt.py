@@ -10,7 +10,12 @@ import attrs
 from realtime_transport.connection.connection import Connection, ConnectionEnd
 from realtime_transport.connection.subscription import Tap
 from realtime_transport.errors import ConnectError, ConnectionLost, RealtimeError, SetupTimeout
-from realtime_transport.protocol.events import ConnectedEvent, ConnectionChangeEvent, DisconnectedEvent, ErrorEvent
+from realtime_transport.protocol.engine.events import (
+    ConnectedEvent,
+    ConnectionChangeEvent,
+    DisconnectedEvent,
+    ErrorEvent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,8 +23,8 @@ if TYPE_CHECKING:
     from realtime_transport.connection.interface import Event
     from realtime_transport.connection.link import Link
     from realtime_transport.connection.subscription import Hub
-    from realtime_transport.protocol.engine import Engine
-    from realtime_transport.protocol.events import ConnectionStatus
+    from realtime_transport.protocol.engine.engine import Engine
+    from realtime_transport.protocol.engine.events import ConnectionStatus
 
     from .media import Media
     from .options import Connector, ConnectRequest, Settings

@@ -19,11 +19,11 @@ from realtime_transport.errors import (
     SetupTimeout,
     UnsupportedOperation,
 )
-from realtime_transport.protocol.config import DEFAULT_MODEL, SessionSettings
-from realtime_transport.protocol.engine import Engine
-from realtime_transport.protocol.events import AudioEvent
-from realtime_transport.protocol.policy import CLIENT_PLAYBACK, EnginePolicy
-from realtime_transport.protocol.server_events import ResponseOutputAudioDelta, SessionCreated
+from realtime_transport.protocol.config.settings import DEFAULT_MODEL, SessionSettings
+from realtime_transport.protocol.engine.engine import Engine
+from realtime_transport.protocol.engine.events import AudioEvent
+from realtime_transport.protocol.engine.policy import CLIENT_PLAYBACK, EnginePolicy
+from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta, SessionCreated
 
 from .attempt import Attempt
 from .media import Media
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
     from realtime_transport.connection.connection import Connection, ConnectionStatistics
-    from realtime_transport.protocol.events import ConnectionStatus, Event
-    from realtime_transport.protocol.profiles import EndpointProfile
-    from realtime_transport.protocol.wire import ServerEvent
+    from realtime_transport.protocol.engine.events import ConnectionStatus, Event
+    from realtime_transport.protocol.vendors.profiles import EndpointProfile
+    from realtime_transport.protocol.wire.model import ServerEvent
 
     from .options import ApiKey, Connector, SessionConfig, TransportOptions
 

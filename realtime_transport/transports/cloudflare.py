@@ -12,7 +12,7 @@ import anyio.lowlevel
 
 from realtime_transport.connection.link import LinkClosed
 from realtime_transport.errors import ConfigError, ConnectError, MessageTooBig, UpgradeRejected
-from realtime_transport.protocol.config import DEFAULT_MODEL
+from realtime_transport.protocol.config.settings import DEFAULT_MODEL
 
 from .base import OpenAIRealtimeBase
 

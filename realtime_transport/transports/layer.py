@@ -11,9 +11,14 @@ if TYPE_CHECKING:
     from typing import Self
 
     from realtime_transport.connection.subscription import Subscription
-    from realtime_transport.protocol.client_events import ClientEvent
-    from realtime_transport.protocol.events import ConnectionStatus, Event, FunctionCallEvent, McpApprovalRequestEvent
-    from realtime_transport.protocol.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
+    from realtime_transport.protocol.engine.events import (
+        ConnectionStatus,
+        Event,
+        FunctionCallEvent,
+        McpApprovalRequestEvent,
+    )
+    from realtime_transport.protocol.engine.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
+    from realtime_transport.protocol.wire.client_events import ClientEvent
 
     from .options import ApiKey, SessionConfig
 

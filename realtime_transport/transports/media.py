@@ -10,7 +10,7 @@ from realtime_transport.audio.capture import CapturePump
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.playback import PlaybackKey, PlaybackPump
 from realtime_transport.connection.subscription import Tap
-from realtime_transport.protocol.events import AudioEvent
+from realtime_transport.protocol.engine.events import AudioEvent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from realtime_transport.audio.sinks import AudioSink
     from realtime_transport.audio.sources import AudioSource
     from realtime_transport.connection.interface import Event
-    from realtime_transport.protocol.engine import Engine
+    from realtime_transport.protocol.engine.engine import Engine
 
     from .options import Settings
 

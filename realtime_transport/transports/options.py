@@ -13,7 +13,7 @@ from realtime_transport.connection.connection import Timeouts
 from realtime_transport.connection.link import Link
 from realtime_transport.connection.subscription import SubscriptionLimits
 from realtime_transport.keys import ApiKey
-from realtime_transport.protocol.config import RealtimeSessionConfig
+from realtime_transport.protocol.config.settings import RealtimeSessionConfig
 
 if TYPE_CHECKING:
     from realtime_transport.audio.sinks import AudioSink

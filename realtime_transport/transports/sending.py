@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from realtime_transport.connection.connection import Connection
-    from realtime_transport.protocol.client_events import ClientEvent
-    from realtime_transport.protocol.engine import Engine
-    from realtime_transport.protocol.events import FunctionCallEvent, McpApprovalRequestEvent
-    from realtime_transport.protocol.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
+    from realtime_transport.protocol.engine.engine import Engine
+    from realtime_transport.protocol.engine.events import FunctionCallEvent, McpApprovalRequestEvent
+    from realtime_transport.protocol.engine.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
+    from realtime_transport.protocol.wire.client_events import ClientEvent
 
     from .options import SessionConfig
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Unpack, cast
 import attrs
 
 from realtime_transport.errors import ConfigError, UnsupportedOperation
-from realtime_transport.protocol.config import DEFAULT_MODEL, SessionSettings
-from realtime_transport.protocol.policy import SERVER_PLAYBACK, EnginePolicy
+from realtime_transport.protocol.config.settings import DEFAULT_MODEL, SessionSettings
+from realtime_transport.protocol.engine.policy import SERVER_PLAYBACK, EnginePolicy
 
 from .websocket import OpenAIRealtimeWebSocket
 

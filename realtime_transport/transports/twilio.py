@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Unpack
 import attrs
 
 from realtime_transport.errors import ConfigError, NotConnectedError
-from realtime_transport.protocol.config import DEFAULT_MODEL
-from realtime_transport.protocol.policy import PHONE_PLAYBACK, EnginePolicy
+from realtime_transport.protocol.config.settings import DEFAULT_MODEL
+from realtime_transport.protocol.engine.policy import PHONE_PLAYBACK, EnginePolicy
 
 from .phone.intake import Intake
 from .phone.leg import PhoneLeg, PhoneLine
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from realtime_transport.protocol.engine import Engine
+    from realtime_transport.protocol.engine.engine import Engine
 
     from .media import Media
     from .options import ApiKey, Connector, TransportOptions

@@ -11,9 +11,9 @@ import anyio.to_thread
 import attrs
 
 from realtime_transport.errors import LocalProtocolError, NegotiationError
-from realtime_transport.protocol.config import DEFAULT_MODEL
-from realtime_transport.protocol.policy import SERVER_PLAYBACK, EnginePolicy
-from realtime_transport.protocol.server_events import SessionUpdated
+from realtime_transport.protocol.config.settings import DEFAULT_MODEL
+from realtime_transport.protocol.engine.policy import SERVER_PLAYBACK, EnginePolicy
+from realtime_transport.protocol.wire.server_events import SessionUpdated
 from realtime_transport.rtc.host import asyncio_host
 from realtime_transport.rtc.link import PeerLink
 from realtime_transport.rtc.settings import OpusSettings, PeerCallbacks, PeerOptions
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from realtime_transport.audio.sinks import AudioSink
     from realtime_transport.audio.sources import AudioSource
     from realtime_transport.connection.link import Link
-    from realtime_transport.protocol.engine import Engine
-    from realtime_transport.protocol.events import Event
-    from realtime_transport.protocol.wire import ServerEvent
+    from realtime_transport.protocol.engine.engine import Engine
+    from realtime_transport.protocol.engine.events import Event
+    from realtime_transport.protocol.wire.model import ServerEvent
     from realtime_transport.rtc.host import AsyncioHost
     from realtime_transport.rtc.jitter import JitterStatistics
     from realtime_transport.rtc.peer import Peer

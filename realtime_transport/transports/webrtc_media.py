@@ -11,8 +11,8 @@ from realtime_transport.audio.capture import CapturePump
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.resampling import Converter
 from realtime_transport.connection.subscription import Tap
-from realtime_transport.protocol.events import AudioEvent
-from realtime_transport.protocol.server_events import (
+from realtime_transport.protocol.engine.events import AudioEvent
+from realtime_transport.protocol.wire.server_events import (
     OutputAudioBufferCleared,
     OutputAudioBufferStarted,
     OutputAudioBufferStopped,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from realtime_transport.clock import Clock
     from realtime_transport.connection.interface import Event
     from realtime_transport.connection.subscription import Hub
-    from realtime_transport.protocol.engine import Engine
+    from realtime_transport.protocol.engine.engine import Engine
     from realtime_transport.rtc.host import AsyncioHost
     from realtime_transport.rtc.peer import Peer
 

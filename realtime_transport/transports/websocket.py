@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Unpack
 
 import attrs
 
-from realtime_transport.protocol.config import DEFAULT_MODEL
-from realtime_transport.protocol.profiles import profile_named
-from realtime_transport.protocol.server_events import SessionUpdated
+from realtime_transport.protocol.config.settings import DEFAULT_MODEL
+from realtime_transport.protocol.vendors.profiles import profile_named
+from realtime_transport.protocol.wire.server_events import SessionUpdated
 
 from .base import OpenAIRealtimeBase
 from .opening import with_query
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import httpx
 
     from realtime_transport.connection.link import Link
-    from realtime_transport.protocol.profiles import EndpointProfile
+    from realtime_transport.protocol.vendors.profiles import EndpointProfile
 
     from .options import ApiKey, ConnectOptions, Connector, ConnectRequest, TransportOptions
 

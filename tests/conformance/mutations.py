@@ -16,8 +16,15 @@ import anyio
 import attrs
 import pytest
 
-from realtime_transport.protocol import config, history, interruption, playback, receiver, sequencer
-from realtime_transport.protocol.sequencer import Input, Phase
+from realtime_transport.protocol.config import settings as config
+from realtime_transport.protocol.engine import (
+    history_diff as history,
+    interruption,
+    playback_ledger as playback,
+    receiver,
+    sequencer,
+)
+from realtime_transport.protocol.engine.sequencer import Input, Phase
 
 from .compare import differences, is_scored, scored_part
 from .drivers import DRIVERS

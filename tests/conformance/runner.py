@@ -13,7 +13,7 @@ import attrs
 import httpx
 
 from realtime_transport.emitter import RealtimeEmitter
-from realtime_transport.protocol.server_events import SERVER_EVENTS
+from realtime_transport.protocol.wire.server_events import SERVER_EVENTS
 from realtime_transport.testing import ManualClock
 from realtime_transport.transports.websocket import OpenAIRealtimeWebSocket
 from realtime_transport.transports.websocket_link import connect_websocket

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from realtime_transport.protocol import codec
-from realtime_transport.protocol.events import (
+from realtime_transport.protocol.engine.events import (
     AudioEvent,
     AudioTranscriptDeltaEvent,
     ConnectionChangeEvent,
@@ -30,12 +29,13 @@ from realtime_transport.protocol.events import (
     Usage,
     UsageUpdateEvent,
 )
-from realtime_transport.protocol.realtime_items import RealtimeMessageItem
-from realtime_transport.protocol.values import UNSET
-from realtime_transport.protocol.wire import WireModel
+from realtime_transport.protocol.engine.realtime_items import RealtimeMessageItem
+from realtime_transport.protocol.wire import codec
+from realtime_transport.protocol.wire.json_types import UNSET
+from realtime_transport.protocol.wire.model import WireModel
 
 if TYPE_CHECKING:
-    from realtime_transport.protocol.events import Event
+    from realtime_transport.protocol.engine.events import Event
 
 __all__ = ["SDK_NAMES", "error", "event_args", "to_json"]
 

@@ -22,7 +22,7 @@ from realtime_transport.emulator.records import SessionRecord
 from realtime_transport.emulator.sessions import default_session
 from realtime_transport.emulator.transcription import placeholder
 from realtime_transport.emulator.vad import VoiceActivityDetector
-from realtime_transport.protocol.codec import encode
+from realtime_transport.protocol.wire.codec import encode
 
 if TYPE_CHECKING:
     from realtime_transport.emulator.replies import Responder

@@ -239,7 +239,7 @@ def test_a_translation_session_takes_three_events() -> None:
     from realtime_transport.emulator.records import SessionRecord
     from realtime_transport.emulator.sessions import default_session
     from realtime_transport.emulator.translation import Translation
-    from realtime_transport.protocol.codec import encode
+    from realtime_transport.protocol.wire.codec import encode
 
     ids = IdSource.seeded(0)
     settings = default_session(SessionKind.TRANSLATION, session_id="sess_t", model="m", expires_at=0)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from realtime_transport.protocol.client_events import CLIENT_EVENTS
-from realtime_transport.protocol.codec import (
+from realtime_transport.protocol.wire.client_events import CLIENT_EVENTS
+from realtime_transport.protocol.wire.codec import (
     decode_client_event,
     decode_item,
     decode_server_event,
@@ -20,14 +20,14 @@ from realtime_transport.protocol.codec import (
     encode,
     loads,
 )
-from realtime_transport.protocol.items import ItemReference, UnknownItem, WireItem
-from realtime_transport.protocol.responses import Response, ResponseCreateParams
-from realtime_transport.protocol.server_events import SERVER_EVENTS
-from realtime_transport.protocol.session import RealtimeSession, TranscriptionSession, TranslationSession
-from realtime_transport.protocol.shapes import shapes_of
+from realtime_transport.protocol.wire.field_types import shapes_of
+from realtime_transport.protocol.wire.items import ItemReference, UnknownItem, WireItem
+from realtime_transport.protocol.wire.responses import Response, ResponseCreateParams
+from realtime_transport.protocol.wire.server_events import SERVER_EVENTS
+from realtime_transport.protocol.wire.session import RealtimeSession, TranscriptionSession, TranslationSession
 
 if TYPE_CHECKING:
-    from realtime_transport.protocol.wire import WireModel
+    from realtime_transport.protocol.wire.model import WireModel
 
 DATA = Path(__file__).parent.parent / "data" / "protocol"
 EVENTS = json.loads((DATA / "events.json").read_text())

@@ -15,8 +15,8 @@ import attrs
 import pytest
 
 from realtime_transport.errors import DecodeError, LocalProtocolError
-from realtime_transport.protocol.client_events import ConversationItemCreate, SessionUpdate, UnknownClientEvent
-from realtime_transport.protocol.codec import (
+from realtime_transport.protocol.wire.client_events import ConversationItemCreate, SessionUpdate, UnknownClientEvent
+from realtime_transport.protocol.wire.codec import (
     decode_client_event,
     decode_item,
     decode_server_event,
@@ -25,7 +25,7 @@ from realtime_transport.protocol.codec import (
     encode,
     loads,
 )
-from realtime_transport.protocol.items import (
+from realtime_transport.protocol.wire.items import (
     AssistantMessageItem,
     FunctionCallItem,
     InputTextPart,
@@ -37,8 +37,10 @@ from realtime_transport.protocol.items import (
     UnknownPart,
     UserMessageItem,
 )
-from realtime_transport.protocol.objects import TranscriptionDurationUsage, TranscriptionTokensUsage, UnknownObject
-from realtime_transport.protocol.server_events import (
+from realtime_transport.protocol.wire.json_types import UNSET
+from realtime_transport.protocol.wire.model import FieldProblem
+from realtime_transport.protocol.wire.objects import TranscriptionDurationUsage, TranscriptionTokensUsage, UnknownObject
+from realtime_transport.protocol.wire.server_events import (
     ConversationItemInputAudioTranscriptionCompleted,
     InputAudioBufferSpeechStarted,
     Ping,
@@ -47,7 +49,7 @@ from realtime_transport.protocol.server_events import (
     SessionUpdated,
     UnknownServerEvent,
 )
-from realtime_transport.protocol.session import (
+from realtime_transport.protocol.wire.session import (
     AudioInput,
     AudioOutput,
     CustomVoice,
@@ -61,8 +63,6 @@ from realtime_transport.protocol.session import (
     TranscriptionSession,
     TranslationSession,
 )
-from realtime_transport.protocol.values import UNSET
-from realtime_transport.protocol.wire import FieldProblem
 
 USER = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello"}]}
 

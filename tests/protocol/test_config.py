@@ -8,8 +8,9 @@ import pytest
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.errors import ConfigError
-from realtime_transport.protocol.config import DEFAULT_MODEL, RealtimeSessionConfig, SessionSettings
-from realtime_transport.protocol.session import (
+from realtime_transport.protocol.config.settings import DEFAULT_MODEL, RealtimeSessionConfig, SessionSettings
+from realtime_transport.protocol.wire.json_types import UNSET
+from realtime_transport.protocol.wire.session import (
     AudioFormatConfig,
     AudioInput,
     AudioOutput,
@@ -22,7 +23,6 @@ from realtime_transport.protocol.session import (
     SessionAudio,
     TracingConfig,
 )
-from realtime_transport.protocol.values import UNSET
 
 PCM = {"type": "audio/pcm", "rate": 24_000}
 

@@ -12,10 +12,8 @@ from realtime_transport.errors import (
     NotConnectedError,
     UnsupportedOperation,
 )
-from realtime_transport.protocol import server_events as server
-from realtime_transport.protocol.client_events import InputAudioBufferClear, ResponseCreate
-from realtime_transport.protocol.config import RealtimeSessionConfig
-from realtime_transport.protocol.events import (
+from realtime_transport.protocol.config.settings import RealtimeSessionConfig
+from realtime_transport.protocol.engine.events import (
     AudioEvent,
     AudioInterruptedEvent,
     Event,
@@ -25,12 +23,14 @@ from realtime_transport.protocol.events import (
     TurnStartedEvent,
     UsageUpdateEvent,
 )
-from realtime_transport.protocol.items import InputTextPart, UserMessageItem
-from realtime_transport.protocol.outgoing import Lane
-from realtime_transport.protocol.policy import SERVER_PLAYBACK, EnginePolicy
-from realtime_transport.protocol.realtime_items import RealtimeMcpCallApprovalRequestItem, RealtimeToolCallItem
-from realtime_transport.protocol.responses import ResponseCreateParams
-from realtime_transport.protocol.session import RealtimeSession, TranscriptionSession
+from realtime_transport.protocol.engine.lanes import Lane
+from realtime_transport.protocol.engine.policy import SERVER_PLAYBACK, EnginePolicy
+from realtime_transport.protocol.engine.realtime_items import RealtimeMcpCallApprovalRequestItem, RealtimeToolCallItem
+from realtime_transport.protocol.wire import server_events as server
+from realtime_transport.protocol.wire.client_events import InputAudioBufferClear, ResponseCreate
+from realtime_transport.protocol.wire.items import InputTextPart, UserMessageItem
+from realtime_transport.protocol.wire.responses import ResponseCreateParams
+from realtime_transport.protocol.wire.session import RealtimeSession, TranscriptionSession
 from tests.protocol.wire_talk import CANCEL, Talk, truncate
 
 CREATE = {"type": "response.create"}

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from realtime_transport.errors import ConfigError, DecodeError, NotConnectedError, RemoteProtocolError
-from realtime_transport.protocol import server_events as server
-from realtime_transport.protocol.events import (
+from realtime_transport.protocol.engine.events import (
     AudioEvent,
     AudioInterruptedEvent,
     ErrorEvent,
@@ -17,8 +16,9 @@ from realtime_transport.protocol.events import (
     ItemUpdateEvent,
     TurnDoneEvent,
 )
-from realtime_transport.protocol.objects import ServerError
-from realtime_transport.protocol.receiver import MAX_CALLS, MAX_PROBLEMS
+from realtime_transport.protocol.engine.receiver import MAX_CALLS, MAX_PROBLEMS
+from realtime_transport.protocol.wire import server_events as server
+from realtime_transport.protocol.wire.objects import ServerError
 from tests.protocol.wire_talk import CANCEL, Talk, truncate
 
 BUSY = "conversation_already_has_active_response"

@@ -12,8 +12,8 @@ import pytest
 
 from realtime_transport.errors import RealtimeError
 from realtime_transport.events import ErrorEvent
-from realtime_transport.protocol.engine import Engine
-from realtime_transport.protocol.policy import CLIENT_PLAYBACK, SERVER_PLAYBACK
+from realtime_transport.protocol.engine.engine import Engine
+from realtime_transport.protocol.engine.policy import CLIENT_PLAYBACK, SERVER_PLAYBACK
 
 CATALOGUE = json.loads((Path(__file__).parents[1] / "data/protocol/events.json").read_text())
 EXAMPLES = [event["example"] for event in CATALOGUE["server_events"]]

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from realtime_transport.errors import LocalProtocolError
-from realtime_transport.protocol.history import MAX_OUTSTANDING, HistoryEditor
-from realtime_transport.protocol.items import InputTextPart, OutputAudioPart, OutputTextPart
-from realtime_transport.protocol.realtime_items import (
+from realtime_transport.protocol.engine.history_diff import MAX_OUTSTANDING, HistoryEditor
+from realtime_transport.protocol.engine.realtime_items import (
     RealtimeItem,
     RealtimeMcpCallApprovalRequestItem,
     RealtimeMcpCallItem,
@@ -18,6 +17,7 @@ from realtime_transport.protocol.realtime_items import (
     RealtimeToolCallItem,
     realtime_item,
 )
+from realtime_transport.protocol.wire.items import InputTextPart, OutputAudioPart, OutputTextPart
 
 
 def item(word: str) -> RealtimeItem:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from realtime_transport.audio.formats import AudioFormat
-from realtime_transport.protocol.playback import MAX_PARTS, PlaybackLedger, Truncation
+from realtime_transport.protocol.engine.playback_ledger import MAX_PARTS, PlaybackLedger, Truncation
 
 MS = 48  # bytes of a millisecond at 24 kHz
 

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from realtime_transport.errors import DecodeError
-from realtime_transport.protocol.codec import decode_server_event
-from realtime_transport.protocol.events import (
+from realtime_transport.protocol.engine.events import (
     AudioDoneEvent,
     AudioTranscriptDeltaEvent,
     ErrorEvent,
@@ -23,7 +22,15 @@ from realtime_transport.protocol.events import (
     Usage,
     UsageUpdateEvent,
 )
-from realtime_transport.protocol.items import (
+from realtime_transport.protocol.engine.projection import PROJECTIONS, item_to_retrieve
+from realtime_transport.protocol.engine.realtime_items import (
+    RealtimeMcpCallApprovalRequestItem,
+    RealtimeMcpCallItem,
+    RealtimeMessageItem,
+    RealtimeToolCallItem,
+)
+from realtime_transport.protocol.wire.codec import decode_server_event
+from realtime_transport.protocol.wire.items import (
     InputAudioPart,
     InputImagePart,
     InputTextPart,
@@ -31,14 +38,7 @@ from realtime_transport.protocol.items import (
     OutputTextPart,
     UnknownPart,
 )
-from realtime_transport.protocol.projection import PROJECTIONS, item_to_retrieve
-from realtime_transport.protocol.realtime_items import (
-    RealtimeMcpCallApprovalRequestItem,
-    RealtimeMcpCallItem,
-    RealtimeMessageItem,
-    RealtimeToolCallItem,
-)
-from realtime_transport.protocol.values import UNSET
+from realtime_transport.protocol.wire.json_types import UNSET
 
 
 def project(kind: str, **fields: Any) -> list[SemanticEvent]:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from realtime_transport.protocol.tracing import tracing_to_send
-from realtime_transport.protocol.values import UNSET
+from realtime_transport.protocol.config.tracing import tracing_to_send
+from realtime_transport.protocol.wire.json_types import UNSET
 
 OURS: dict[str, Any] = {"workflow_name": "ours"}
 THEIRS: dict[str, Any] = {"workflow_name": "theirs"}

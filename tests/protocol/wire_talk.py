@@ -7,8 +7,8 @@ import itertools
 import json
 from typing import Any
 
-from realtime_transport.protocol.engine import Engine
-from realtime_transport.protocol.events import Event, SemanticEvent
+from realtime_transport.protocol.engine.engine import Engine
+from realtime_transport.protocol.engine.events import Event, SemanticEvent
 
 
 def pcm(ms: int, rate: int = 24_000) -> str:

@@ -17,8 +17,8 @@ from realtime_transport.events import (
     TurnStartedEvent,
     Usage,
 )
-from realtime_transport.protocol.codec import decode_server_event
-from realtime_transport.protocol.objects import ServerError
+from realtime_transport.protocol.wire.codec import decode_server_event
+from realtime_transport.protocol.wire.objects import ServerError
 from realtime_transport.replay.recorder import Recorder
 
 FRAME = AudioFormat.PCM24K.silence(480)  # 20 ms

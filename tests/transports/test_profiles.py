@@ -12,8 +12,8 @@ from realtime_transport import OpenAIRealtimeWebSocket
 from realtime_transport.emulator import RealtimeEmulator
 from realtime_transport.errors import ConfigError, ConnectionLost, UpgradeRejected
 from realtime_transport.events import AudioEvent, AudioTranscriptDeltaEvent, ErrorEvent, ItemUpdateEvent, TurnDoneEvent
-from realtime_transport.protocol.dialect import BETA, VLLM
-from realtime_transport.protocol.profiles import PROFILES, EndpointProfile, profile_named
+from realtime_transport.protocol.vendors.dialect import BETA, VLLM
+from realtime_transport.protocol.vendors.profiles import PROFILES, EndpointProfile, profile_named
 from realtime_transport.server_events import ConversationItemInputAudioTranscriptionCompleted
 from realtime_transport.testing.links import MemoryServer
 

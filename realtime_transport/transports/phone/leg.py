@@ -10,8 +10,8 @@ import attrs
 
 from realtime_transport.connection.subscription import Tap
 from realtime_transport.errors import DecodeError, RealtimeError, TransportError
-from realtime_transport.protocol.events import AudioDoneEvent, AudioEvent, ErrorEvent
-from realtime_transport.protocol.server_events import (
+from realtime_transport.protocol.engine.events import AudioDoneEvent, AudioEvent, ErrorEvent
+from realtime_transport.protocol.wire.server_events import (
     InputAudioBufferSpeechStarted,
     InputAudioBufferSpeechStopped,
     ResponseCreated,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from realtime_transport.clock import Clock
     from realtime_transport.connection.interface import Event
     from realtime_transport.connection.subscription import Hub
-    from realtime_transport.protocol.engine import Engine
+    from realtime_transport.protocol.engine.engine import Engine
 
     from .codec import MediaCodec
     from .intake import Intake

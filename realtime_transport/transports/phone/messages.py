@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from realtime_transport.protocol.wire import ServerEvent
+from realtime_transport.protocol.wire.model import ServerEvent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

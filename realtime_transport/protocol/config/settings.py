@@ -16,15 +16,15 @@ import attrs
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.errors import ConfigError
+from realtime_transport.protocol.wire.json_types import UNSET, Unset
+from realtime_transport.protocol.wire.model import WireModel
 
-from .config_rules import AUDIO_NAMES, LEGACY_NAMES, NESTED, RULES, plain, wrong
-from .values import UNSET, Unset
-from .wire import WireModel
+from .rules import AUDIO_NAMES, LEGACY_NAMES, NESTED, RULES, plain, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .session import (
+    from realtime_transport.protocol.wire.session import (
         PromptReference,
         Reasoning,
         SessionAudio,

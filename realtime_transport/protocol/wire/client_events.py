@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from .items import Item  # noqa: TC001 - the codec resolves annotations
+from .json_types import UNSET, Unset
+from .model import ClientEvent, wire_model
 from .responses import ResponseCreateParams  # noqa: TC001
 from .session import Session  # noqa: TC001
-from .values import UNSET, Unset
-from .wire import ClientEvent, wire_model
 
 __all__ = [
     "CLIENT_EVENTS",

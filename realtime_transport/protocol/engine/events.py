@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import attrs
 
 from realtime_transport.errors import DecodeError, RealtimeError
-
-from .codec import decode_server_event
-from .objects import ServerError
-from .values import UNSET, Unset
-from .wire import Event, ServerEvent
+from realtime_transport.protocol.wire.codec import decode_server_event
+from realtime_transport.protocol.wire.json_types import UNSET, Unset
+from realtime_transport.protocol.wire.model import Event, ServerEvent
+from realtime_transport.protocol.wire.objects import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .items import Item
+    from realtime_transport.protocol.wire.items import Item
+    from realtime_transport.protocol.wire.responses import Response
+
     from .realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem, RealtimeMcpCallItem
-    from .responses import Response
 
 __all__ = [
     "AudioDoneEvent",

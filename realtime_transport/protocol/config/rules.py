@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.errors import ConfigError
-
-from .codec import encode
-from .tools import tool_payload
-from .values import UNSET
-from .wire import WireModel
+from realtime_transport.protocol.wire.codec import encode
+from realtime_transport.protocol.wire.json_types import UNSET
+from realtime_transport.protocol.wire.model import WireModel
+from realtime_transport.protocol.wire.tools import tool_payload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from .items import ContentPart, Item  # noqa: TC001 - the codec resolves annotations
+from .json_types import UNSET, Unset
+from .model import ServerEvent, wire_model
 from .responses import Response  # noqa: TC001
-from .values import UNSET, Unset
-from .wire import ServerEvent, wire_model
 
 __all__ = [
     "ResponseContentPartAdded",

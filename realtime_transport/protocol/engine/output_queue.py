@@ -7,10 +7,11 @@ from typing import Any
 
 import attrs
 
-from .codec import dumps
-from .outgoing import Lane, Outgoing, lane_of
-from .server_events import ResponseOutputAudioDelta
-from .wire import Event
+from realtime_transport.protocol.wire.codec import dumps
+from realtime_transport.protocol.wire.model import Event
+from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta
+
+from .lanes import Lane, Outgoing, lane_of
 
 __all__ = ["Interest", "Output"]
 

@@ -13,8 +13,19 @@ import attrs
 import orjson
 
 from realtime_transport.errors import DecodeError
+from realtime_transport.protocol.wire import server_events as server
+from realtime_transport.protocol.wire.items import (
+    FunctionCallItem,
+    McpApprovalRequestItem,
+    McpCallItem,
+    McpListToolsItem,
+    MessageItem,
+    OutputAudioPart,
+    OutputTextPart,
+)
+from realtime_transport.protocol.wire.json_types import UNSET, Unset
+from realtime_transport.protocol.wire.responses import Response
 
-from . import server_events as server
 from .events import (
     AudioDoneEvent,
     AudioTranscriptDeltaEvent,
@@ -32,26 +43,15 @@ from .events import (
     Usage,
     UsageUpdateEvent,
 )
-from .items import (
-    FunctionCallItem,
-    McpApprovalRequestItem,
-    McpCallItem,
-    McpListToolsItem,
-    MessageItem,
-    OutputAudioPart,
-    OutputTextPart,
-)
 from .realtime_items import (
     RealtimeMcpCallApprovalRequestItem,
     RealtimeMcpCallItem,
     RealtimeMessageItem,
     RealtimeToolCallItem,
 )
-from .responses import Response
-from .values import UNSET, Unset
 
 if TYPE_CHECKING:
-    from .wire import ServerEvent
+    from realtime_transport.protocol.wire.model import ServerEvent
 
 __all__ = ["PROJECTIONS", "Projection", "item_to_retrieve", "text"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence  # noqa: TC003 - the codec resolves annotations
 from typing import Any, ClassVar, TypeAlias
 
-from .values import UNSET, Unset
-from .wire import WireObject, wire_model
+from .json_types import UNSET, Unset
+from .model import WireObject, wire_model
 
 __all__ = [
     "AssistantMessageItem",

@@ -12,9 +12,8 @@ from typing import Any, ClassVar, TypeAlias, cast
 import attrs
 
 from realtime_transport.errors import LocalProtocolError
-
-from .codec import decode_item
-from .values import UNSET, Unset
+from realtime_transport.protocol.wire.codec import decode_item
+from realtime_transport.protocol.wire.json_types import UNSET, Unset
 
 __all__ = [
     "RealtimeItem",

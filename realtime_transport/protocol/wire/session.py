@@ -11,9 +11,9 @@ from typing import Any, ClassVar, TypeAlias
 
 import attrs
 
+from .json_types import UNSET, Unset
+from .model import WireObject, wire_model
 from .objects import UnknownObject
-from .values import UNSET, Unset
-from .wire import WireObject, wire_model
 
 __all__ = [
     "AudioFormatConfig",

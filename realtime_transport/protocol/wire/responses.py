@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence  # noqa: TC003 - the codec resolve
 from typing import Any
 
 from .items import Item  # noqa: TC001
+from .json_types import UNSET, Unset
+from .model import WireObject, wire_model
 from .objects import ServerError, TokenDetails  # noqa: TC001
 from .session import AudioOutput, PromptReference, Reasoning, Tool, ToolChoice  # noqa: TC001
-from .values import UNSET, Unset
-from .wire import WireObject, wire_model
 
 __all__ = ["Response", "ResponseAudio", "ResponseCreateParams", "ResponseStatusDetails", "Usage"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
-from .values import UNSET, Unset
+from realtime_transport.protocol.wire.json_types import UNSET, Unset
 
 __all__ = ["Tracing", "tracing_to_send"]
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, TypeVar, dataclass_transform
 
 import attrs
 
-from .values import UNSET, Unset
+from .json_types import UNSET, Unset
 
 __all__ = ["ClientEvent", "Event", "FieldProblem", "ServerEvent", "WireModel", "WireObject", "wire_model"]
 

@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import attrs
 import orjson
 
-from ..errors import DecodeError, LocalProtocolError
+from realtime_transport.errors import DecodeError, LocalProtocolError
+
 from .client_events import CLIENT_EVENTS, UnknownClientEvent
+from .field_types import NOT_ON_THE_WIRE, Shape, choose_class, find_problems, json_name, shape_of, shapes_of, tag_of
 from .items import Item
+from .json_types import UNSET, Unset
+from .model import ClientEvent, FieldProblem, ServerEvent, WireModel
 from .server_events import SERVER_EVENTS, VENDOR_EVENTS, UnknownServerEvent
 from .session import Session
-from .shapes import NOT_ON_THE_WIRE, Shape, choose_class, find_problems, json_name, shape_of, shapes_of, tag_of
-from .values import UNSET, Unset
-from .wire import ClientEvent, FieldProblem, ServerEvent, WireModel
 
 if TYPE_CHECKING:
     from cattrs import Converter

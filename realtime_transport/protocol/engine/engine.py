@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from realtime_transport.errors import LocalProtocolError, NotConnectedError, RemoteProtocolError, UnsupportedOperation
+from realtime_transport.protocol.config.settings import DEFAULT_MODEL, SessionConfigInput, SessionSettings
+from realtime_transport.protocol.wire.codec import dumps
 
 from . import requests
-from .codec import dumps
-from .config import DEFAULT_MODEL, SessionConfigInput, SessionSettings
 from .events import ErrorEvent, FunctionCallEvent, ItemUpdateEvent, McpApprovalRequestEvent
-from .history import HistoryEditor
+from .history_diff import HistoryEditor
 from .interruption import Interrupter
-from .outgoing import Lane, Outgoing, lane_of
-from .output import Interest, Output
-from .playback import PlaybackLedger
+from .lanes import Lane, Outgoing, lane_of
+from .output_queue import Interest, Output
+from .playback_ledger import PlaybackLedger
 from .policy import CLIENT_PLAYBACK, EnginePolicy
 from .realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem, RealtimeToolCallItem, realtime_item
 from .receiver import Receiver
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from .objects import ServerError
-    from .profiles import EndpointProfile
-    from .responses import ResponseCreateParams
-    from .session import Session
-    from .wire import ClientEvent, Event
+    from realtime_transport.protocol.vendors.profiles import EndpointProfile
+    from realtime_transport.protocol.wire.model import ClientEvent, Event
+    from realtime_transport.protocol.wire.objects import ServerError
+    from realtime_transport.protocol.wire.responses import ResponseCreateParams
+    from realtime_transport.protocol.wire.session import Session
 
 __all__ = ["Engine"]
 

@@ -9,11 +9,12 @@ import attrs
 from .events import AudioInterruptedEvent
 
 if TYPE_CHECKING:
-    from .output import Output
-    from .playback import PlaybackLedger
+    from realtime_transport.protocol.wire.model import Event
+
+    from .output_queue import Output
+    from .playback_ledger import PlaybackLedger
     from .policy import EnginePolicy
     from .sequencer import ResponseSequencer
-    from .wire import Event
 
 __all__ = ["Interrupter"]
 

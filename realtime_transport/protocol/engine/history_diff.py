@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from realtime_transport.errors import LocalProtocolError
+from realtime_transport.protocol.wire.items import OutputAudioPart
 
-from .items import OutputAudioPart
 from .realtime_items import (
     RealtimeItem,
     RealtimeMcpCallApprovalRequestItem,

@@ -14,8 +14,8 @@ from typing import Any, Union, get_args, get_origin
 
 import attrs
 
-from .values import UNSET, Unset
-from .wire import FieldProblem, WireModel
+from .json_types import UNSET, Unset
+from .model import FieldProblem, WireModel
 
 __all__ = ["Shape", "choose_class", "find_problems", "json_name", "shape_of", "shapes_of", "tag_of"]
 

@@ -8,13 +8,13 @@ from typing import Any, TypeAlias, cast
 import pybase64
 
 from realtime_transport.errors import LocalProtocolError
+from realtime_transport.protocol.wire.codec import encode
+from realtime_transport.protocol.wire.items import UserMessageItem
+from realtime_transport.protocol.wire.json_types import UNSET
+from realtime_transport.protocol.wire.model import ClientEvent
 
-from .codec import encode
 from .events import FunctionCallEvent, McpApprovalRequestEvent
-from .items import UserMessageItem
 from .realtime_items import RealtimeMcpCallApprovalRequestItem, realtime_item
-from .values import UNSET
-from .wire import ClientEvent
 
 __all__ = [
     "RealtimeUserInput",

@@ -12,23 +12,24 @@ import pybase64
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.errors import DecodeError
+from realtime_transport.protocol.config.tracing import tracing_to_send
+from realtime_transport.protocol.wire import server_events as server
+from realtime_transport.protocol.wire.codec import decode_server_event, loads
+from realtime_transport.protocol.wire.json_types import UNSET
+from realtime_transport.protocol.wire.model import FieldProblem, ServerEvent, WireObject
+from realtime_transport.protocol.wire.objects import ServerError
+from realtime_transport.protocol.wire.session import RealtimeSession, Session, TranscriptionSession, TranslationSession
 
-from . import server_events as server
-from .codec import decode_server_event, loads
 from .events import AudioEvent, ErrorEvent, FunctionCallEvent
-from .objects import ServerError
 from .projection import PROJECTIONS, item_to_retrieve
-from .session import RealtimeSession, Session, TranscriptionSession, TranslationSession
-from .tracing import tracing_to_send
-from .values import UNSET
-from .wire import FieldProblem, ServerEvent, WireObject
 
 if TYPE_CHECKING:
-    from .config import SessionSettings
-    from .history import HistoryEditor
+    from realtime_transport.protocol.config.settings import SessionSettings
+
+    from .history_diff import HistoryEditor
     from .interruption import Interrupter
-    from .output import Output
-    from .playback import PlaybackLedger
+    from .output_queue import Output
+    from .playback_ledger import PlaybackLedger
     from .sequencer import ResponseSequencer
 
 __all__ = ["Receiver"]

@@ -10,6 +10,8 @@ from collections.abc import Sequence  # noqa: TC003 - the codec resolves annotat
 from typing import ClassVar
 
 from .items import Item  # noqa: TC001
+from .json_types import UNSET, Unset
+from .model import ServerEvent, wire_model
 from .objects import (  # noqa: TC001
     Conversation,
     LogProb,
@@ -42,8 +44,6 @@ from .response_events import (
     ResponseOutputTextDone,
 )
 from .session import Session  # noqa: TC001
-from .values import UNSET, Unset
-from .wire import ServerEvent, wire_model
 
 __all__ = [
     "SERVER_EVENTS",

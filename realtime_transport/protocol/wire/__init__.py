@@ -1,0 +1,1 @@
+"""The wire as data: the classes of events, items and sessions, and the codec between them and JSON."""
