@@ -9,8 +9,6 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from realtime_transport.emulator.echo import echo_responder
-    from realtime_transport.emulator.faults import Faults, Stall
     from realtime_transport.emulator.records import SessionRecord
     from realtime_transport.emulator.replies import (
         FunctionCall,
@@ -23,8 +21,10 @@ if TYPE_CHECKING:
         UserImage,
         UserText,
     )
-    from realtime_transport.emulator.script import Script
-    from realtime_transport.emulator.server import RealtimeEmulator
+    from realtime_transport.emulator.responders.echo import echo_responder
+    from realtime_transport.emulator.responders.script import Script
+    from realtime_transport.emulator.server.faults import Faults, Stall
+    from realtime_transport.emulator.server.server import RealtimeEmulator
     from realtime_transport.emulator.sound import AudioClip
 
 __all__ = [
@@ -48,12 +48,12 @@ __all__ = [
 
 _MODULES = {
     "AudioClip": "sound",
-    "Faults": "faults",
-    "RealtimeEmulator": "server",
-    "Script": "script",
+    "Faults": "server.faults",
+    "RealtimeEmulator": "server.server",
+    "Script": "responders.script",
     "SessionRecord": "records",
-    "Stall": "faults",
-    "echo_responder": "echo",
+    "Stall": "server.faults",
+    "echo_responder": "responders.echo",
 }
 
 

@@ -13,20 +13,20 @@ import pybase64
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.resampling import Converter
-from realtime_transport.emulator.conversation import Conversation
-from realtime_transport.emulator.echo import echo_responder
-from realtime_transport.emulator.effects import Effect, SendFrame, SendServerEvent
+from realtime_transport.emulator.conversation.conversation import Conversation
+from realtime_transport.emulator.conversation.effects import Effect, SendFrame, SendServerEvent
+from realtime_transport.emulator.conversation.session_object import default_session
+from realtime_transport.emulator.conversation.transcription import placeholder
+from realtime_transport.emulator.conversation.vad import VoiceActivityDetector
 from realtime_transport.emulator.ids import IdSource
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.records import SessionRecord
-from realtime_transport.emulator.sessions import default_session
-from realtime_transport.emulator.transcription import placeholder
-from realtime_transport.emulator.vad import VoiceActivityDetector
+from realtime_transport.emulator.responders.echo import echo_responder
 from realtime_transport.protocol.wire.codec import encode
 
 if TYPE_CHECKING:
+    from realtime_transport.emulator.conversation.transcription import Recognizer
     from realtime_transport.emulator.replies import Responder
-    from realtime_transport.emulator.transcription import Recognizer
 
 RECORDINGS = Path(__file__).parents[2] / "examples" / "audio"
 

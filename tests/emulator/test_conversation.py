@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from realtime_transport.emulator.effects import CloseWith
+from realtime_transport.emulator.conversation.effects import CloseWith
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.replies import Reply, Speech, Turn
 from tests.emulator.talk import Talk, append, audio_of, shape, silence, speech, user_text
@@ -595,7 +595,7 @@ def test_a_large_append_is_listened_to_in_slices() -> None:
 
 
 def test_the_oldest_audio_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime_transport.emulator.history.MAX_AUDIO_BYTES", 2 * 48000)
+    monkeypatch.setattr("realtime_transport.emulator.conversation.history.MAX_AUDIO_BYTES", 2 * 48000)
     talk = manual()
     for _ in range(3):
         talk.say(append(speech(1.0)), {"type": "input_audio_buffer.commit"})

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pybase64
 import pytest
 
-from realtime_transport.emulator.effects import AbortConnection, CloseWith, GoSilent
-from realtime_transport.emulator.vad import Segmenter, SileroScorer, TurnRules
-from realtime_transport.emulator.voice import VOICE_RATE, speech_like
+from realtime_transport.emulator.conversation.effects import AbortConnection, CloseWith, GoSilent
+from realtime_transport.emulator.conversation.vad import Segmenter, SileroScorer, TurnRules
+from realtime_transport.emulator.conversation.voice import VOICE_RATE, speech_like
 from tests.emulator.talk import Talk, append, audio_of, shape, silence, speech, user_text
 
 if TYPE_CHECKING:

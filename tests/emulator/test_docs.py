@@ -28,7 +28,7 @@ def test_the_example_of_a_script_is_one() -> None:
 
 
 def test_every_directive_is_described() -> None:
-    from realtime_transport.emulator import directives
+    from realtime_transport.emulator.responders import directives
 
     named = set(re.findall(r"``/([a-z-]+)", Path(directives.__file__).read_text()))
     assert len(named) == 14

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from realtime_transport.emulator import Script
-from realtime_transport.emulator.effects import AbortConnection, CloseWith, GoSilent
+from realtime_transport.emulator.conversation.effects import AbortConnection, CloseWith, GoSilent
 from realtime_transport.errors import ConfigError
 from tests.emulator.talk import Talk, silence, speech
 

@@ -9,7 +9,7 @@ import random
 import pytest
 
 from realtime_transport.audio.formats import AudioFormat
-from realtime_transport.emulator.vad import (
+from realtime_transport.emulator.conversation.vad import (
     FRAME_MS,
     ONSET_FRAMES,
     Segmenter,

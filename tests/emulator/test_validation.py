@@ -235,10 +235,10 @@ def test_items_of_all_kinds() -> None:
 
 
 def test_a_translation_session_takes_three_events() -> None:
+    from realtime_transport.emulator.conversation.session_object import default_session
+    from realtime_transport.emulator.conversation.translation import Translation
     from realtime_transport.emulator.ids import IdSource
     from realtime_transport.emulator.records import SessionRecord
-    from realtime_transport.emulator.sessions import default_session
-    from realtime_transport.emulator.translation import Translation
     from realtime_transport.protocol.wire.codec import encode
 
     ids = IdSource.seeded(0)

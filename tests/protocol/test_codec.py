@@ -460,7 +460,7 @@ def test_unset_is_false_and_one() -> None:
 
 def test_cattrs_is_imported_at_the_first_use_only() -> None:
     code = (
-        "import sys, realtime_transport.protocol.codec as codec;"
+        "import sys, realtime_transport.protocol.wire.codec as codec;"
         "before = 'cattrs' in sys.modules;"
         "codec.decode_item({'type': 'message'});"
         "print(before, 'cattrs' in sys.modules)"

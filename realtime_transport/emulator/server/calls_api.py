@@ -13,15 +13,16 @@ import anyio.to_thread
 import attrs
 import orjson
 
-from realtime_transport.emulator.admission import bearer_token, incorrect_key
+from realtime_transport.emulator.checks.schema import missing
+from realtime_transport.emulator.checks.validation import check_session
+from realtime_transport.emulator.conversation.session_object import DEFAULT_MODEL
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.refusal import Refusal
-from realtime_transport.emulator.rest import HttpResponse
-from realtime_transport.emulator.schema import missing
-from realtime_transport.emulator.sessions import DEFAULT_MODEL
-from realtime_transport.emulator.validation import check_session
 from realtime_transport.errors import NegotiationError
 from realtime_transport.rtc.host import asyncio_host
+
+from .admission import bearer_token, incorrect_key
+from .rest import HttpResponse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from realtime_transport.emulator.access import Access
-    from realtime_transport.emulator.call import Call
-    from realtime_transport.emulator.rest import HttpRequest
     from realtime_transport.rtc.host import AsyncioHost
+
+    from .access import Access
+    from .rest import HttpRequest
+    from .webrtc_call import Call
 
 __all__ = ["CALLS_PATH", "CallRequest", "Calls"]
 

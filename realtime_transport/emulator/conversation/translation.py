@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pybase64
 
-from realtime_transport.emulator.inputs import decode_audio
+from realtime_transport.emulator.checks.validation import check_event, parse_message
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.refusal import Refusal
-from realtime_transport.emulator.sending import Sender
-from realtime_transport.emulator.sessions import merged_session
-from realtime_transport.emulator.validation import check_event, parse_message
 from realtime_transport.protocol.wire import server_events as ev
 from realtime_transport.protocol.wire.codec import decode_session
 
+from .event_sender import Sender
+from .responder_input import decode_audio
+from .session_object import merged_session
+
 if TYPE_CHECKING:
-    from realtime_transport.emulator.effects import Effect
     from realtime_transport.emulator.ids import IdSource
     from realtime_transport.emulator.records import SessionRecord
+
+    from .effects import Effect
 
 __all__ = ["Translation"]
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from realtime_transport.emulator.sending import Sender
+from realtime_transport.emulator.conversation.event_sender import Sender
 
 if TYPE_CHECKING:
-    from realtime_transport.emulator.admission import Rejection
-    from realtime_transport.emulator.effects import Effect
+    from realtime_transport.emulator.conversation.effects import Effect
     from realtime_transport.emulator.ids import IdSource
     from realtime_transport.emulator.records import SessionRecord
+
+    from .admission import Rejection
 
 __all__ = ["RejectedPeer"]
 

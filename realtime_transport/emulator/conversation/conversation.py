@@ -11,18 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import attrs
 
-from realtime_transport.emulator.agenda import Agenda
-from realtime_transport.emulator.history import Entry, History
-from realtime_transport.emulator.inputs import decode_audio, inputs_of, user_entry
+from realtime_transport.emulator.checks.validation import check_event, parse_message
 from realtime_transport.emulator.kinds import SessionKind
-from realtime_transport.emulator.listening import DetectorFactory, Ear, SpeechBegan, SpeechEnded
-from realtime_transport.emulator.mcp import McpListings
 from realtime_transport.emulator.refusal import Refusal
-from realtime_transport.emulator.responding import Floor
-from realtime_transport.emulator.sending import Sender
-from realtime_transport.emulator.sessions import MAX_SESSION_SECONDS, merged_session
-from realtime_transport.emulator.transcription import Recognizer, Transcriber
-from realtime_transport.emulator.validation import check_event, parse_message
 from realtime_transport.protocol.wire import server_events as ev
 from realtime_transport.protocol.wire.codec import decode_item, decode_session
 from realtime_transport.protocol.wire.items import (
@@ -33,16 +24,27 @@ from realtime_transport.protocol.wire.items import (
     UserMessageItem,
 )
 
+from .event_sender import Sender
+from .history import Entry, History
+from .input_audio import DetectorFactory, Ear, SpeechBegan, SpeechEnded
+from .mcp import McpListings
+from .responder_input import decode_audio, inputs_of, user_entry
+from .response_scheduler import Floor
+from .session_object import MAX_SESSION_SECONDS, merged_session
+from .timer_queue import Agenda
+from .transcription import Recognizer, Transcriber
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from realtime_transport.audio.formats import AudioFormat
-    from realtime_transport.emulator.effects import Effect
-    from realtime_transport.emulator.generation import ResponseRun
     from realtime_transport.emulator.ids import IdSource
     from realtime_transport.emulator.records import SessionRecord
     from realtime_transport.emulator.replies import Responder
     from realtime_transport.emulator.sound import AudioClip
+
+    from .effects import Effect
+    from .response_run import ResponseRun
 
 __all__ = ["Conversation"]
 

@@ -6,10 +6,11 @@ from typing import Any, cast
 
 import orjson
 
-from realtime_transport.emulator import shapes
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.refusal import Refusal
-from realtime_transport.emulator.schema import Field, Integer, Node, Object, Text, missing
+
+from . import request_schemas as shapes
+from .schema import Field, Integer, Node, Object, Text, missing
 
 __all__ = ["check_event", "check_session", "parse_message"]
 

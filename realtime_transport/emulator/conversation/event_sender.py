@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from realtime_transport.emulator import effects
 from realtime_transport.protocol.wire import server_events as ev
 from realtime_transport.protocol.wire.codec import decode_server_event
 from realtime_transport.protocol.wire.objects import ServerError
+
+from . import effects
 
 if TYPE_CHECKING:
     from realtime_transport.emulator.ids import IdSource

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from realtime_transport.emulator import usage
-from realtime_transport.emulator.parts import DELTA_MS, open_part
 from realtime_transport.protocol.wire import server_events as ev
 from realtime_transport.protocol.wire.items import Item
 from realtime_transport.protocol.wire.json_types import UNSET
@@ -20,11 +18,15 @@ from realtime_transport.protocol.wire.objects import ServerError
 from realtime_transport.protocol.wire.responses import Response, ResponseAudio, ResponseStatusDetails
 from realtime_transport.protocol.wire.session import AudioFormatConfig, AudioOutput
 
+from . import usage
+from .output_items import DELTA_MS, open_part
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from realtime_transport.emulator.parts import Host, Part, ResponseSettings
     from realtime_transport.emulator.replies import Failure, Reply
+
+    from .output_items import Host, Part, ResponseSettings
 
 __all__ = ["ResponseRun"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from realtime_transport.emulator.mcp import DEFAULT_TOOL, tool_names_of
+from realtime_transport.emulator.conversation.mcp import DEFAULT_TOOL, tool_names_of
 from realtime_transport.emulator.replies import (
     Abort,
     CloseConnection,

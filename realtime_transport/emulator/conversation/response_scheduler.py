@@ -7,10 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 
 from realtime_transport.audio.formats import AudioFormat
-from realtime_transport.emulator import usage
-from realtime_transport.emulator.generation import ResponseRun
-from realtime_transport.emulator.inputs import tokens_of
-from realtime_transport.emulator.parts import ResponseSettings
 from realtime_transport.emulator.refusal import Refusal
 from realtime_transport.emulator.replies import (
     Abort,
@@ -30,14 +26,20 @@ from realtime_transport.emulator.replies import (
 from realtime_transport.protocol.wire import server_events as ev
 from realtime_transport.protocol.wire.objects import RateLimit
 
+from . import usage
+from .output_items import ResponseSettings
+from .responder_input import tokens_of
+from .response_run import ResponseRun
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from realtime_transport.emulator.agenda import Agenda
-    from realtime_transport.emulator.history import Entry, History
-    from realtime_transport.emulator.mcp import McpListings
-    from realtime_transport.emulator.sending import Sender
     from realtime_transport.protocol.wire.model import ServerEvent
+
+    from .event_sender import Sender
+    from .history import Entry, History
+    from .mcp import McpListings
+    from .timer_queue import Agenda
 
 __all__ = ["Floor"]
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from realtime_transport.emulator import usage
 from realtime_transport.emulator.sound import AudioClip
 from realtime_transport.protocol.wire import server_events as ev
 
+from . import usage
+
 if TYPE_CHECKING:
-    from realtime_transport.emulator.agenda import Agenda
-    from realtime_transport.emulator.history import Entry
-    from realtime_transport.emulator.sending import Sender
+    from .event_sender import Sender
+    from .history import Entry
+    from .timer_queue import Agenda
 
 __all__ = ["Recognizer", "Transcriber", "placeholder"]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 import orjson
 
-from realtime_transport.emulator.directives import reply_to_directive
-from realtime_transport.emulator.echo import echo_responder
+from realtime_transport.emulator.checks.schema import Anything, Array, Boolean, Field, Integer, Number, Object, Text
+from realtime_transport.emulator.conversation.transcription import placeholder
 from realtime_transport.emulator.refusal import Refusal
 from realtime_transport.emulator.replies import (
     Abort,
@@ -37,18 +37,10 @@ from realtime_transport.emulator.replies import (
     UserAudio,
     UserText,
 )
-from realtime_transport.emulator.schema import (
-    Anything,
-    Array,
-    Boolean,
-    Field,
-    Integer,
-    Number,
-    Object,
-    Text,
-)
-from realtime_transport.emulator.transcription import placeholder
 from realtime_transport.errors import ConfigError
+
+from .directives import reply_to_directive
+from .echo import echo_responder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,18 +7,19 @@ from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 
-from realtime_transport.emulator.effects import CloseWith, Effect, SendFrame, SendServerEvent
-from realtime_transport.emulator.sessions import DEFAULT_MODEL
+from realtime_transport.emulator.conversation.effects import CloseWith, Effect, SendFrame, SendServerEvent
+from realtime_transport.emulator.conversation.session_object import DEFAULT_MODEL
 from realtime_transport.errors import DecodeError
 from realtime_transport.protocol.wire.codec import dumps, encode, loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from realtime_transport.emulator.admission import UpgradeRequest
-    from realtime_transport.emulator.websocket import Peer
     from realtime_transport.protocol.vendors.dialect import Dialect
     from realtime_transport.protocol.vendors.profiles import EndpointProfile
+
+    from .admission import UpgradeRequest
+    from .websocket import Peer
 
 __all__ = ["DialectPeer", "Mismatch", "as_ours"]
 

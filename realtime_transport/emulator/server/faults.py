@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from realtime_transport.emulator.checks.schema import Array, Field, Integer, Number, Object
 from realtime_transport.emulator.refusal import Refusal
-from realtime_transport.emulator.schema import Array, Field, Integer, Number, Object
 from realtime_transport.errors import ConfigError
 
 if TYPE_CHECKING:

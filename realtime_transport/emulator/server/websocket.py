@@ -17,7 +17,7 @@ from websockets.frames import Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from realtime_transport.emulator.effects import (
+from realtime_transport.emulator.conversation.effects import (
     AbortConnection,
     CloseWith,
     Effect,
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from websockets.frames import Frame
 
     from realtime_transport.clock import Clock
-    from realtime_transport.emulator.faults import FaultLane
     from realtime_transport.emulator.records import SessionRecord
+
+    from .faults import FaultLane
 
 __all__ = ["Peer", "WebSocketConnection", "new_protocol"]
 

@@ -11,11 +11,8 @@ import attrs
 import pybase64
 
 from realtime_transport.audio.formats import AudioFormat
-from realtime_transport.emulator import usage
-from realtime_transport.emulator.history import Entry
 from realtime_transport.emulator.replies import FunctionCall, McpApprovalRequest, McpCall, Output, Speech
 from realtime_transport.emulator.sound import AudioClip
-from realtime_transport.emulator.voice import VOICE_RATE, seconds_for, speech_like
 from realtime_transport.protocol.wire import server_events as ev
 from realtime_transport.protocol.wire.items import (
     AssistantMessageItem,
@@ -27,6 +24,10 @@ from realtime_transport.protocol.wire.items import (
     OutputAudioPart,
     OutputTextPart,
 )
+
+from . import usage
+from .history import Entry
+from .voice import VOICE_RATE, seconds_for, speech_like
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

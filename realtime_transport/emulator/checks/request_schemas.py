@@ -5,20 +5,7 @@ Where a key is listed here and nothing else is said, the service knows it; every
 
 from __future__ import annotations
 
-from realtime_transport.emulator.schema import (
-    Anything,
-    Array,
-    Boolean,
-    ByType,
-    Field,
-    FirstOf,
-    Integer,
-    Node,
-    Number,
-    Object,
-    StringMap,
-    Text,
-)
+from .schema import Anything, Array, Boolean, ByType, Field, FirstOf, Integer, Node, Number, Object, StringMap, Text
 
 __all__ = ["CREATED_ITEM", "INPUT_ITEM", "REALTIME_SESSION", "RESPONSE", "TRANSCRIPTION_SESSION", "TRANSLATION_SESSION"]
 

@@ -14,27 +14,28 @@ import orjson
 from anyio.abc import SocketAttribute, SocketStream
 
 from realtime_transport.clock import Clock, EventLoopClock
-from realtime_transport.emulator.access import Access
-from realtime_transport.emulator.admission import Admission, Rejection, UpgradeRequest, admit, is_realtime_path
-from realtime_transport.emulator.call import Call, Sideband
-from realtime_transport.emulator.calls import Calls
-from realtime_transport.emulator.conversation import Conversation
-from realtime_transport.emulator.echo import echo_responder
-from realtime_transport.emulator.faults import Faults
+from realtime_transport.emulator.conversation.conversation import Conversation
+from realtime_transport.emulator.conversation.session_object import MAX_SESSION_SECONDS, default_session, merged_session
+from realtime_transport.emulator.conversation.transcription import placeholder
+from realtime_transport.emulator.conversation.translation import Translation
+from realtime_transport.emulator.conversation.vad import VoiceActivityDetector, silero_class
 from realtime_transport.emulator.ids import IdSource
 from realtime_transport.emulator.kinds import SessionKind
-from realtime_transport.emulator.playing import DialectPeer, Mismatch, as_ours
 from realtime_transport.emulator.records import SessionRecord
-from realtime_transport.emulator.rejected import RejectedPeer
-from realtime_transport.emulator.rest import HttpRequest, HttpResponse, RestApi, serve_http
-from realtime_transport.emulator.script import Script
-from realtime_transport.emulator.sessions import MAX_SESSION_SECONDS, default_session, merged_session
-from realtime_transport.emulator.transcription import placeholder
-from realtime_transport.emulator.translation import Translation
-from realtime_transport.emulator.vad import VoiceActivityDetector, silero_class
-from realtime_transport.emulator.websocket import WebSocketConnection, new_protocol
+from realtime_transport.emulator.responders.echo import echo_responder
+from realtime_transport.emulator.responders.script import Script
 from realtime_transport.errors import LocalProtocolError, NotConnectedError
 from realtime_transport.protocol.vendors.profiles import profile_named
+
+from .access import Access
+from .admission import Admission, Rejection, UpgradeRequest, admit, is_realtime_path
+from .calls_api import Calls
+from .faults import Faults
+from .rejected_peer import RejectedPeer
+from .rest import HttpRequest, HttpResponse, RestApi, serve_http
+from .vendor_profile import DialectPeer, Mismatch, as_ours
+from .webrtc_call import Call, Sideband
+from .websocket import WebSocketConnection, new_protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
@@ -43,11 +44,12 @@ if TYPE_CHECKING:
 
     from websockets.http11 import Request
 
-    from realtime_transport.emulator.calls import CallRequest
     from realtime_transport.emulator.replies import Responder
-    from realtime_transport.emulator.websocket import Peer
     from realtime_transport.protocol.vendors.profiles import EndpointProfile
     from realtime_transport.rtc.host import AsyncioHost
+
+    from .calls_api import CallRequest
+    from .websocket import Peer
 
 __all__ = ["RealtimeEmulator"]
 

@@ -9,7 +9,8 @@ import attrs
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.emulator.sound import AudioClip, InputBuffer
-from realtime_transport.emulator.vad import SpeechStarted, SpeechStopped, TurnRules, VoiceActivityDetector
+
+from .vad import SpeechStarted, SpeechStopped, TurnRules, VoiceActivityDetector
 
 __all__ = ["DetectorFactory", "Ear", "Heard", "SpeechBegan", "SpeechEnded"]
 

@@ -11,13 +11,14 @@ import anyio
 import attrs
 import orjson
 
-from realtime_transport.emulator.admission import bearer_token, incorrect_key
+from realtime_transport.emulator.checks.schema import Field, Integer, Object, Text, missing
+from realtime_transport.emulator.checks.validation import check_session
+from realtime_transport.emulator.conversation.session_object import DEFAULT_MODEL, default_session, merged_session
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.refusal import Refusal
-from realtime_transport.emulator.schema import Field, Integer, Object, Text, missing
-from realtime_transport.emulator.sessions import DEFAULT_MODEL, default_session, merged_session
-from realtime_transport.emulator.validation import check_session
 from realtime_transport.errors import missing_extra
+
+from .admission import bearer_token, incorrect_key
 
 try:
     import h11
@@ -27,9 +28,10 @@ except ImportError as _error:
 if TYPE_CHECKING:
     from anyio.abc import ByteStream
 
-    from realtime_transport.emulator.access import Access
     from realtime_transport.emulator.ids import IdSource
     from realtime_transport.emulator.records import SessionRecord
+
+    from .access import Access
 
 __all__ = ["HttpRequest", "HttpResponse", "RestApi", "serve_http"]
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from realtime_transport.emulator.conversation.session_object import DEFAULT_MODEL
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.refusal import Refusal
-from realtime_transport.emulator.sessions import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from realtime_transport.emulator.access import Access
+    from .access import Access
 
 __all__ = ["Admission", "Rejection", "UpgradeRequest", "admit", "is_realtime_path"]
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, cast
 import attrs
 import pybase64
 
-from realtime_transport.emulator import usage
-from realtime_transport.emulator.history import Entry, History
+from realtime_transport.emulator.checks.validation import MAX_AUDIO_BYTES
 from realtime_transport.emulator.refusal import Refusal
 from realtime_transport.emulator.replies import (
     ApprovalAnswer,
@@ -20,7 +19,6 @@ from realtime_transport.emulator.replies import (
     UserText,
 )
 from realtime_transport.emulator.sound import AudioClip
-from realtime_transport.emulator.validation import MAX_AUDIO_BYTES
 from realtime_transport.protocol.wire.items import (
     ContentPart,
     FunctionCallOutputItem,
@@ -32,6 +30,9 @@ from realtime_transport.protocol.wire.items import (
     MessageItem,
     UserMessageItem,
 )
+
+from . import usage
+from .history import Entry, History
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from realtime_transport.emulator.directives import reply_to_directive
 from realtime_transport.emulator.replies import (
     ApprovalAnswer,
     FunctionCall,
@@ -20,6 +19,8 @@ from realtime_transport.emulator.replies import (
     UserImage,
     UserText,
 )
+
+from .directives import reply_to_directive
 
 __all__ = ["echo_responder", "plain_reply"]
 

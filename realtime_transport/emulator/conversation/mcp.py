@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from realtime_transport.emulator.history import Entry, History
 from realtime_transport.protocol.wire import server_events as ev
 from realtime_transport.protocol.wire.items import McpListedTool, McpListToolsItem
 
+from .history import Entry, History
+
 if TYPE_CHECKING:
-    from realtime_transport.emulator.sending import Sender
+    from .event_sender import Sender
 
 __all__ = ["McpListings", "tool_names_of"]
 

@@ -12,18 +12,19 @@ import pybase64
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.resampling import Converter
-from realtime_transport.emulator.effects import CloseWith, Effect, GoSilent, SendFrame, SendServerEvent
-from realtime_transport.emulator.playout import Playout
+from realtime_transport.emulator.conversation.effects import CloseWith, Effect, GoSilent, SendFrame, SendServerEvent
 from realtime_transport.protocol.wire import server_events as ev
 from realtime_transport.protocol.wire.codec import decode_session, dumps, encode
 from realtime_transport.rtc.host import Inbox
 from realtime_transport.rtc.settings import PeerCallbacks, PeerOptions
 
+from .playout import Playout
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from realtime_transport.clock import Clock
-    from realtime_transport.emulator.conversation import Conversation
+    from realtime_transport.emulator.conversation.conversation import Conversation
     from realtime_transport.emulator.ids import IdSource
     from realtime_transport.protocol.wire.model import ServerEvent
     from realtime_transport.rtc.host import AsyncioHost

@@ -1,0 +1,1 @@
+"""What the model replies: the echo, directives in the text, and scripts."""

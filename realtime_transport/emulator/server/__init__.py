@@ -1,0 +1,1 @@
+"""The server: sockets, HTTP, WebRTC calls, admission and faults."""
