@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from .inside import take_packets
+from .aiortc_internals import take_packets
 from .jitter import JitterBuffer, JitterStatistics
 from .opus import OpusDecoder
 

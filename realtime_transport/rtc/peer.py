@@ -27,8 +27,8 @@ try:
 except ImportError as _error:  # pragma: no cover - depends on the installation
     missing_extra(_error, "webrtc")
 
+from .aiortc_internals import abandon, add_loopback, cancel_tasks, packets_received, probe, unsent
 from .incoming import IncomingAudio
-from .inside import abandon, add_loopback, cancel_tasks, packets_received, probe, unsent
 from .outgoing import OutgoingTrack
 
 if TYPE_CHECKING:

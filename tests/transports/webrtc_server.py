@@ -12,8 +12,8 @@ import attrs
 import httpx
 
 from realtime_transport import OpenAIRealtimeWebRTC
+from realtime_transport.rtc.aiortc_internals import abandon
 from realtime_transport.rtc.host import AsyncioHost, Inbox, asyncio_host
-from realtime_transport.rtc.inside import abandon
 from realtime_transport.rtc.peer import Peer
 from realtime_transport.rtc.settings import PeerCallbacks, PeerOptions
 from realtime_transport.rtc.waveform import energy
