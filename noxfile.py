@@ -92,13 +92,13 @@ def interop(session: nox.Session) -> None:
         session.skip("needs Node.js: apt-get install nodejs npm")
     session.install("-e", ".[all]", *group("test"))
     folder = session.create_tmp()
-    shutil.copy("interop/package.json", folder)
+    shutil.copy("tests/interop/package.json", folder)
     session.run("npm", "install", "--prefix", folder, "--no-fund", "--no-audit", external=True)
-    session.run("python", "-m", "pytest", "-s", "interop", *session.posargs, env={"INTEROP_NPM": folder})
+    session.run("python", "-m", "pytest", "-s", "tests/interop", *session.posargs, env={"INTEROP_NPM": folder})
 
 
 @nox.session
 def media(session: nox.Session) -> None:
     """Sound: packet loss and jitter, a virtual sound card if PulseAudio is installed, and many calls in a row."""
     session.install("-e", ".[all]", *group("test"))
-    session.run("python", "-m", "pytest", "-s", "media", *session.posargs)
+    session.run("python", "-m", "pytest", "-s", "tests/media", *session.posargs)

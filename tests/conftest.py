@@ -12,9 +12,6 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TEST_LIMIT = 60.0
-"""Seconds after which a test that hangs ends the run with a traceback of every thread."""
-
 
 def pytest_collection_finish() -> None:
     gc.freeze()  # The modules are here to stay: without them each collection below takes a tenth of the time.
@@ -25,11 +22,17 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="session")
+def time_limit() -> float:
+    """Seconds after which a test that hangs ends the run with a traceback of every thread."""
+    return 60.0
+
+
 @pytest.fixture(autouse=True)
-def _limit_and_leaks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _limit_and_leaks(monkeypatch: pytest.MonkeyPatch, time_limit: float) -> Iterator[None]:
     for name in ("OPENAI_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    faulthandler.dump_traceback_later(TEST_LIMIT, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(time_limit, exit=True, file=sys.__stderr__)
     unraisable: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
     yield

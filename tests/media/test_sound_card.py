@@ -23,7 +23,7 @@ from tests.measure import dbfs, floats
 
 pytestmark = pytest.mark.anyio
 
-SPEECH = Path(__file__).parents[1] / "examples/audio/demo-echotest.wav"
+SPEECH = Path(__file__).parents[2] / "examples/audio/demo-echotest.wav"
 
 
 @pytest.fixture(scope="module")

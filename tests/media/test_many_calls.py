@@ -24,7 +24,7 @@ WARM = 50
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """A server of plain aiortc, in a process of its own."""
-    script = Path(__file__).parents[1] / "benchmarks/webrtc.py"
+    script = Path(__file__).parents[2] / "benchmarks/webrtc.py"
     with subprocess.Popen([sys.executable, script, "server"], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         yield f"http://127.0.0.1:{int(server.stdout.readline())}/calls"

@@ -175,7 +175,7 @@ async def everything_heard(emulator: RealtimeEmulator, call_id: str) -> bytes:
 
 async def test_a_spoken_turn(page: Page, tmp_path: Path) -> None:
     """The emulator hears speech and answers it with the user's own voice."""
-    source = Path(__file__).parents[1] / "examples/audio/demo-echotest.wav"
+    source = Path(__file__).parents[2] / "examples/audio/demo-echotest.wav"
     import soundfile
     import soxr
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(scope="session")
+def time_limit() -> float:
+    return 600.0  # Other stacks start, and a tone runs for half a minute.
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from bad_network import Relay, harm
 from numpy.typing import NDArray
 
 from realtime_transport import BufferSink, OpenAIRealtimeWebRTC
@@ -19,6 +18,8 @@ from realtime_transport.emulator.replies import Reply, Speech
 from realtime_transport.emulator.sound import AudioClip
 from tests.measure import dbfs, floats, frequency, longest_gap_ms, sine
 
+from .bad_network import Relay, harm
+
 pytestmark = pytest.mark.anyio
 
 RATE = 24_000
@@ -27,7 +28,7 @@ SECONDS = 66
 
 def speech() -> bytes:
     """A minute of recorded speech."""
-    folder = Path(__file__).parents[1] / "examples/audio"
+    folder = Path(__file__).parents[2] / "examples/audio"
     parts = []
     for file in sorted(folder.glob("*.wav")):
         voice, rate = soundfile.read(file, dtype="int16")
