@@ -11,7 +11,17 @@ if TYPE_CHECKING:
 
     from aiortc import RTCPeerConnection, RTCRtpReceiver
 
-__all__ = ["abandon", "add_loopback", "cancel_tasks", "packets_received", "probe", "take_packets", "unsent"]
+__all__ = [
+    "abandon",
+    "add_loopback",
+    "cancel_tasks",
+    "count_checks",
+    "never_check",
+    "packets_received",
+    "probe",
+    "take_packets",
+    "unsent",
+]
 
 LOOPBACK = "127.0.0.1"
 
@@ -72,6 +82,46 @@ def add_loopback(pc: RTCPeerConnection) -> None:
                 return await _gather(component=component, addresses=more, timeout=timeout)
 
             connection.get_component_candidates = gather_more
+
+
+def never_check(pc: RTCPeerConnection, username: str, password: str) -> None:
+    """Make *pc* an ICE-lite agent (RFC 8445, 2.5): it answers checks and never starts one, not even for consent.
+
+    To be called before candidates are gathered. aioice takes any address that a check comes from; here the pair counts
+    as checked at once, and is used as soon as the other side nominates it.
+
+    Args:
+        pc: The peer connection, which has not been given any candidate of the other side.
+        username: The user fragment that the other side has to name.
+        password: The password that its checks are signed with.
+    """
+    from aioice.ice import CandidatePair
+
+    for connection in _ice_connections(pc):
+
+        def succeed(pair: Any) -> None:
+            pair.state = CandidatePair.State.SUCCEEDED
+
+        async def ask_for_nothing() -> None:
+            pass
+
+        connection._local_username, connection._local_password = username, password
+        connection._tie_breaker = 0  # Whoever says that we are controlling is told of the conflict (487).
+        connection.check_start_task = succeed
+        connection.query_consent = ask_for_nothing
+
+
+def count_checks(pc: RTCPeerConnection, counted: Callable[[], None]) -> None:
+    """Call *counted* at each connectivity or consent check of the other side."""
+    with suppress(*_NOT_OURS):
+        for connection in _ice_connections(pc):
+            receive = connection.request_received
+
+            def receive_and_count(message: Any, addr: Any, protocol: Any, _on: Callable[..., Any] = receive) -> None:
+                counted()
+                _on(message, addr, protocol)
+
+            connection.request_received = receive_and_count
 
 
 def packets_received(pc: RTCPeerConnection) -> int:

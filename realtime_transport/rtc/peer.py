@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,9 +28,19 @@ try:
 except ImportError as _error:  # pragma: no cover - depends on the installation
     missing_extra(_error, "webrtc")
 
-from .aiortc_internals import abandon, add_loopback, cancel_tasks, packets_received, probe, unsent
+from .aiortc_internals import (
+    abandon,
+    add_loopback,
+    cancel_tasks,
+    count_checks,
+    never_check,
+    packets_received,
+    probe,
+    unsent,
+)
 from .incoming import IncomingAudio
 from .outgoing import OutgoingTrack
+from .sdp import acceptable, without_candidates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,6 +56,10 @@ CHANNEL = "oai-events"
 
 MAX_BUFFERED = 256 * 1024
 """Bytes that wait in SCTP before we wait too."""
+
+MAX_MESSAGE_BYTES = 256 * 1024
+"""The largest message that we send, whatever the other side announces: the service names 1 GiB, and closes the channel
+without a word at larger ones."""
 
 CHECK_INTERVAL = 0.5
 """Seconds between looks at whether the peer is alive."""
@@ -82,6 +97,7 @@ class Peer:
         self._closing: asyncio.Task[None] | None = None
         self._gathering: asyncio.Task[None] | None = None
         self._low: asyncio.Event = asyncio.Event()
+        self._checks = 0
         self._over = False
 
     # Setting up
@@ -97,10 +113,14 @@ class Peer:
         pc.addTrack(self.voice)
         self._use(pc.createDataChannel(CHANNEL))
         self._prefer_opus(pc)
-        if self._options.loopback:
-            add_loopback(pc)
+        self._reach(pc)
         await self._gather(pc, await pc.createOffer())
         return pc.localDescription.sdp
+
+    def _reach(self, pc: RTCPeerConnection) -> None:
+        if self._options.loopback:
+            add_loopback(pc)
+        count_checks(pc, self._checked)
 
     async def _gather(self, pc: RTCPeerConnection, description: RTCSessionDescription) -> None:
         # Not cancelled with us: a socket that is just being opened would be lost. `close` waits for its end.
@@ -114,7 +134,7 @@ class Peer:
             NegotiationError: It cannot be used.
         """
         assert self.pc is not None
-        await self._describe(answer, "answer")
+        await self._describe(acceptable(answer, "answer"), "answer")
         for transceiver in self.pc.getTransceivers():
             self._listen(transceiver.receiver)
 
@@ -124,10 +144,12 @@ class Peer:
         Raises:
             NegotiationError: The offer cannot be used.
         """
+        offer = acceptable(offer, "offer")
         pc = await self._make()
-        await self._describe(offer, "offer")
-        if self._options.loopback:
-            add_loopback(pc)
+        await self._describe(without_candidates(offer) if self._options.ice_lite else offer, "offer")
+        self._reach(pc)
+        if self._options.ice_lite:
+            never_check(pc, *_lite_credentials())
         for transceiver in pc.getTransceivers():
             if transceiver.kind == "audio":
                 transceiver.sender.replaceTrack(self.voice)
@@ -162,10 +184,6 @@ class Peer:
     async def _describe(self, sdp: str, kind: str) -> None:
         assert self.pc is not None
         try:
-            if not sdp.lstrip().startswith("v="):
-                raise ValueError("it is no SDP")
-            if "m=audio " not in sdp or "m=application " not in sdp:
-                raise ValueError("it needs one audio track and one data channel")
             await self.pc.setRemoteDescription(RTCSessionDescription(sdp=sdp, type=kind))
         except Exception as exc:
             raise NegotiationError(f"the SDP {kind} cannot be used: {exc or type(exc).__name__}") from exc
@@ -196,6 +214,9 @@ class Peer:
             self._channel_opened()
 
     # What aiortc tells. An exception here would close the connection: these only put things away.
+
+    def _checked(self) -> None:
+        self._checks += 1
 
     def _message(self, data: str | bytes) -> None:
         self._tell.message(data)
@@ -230,8 +251,9 @@ class Peer:
         loop = asyncio.get_running_loop()
         heard, last, connected = -1, loop.time(), True
         while not self._over:
-            count = packets_received(self.pc)
-            if count != heard or (loop.time() - last > timeout / 4 and await probe(self.pc)):
+            count = packets_received(self.pc) + self._checks
+            asks = not self._options.ice_lite and loop.time() - last > timeout / 4
+            if count != heard or (asks and await probe(self.pc)):
                 heard, last = count, loop.time()
             silent = loop.time() - last
             if silent > timeout:
@@ -246,9 +268,11 @@ class Peer:
 
     @property
     def max_message_bytes(self) -> int:
-        """What the other side takes at once."""
-        capabilities = getattr(getattr(self.pc, "sctp", None), "_remote_max_message_size", None)
-        return capabilities or 65536
+        """What the other side takes at once, as far as it says so, and no more than `MAX_MESSAGE_BYTES`."""
+        announced = getattr(getattr(self.pc, "sctp", None), "_remote_max_message_size", None)
+        if announced is None:
+            return 65536
+        return min(announced or MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES)  # 0: any size (RFC 8841, 6.1).
 
     async def send(self, messages: Sequence[str]) -> None:
         """Send *messages*, waiting while too much waits already.
@@ -304,6 +328,11 @@ class Peer:
         end = loop.time() + FLUSH_TIMEOUT
         while unsent(self.pc) and loop.time() < end and not self._over:  # noqa: ASYNC110 - aiortc does not tell
             await asyncio.sleep(0.005)
+
+
+def _lite_credentials() -> tuple[str, str]:
+    """A user fragment and a password of the form that the service gives out."""
+    return f"{secrets.token_hex(4)}/u0/{secrets.token_hex(4)}", secrets.token_hex(16)
 
 
 async def _close(pc: RTCPeerConnection) -> None:

@@ -52,6 +52,7 @@ class PeerOptions:
         loopback: Be reachable at 127.0.0.1 too.
         silence_timeout: Seconds without a sign of life after which the peer counts as gone.
         opus: How our voice is encoded.
+        ice_lite: Answer as the service does: never start a connectivity check, and say so. Only for who answers.
         change: Called with the new peer connection, in the event loop of asyncio; may give another in its place.
     """
 
@@ -59,6 +60,7 @@ class PeerOptions:
     loopback: bool = False
     silence_timeout: float | None = 5.0
     opus: OpusSettings = attrs.field(factory=OpusSettings)
+    ice_lite: bool = False
     change: Callable[[Any], Any] | None = None
 
 

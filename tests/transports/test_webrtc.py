@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -214,9 +215,26 @@ async def transport_events(transport: OpenAIRealtimeWebRTC) -> AsyncGenerator[Ev
 @pytest.mark.parametrize("sdp", ["", "hello", "v=0\r\n", "v=0\r\nm=nonsense\r\n"])
 async def test_an_answer_that_is_none(server: CallServer, sdp: str) -> None:
     server.respond = lambda _: httpx.Response(201, text=sdp)
-    transport = transport_to(server, connect_timeout=3)
-    with pytest.raises((NegotiationError, SetupTimeout)):
-        async with transport.connect():
+    with pytest.raises(NegotiationError):
+        async with transport_to(server).connect():
+            pass
+
+
+@pytest.mark.parametrize(
+    ("pattern", "new", "said"),
+    [
+        (r"m=audio \d+", "m=audio 0", "refuses audio"),
+        (r"m=application \d+", "m=application 0", "refuses the data channel"),
+        ("opus/48000/2", "L16/48000/2", "has no codec of ours"),
+    ],
+)
+async def test_an_answer_that_refuses_says_what(server: CallServer, pattern: str, new: str, said: str) -> None:
+    def refuse(sdp: str) -> str:
+        return re.sub(pattern, new, sdp) if "a=setup:active" in sdp else sdp  # Not in the offer.
+
+    server.change = refuse
+    with pytest.raises(NegotiationError, match=f"the SDP answer cannot be used: it.*{said}"):
+        async with transport_to(server).connect():
             pass
 
 
