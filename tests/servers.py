@@ -14,7 +14,7 @@ from websockets.server import ServerProtocol
 
 
 @attrs.define(eq=False)
-class Peer:
+class AcceptedConnection:
     """One accepted connection."""
 
     stream: SocketStream
@@ -64,14 +64,14 @@ class Peer:
 
 
 @asynccontextmanager
-async def serving(handler: Callable[[Peer], Awaitable[None]]) -> AsyncGenerator[str]:
+async def serving(handler: Callable[[AcceptedConnection], Awaitable[None]]) -> AsyncGenerator[str]:
     """Serve every connection with *handler*; gives the ``ws://`` URL. What it raises fails the test."""
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(SocketAttribute.local_port)
 
     async def handle(stream: SocketStream) -> None:
         async with stream:
-            await handler(Peer(stream))
+            await handler(AcceptedConnection(stream))
 
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, handle)

@@ -37,7 +37,7 @@ from realtime_transport.testing import ManualClock
 from realtime_transport.testing.links import MemoryLink, MemoryServer
 from realtime_transport.transports.options import ConnectRequest
 
-from .servers import Peer, serving
+from .servers import AcceptedConnection, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -206,7 +206,7 @@ async def _until_lost(transport: OpenAIRealtimeWebSocket) -> AsyncGenerator[Even
 
 
 async def test_4_a_refused_upgrade_carries_status_and_body() -> None:
-    async def refuse(peer: Peer) -> None:
+    async def refuse(peer: AcceptedConnection) -> None:
         request = await peer.request()
         assert request.headers["Authorization"] == "Bearer sk-test"
         body = b'{"error":"bad key"}'

@@ -35,7 +35,7 @@ def sha256(data: bytes) -> str:
 
 
 @attrs.define(eq=False)
-class Peer:
+class AudioReceiver:
     """Notes what is sent and when; can stall, or refuse to take anything while it is blocked."""
 
     clock: ManualClock
@@ -63,7 +63,7 @@ class Peer:
 
 async def test_frames_are_exact_and_each_at_its_moment() -> None:
     clock = ManualClock(start=1_000.0)
-    peer, data = Peer(clock), speech(3 * FRAME + 7)
+    peer, data = AudioReceiver(clock), speech(3 * FRAME + 7)
     pump = CapturePump(BytesSource(data, ULAW), ULAW, send=peer.send, clock=clock)
     async with anyio.create_task_group() as tg:
         tg.start_soon(pump.run)
@@ -82,7 +82,7 @@ async def test_frames_are_exact_and_each_at_its_moment() -> None:
 @pytest.mark.parametrize("speed", [0.5, 1.0, 3.0, 20.0])
 async def test_no_drift(speed: float) -> None:
     clock = ManualClock(start=12_345.678)
-    peer = Peer(clock)
+    peer = AudioReceiver(clock)
     pump = CapturePump(
         BytesSource(bytes(8_000 * 30), AudioFormat.PCM8K),
         AudioFormat.PCM8K,
@@ -100,7 +100,7 @@ async def test_no_drift(speed: float) -> None:
 
 async def test_frames_of_a_broken_number_of_samples_do_not_drift() -> None:
     clock = ManualClock()
-    peer = Peer(clock)
+    peer = AudioReceiver(clock)
     target = AudioFormat(encoding="audio/pcm", rate=11_025)  # 20 ms would be 220.5 samples.
     pump = CapturePump(BytesSource(bytes(2 * 11_025), target), target, send=peer.send, clock=clock)
     async with anyio.create_task_group() as tg:
@@ -111,7 +111,7 @@ async def test_frames_of_a_broken_number_of_samples_do_not_drift() -> None:
 
 async def test_a_little_late_is_made_up_for() -> None:
     clock = ManualClock()
-    peer = Peer(clock, stalls={5: 0.09})
+    peer = AudioReceiver(clock, stalls={5: 0.09})
     pump = CapturePump(BytesSource(speech(20 * FRAME), ULAW), ULAW, send=peer.send, clock=clock)
     async with anyio.create_task_group() as tg:
         tg.start_soon(pump.run)
@@ -127,7 +127,7 @@ async def test_a_little_late_is_made_up_for() -> None:
 
 async def test_no_burst_after_a_stall() -> None:
     clock = ManualClock()
-    peer = Peer(clock, stalls={5: 3.0})
+    peer = AudioReceiver(clock, stalls={5: 3.0})
     pump = CapturePump(BytesSource(speech(10 * FRAME), ULAW), ULAW, send=peer.send, clock=clock)
     async with anyio.create_task_group() as tg:
         tg.start_soon(pump.run)
@@ -139,7 +139,7 @@ async def test_no_burst_after_a_stall() -> None:
 
 async def test_without_a_pace_it_goes_as_fast_as_send_accepts() -> None:
     clock, data = ManualClock(), speech(100 * FRAME + 1)
-    peer = Peer(clock)
+    peer = AudioReceiver(clock)
     pump = CapturePump(BytesSource(data, ULAW), ULAW, send=peer.send, speed=None, tail_ms=30, clock=clock)
     await pump.run()
     assert set(peer.times) == {0.0}
@@ -152,7 +152,7 @@ async def test_without_a_pace_it_goes_as_fast_as_send_accepts() -> None:
 
 async def test_the_tail_keeps_the_pace() -> None:
     clock = ManualClock()
-    peer = Peer(clock)
+    peer = AudioReceiver(clock)
     pump = CapturePump(BytesSource(speech(FRAME + 80), ULAW), ULAW, send=peer.send, tail_ms=50, clock=clock)
     async with anyio.create_task_group() as tg:
         tg.start_soon(pump.run)
@@ -163,7 +163,7 @@ async def test_the_tail_keeps_the_pace() -> None:
 
 async def test_a_live_source_paces_itself_and_gets_a_paced_tail() -> None:
     clock = ManualClock()
-    peer = Peer(clock)
+    peer = AudioReceiver(clock)
     send, receive = anyio.create_memory_object_stream[bytes](100)
     pump = CapturePump(IterableSource(receive, ULAW), ULAW, send=peer.send, tail_ms=40, clock=clock)
     async with anyio.create_task_group() as tg, receive:
@@ -183,7 +183,7 @@ async def test_a_live_source_paces_itself_and_gets_a_paced_tail() -> None:
 @pytest.mark.parametrize("when_muted", ["nothing", "silence"])
 async def test_muted_audio_runs_on_but_is_not_sent(when_muted: str) -> None:
     clock, data = ManualClock(), speech(10 * FRAME)
-    peer = Peer(clock)
+    peer = AudioReceiver(clock)
     pump = CapturePump(BytesSource(data, ULAW), ULAW, send=peer.send, when_muted=when_muted, clock=clock)  # type: ignore[arg-type]
     async with anyio.create_task_group() as tg:
         tg.start_soon(pump.run)
@@ -205,7 +205,7 @@ async def test_muted_audio_runs_on_but_is_not_sent(when_muted: str) -> None:
 @pytest.mark.parametrize("block_ms", [1, 20, 333])
 async def test_conversion_is_that_of_the_whole_recording(target: AudioFormat, block_ms: float) -> None:
     clock, data = ManualClock(), speech(16_000)
-    peer = Peer(clock)
+    peer = AudioReceiver(clock)
     source = BytesSource(data, AudioFormat.PCM16K, block_ms=block_ms)
     pump = CapturePump(source, target, send=peer.send, speed=None, clock=clock)
     await pump.run()
@@ -219,7 +219,7 @@ async def test_a_file_from_end_to_end(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.stack([tone, tone], 1).astype("<i2"), 44_100)
     hashes: set[str] = set()
     for block_ms in (5, 200):
-        peer = Peer(ManualClock())
+        peer = AudioReceiver(ManualClock())
         source = FileSource(tmp_path / "a.wav", block_ms=block_ms)
         pump = CapturePump(source, AudioFormat.PCM24K, send=peer.send, speed=None)
         await pump.run()
@@ -232,7 +232,7 @@ async def test_a_file_from_end_to_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize("when", ["asleep", "sending"])
 async def test_a_cancelled_run_loses_nothing(when: str) -> None:
     clock, data = ManualClock(), speech(6 * FRAME)
-    peer = Peer(clock)
+    peer = AudioReceiver(clock)
     pump = CapturePump(BytesSource(data, ULAW), ULAW, send=peer.send, tail_ms=40, clock=clock)
     for _ in range(12):
         async with anyio.create_task_group() as tg:
@@ -252,7 +252,7 @@ async def test_a_cancelled_run_loses_nothing(when: str) -> None:
 
 async def test_the_source_stays_open() -> None:
     source = BytesSource(b"abcd", ULAW)
-    peer = Peer(ManualClock())
+    peer = AudioReceiver(ManualClock())
     await CapturePump(source, ULAW, send=peer.send, speed=None).run()
     with pytest.raises(anyio.EndOfStream):  # Rather than ClosedResourceError.
         await source.receive()
@@ -270,7 +270,7 @@ async def test_errors_of_source_and_peer_come_out_of_run(tmp_path: Path) -> None
 
 async def test_it_runs_once_at_a_time() -> None:
     clock = ManualClock()
-    pump = CapturePump(BytesSource(speech(FRAME * 5), ULAW), ULAW, send=Peer(clock).send, clock=clock)
+    pump = CapturePump(BytesSource(speech(FRAME * 5), ULAW), ULAW, send=AudioReceiver(clock).send, clock=clock)
     async with anyio.create_task_group() as tg:
         tg.start_soon(pump.run)
         await clock.advance(0)
@@ -283,14 +283,14 @@ async def test_it_runs_once_at_a_time() -> None:
 async def test_impossible_settings(setting: str, value: float) -> None:
     settings = {setting: value}
     with pytest.raises(ConfigError, match=setting) as caught:
-        CapturePump(BytesSource(b"", ULAW), ULAW, send=Peer(ManualClock()).send, **settings)  # type: ignore[arg-type]
+        CapturePump(BytesSource(b"", ULAW), ULAW, send=AudioReceiver(ManualClock()).send, **settings)  # type: ignore[arg-type]
     assert caught.value.key == setting
 
 
 async def test_a_telephone_needs_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("numpy", "soxr", "soundfile"):
         monkeypatch.setitem(sys.modules, module, None)
-    peer = Peer(ManualClock())
+    peer = AudioReceiver(ManualClock())
     await CapturePump(BytesSource(b"\0\0" * 160, AudioFormat.PCM8K), ULAW, send=peer.send, speed=None).run()
     assert peer.data == b"\xff" * 160
     with pytest.raises(MissingExtraError):
@@ -300,7 +300,7 @@ async def test_a_telephone_needs_no_extra(monkeypatch: pytest.MonkeyPatch) -> No
 async def test_lateness_is_kept_in_bounded_memory() -> None:
     clock = ManualClock()
     stalls = dict.fromkeys(range(1, 100), 0.021) | dict.fromkeys(range(100, 103), 0.04)
-    peer = Peer(clock, stalls=dict(stalls))
+    peer = AudioReceiver(clock, stalls=dict(stalls))
     pump = CapturePump(BytesSource(speech(1_000 * FRAME), ULAW), ULAW, send=peer.send, max_late_ms=0, clock=clock)
     async with anyio.create_task_group() as tg:
         tg.start_soon(pump.run)

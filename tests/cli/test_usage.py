@@ -12,7 +12,7 @@ from anyio.from_thread import start_blocking_portal
 
 from realtime_transport import PROFILES
 from realtime_transport.cli import main
-from tests.servers import Peer, serving as serving_peers
+from tests.servers import AcceptedConnection, serving as serving_peers
 
 RECORDING = str(Path(__file__).parents[2] / "examples/audio/vm-options.wav")
 
@@ -103,24 +103,24 @@ def test_a_port_that_is_taken(complaint: Callable[..., str]) -> None:
 # Servers that will not have us
 
 
-async def refuse(peer: Peer) -> None:
+async def refuse(peer: AcceptedConnection) -> None:
     await peer.request()
     body = b"the tea\nis not ready"
     head = f"HTTP/1.1 418 I'm a teapot\r\nContent-Length: {len(body)}\r\n\r\n"
     await peer.stream.send(head.encode() + body)
 
 
-async def say_nothing(peer: Peer) -> None:
+async def say_nothing(peer: AcceptedConnection) -> None:
     await peer.accept(await peer.request())
     await peer.until_closed()
 
 
-async def never_answer(peer: Peer) -> None:
+async def never_answer(peer: AcceptedConnection) -> None:
     await peer.request()
     await peer.until_closed()
 
 
-async def reject_key(peer: Peer) -> None:
+async def reject_key(peer: AcceptedConnection) -> None:
     await peer.accept(await peer.request())
     await peer.send(
         '{"type":"error","event_id":"e","error":{"type":"invalid_request_error","code":"invalid_api_key",'
@@ -142,7 +142,7 @@ async def reject_key(peer: Peer) -> None:
     ],
 )
 def test_a_server_that_will_not_have_us(
-    complaint: Callable[..., str], handler: Callable[[Peer], object], words: list[str], backend: str
+    complaint: Callable[..., str], handler: Callable[[AcceptedConnection], object], words: list[str], backend: str
 ) -> None:
     with start_blocking_portal() as portal:
         with portal.wrap_async_context_manager(serving_peers(handler)) as url:  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import SocketStream
 
-__all__ = ["Peer", "Pulse", "ScriptedServer", "serve"]
+__all__ = ["Pulse", "ScenarioConnection", "ScriptedServer", "serve"]
 
 BROKEN = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError)
 
@@ -41,7 +41,7 @@ class Pulse:
 
 
 @attrs.define(eq=False)
-class Peer:
+class ScenarioConnection:
     """One TCP connection of a client. Methods only queue; a task of its own writes."""
 
     stream: SocketStream
@@ -130,7 +130,7 @@ class Peer:
             except BROKEN:
                 pass  # The reader sees it, too.
 
-    async def read(self, received: Callable[[Peer, Request | Frame], None]) -> None:
+    async def read(self, received: Callable[[ScenarioConnection, Request | Frame], None]) -> None:
         """Hand over requests and frames until the end."""
         protocol = self.protocol
         while True:
@@ -165,16 +165,16 @@ class ScriptedServer:
     on_frame: Callable[[int, Any], None]
     on_close: Callable[[int, int, str], None]
     policy: Any = "accept"
-    peers: list[Peer] = attrs.field(factory=list[Peer])
-    accepted: list[Peer] = attrs.field(factory=list[Peer])
+    peers: list[ScenarioConnection] = attrs.field(factory=list[ScenarioConnection])
+    accepted: list[ScenarioConnection] = attrs.field(factory=list[ScenarioConnection])
 
     @property
-    def current(self) -> Peer | None:
+    def current(self) -> ScenarioConnection | None:
         """The connection that was accepted last, if it is open."""
         return self.accepted[-1] if self.accepted and self.accepted[-1].open else None
 
     @property
-    def held(self) -> list[Peer]:
+    def held(self) -> list[ScenarioConnection]:
         """The upgrades that wait for an answer."""
         return [peer for peer in self.peers if peer.waits]
 
@@ -191,13 +191,13 @@ class ScriptedServer:
         for peer in self.held:
             peer.terminate()
 
-    def _accept(self, peer: Peer) -> None:
+    def _accept(self, peer: ScenarioConnection) -> None:
         peer.accept(len(self.accepted))
         self.accepted.append(peer)
 
     async def handle(self, stream: SocketStream) -> None:
         """Serve one connection to its end."""
-        peer = Peer(stream, self.pulse)
+        peer = ScenarioConnection(stream, self.pulse)
         self.peers.append(peer)
         async with stream, anyio.create_task_group() as tasks:
             tasks.start_soon(peer.write)
@@ -209,7 +209,7 @@ class ScriptedServer:
             self.on_close(peer.number, closed.code if closed else 1006, closed.reason if closed else "")
         self.pulse.beat()
 
-    def _received(self, peer: Peer, event: Request | Frame) -> None:
+    def _received(self, peer: ScenarioConnection, event: Request | Frame) -> None:
         if isinstance(event, Request):
             peer.request = event
             self.on_upgrade(event.path, {name.lower(): value for name, value in event.headers.raw_items()})
@@ -219,7 +219,7 @@ class ScriptedServer:
         elif event.opcode in (Opcode.TEXT, Opcode.BINARY) and peer.number is not None:
             self.on_frame(peer.number, _frame(event))
 
-    def _answer(self, peer: Peer) -> None:
+    def _answer(self, peer: ScenarioConnection) -> None:
         match self.policy:
             case "accept":
                 self._accept(peer)

@@ -11,7 +11,7 @@ from realtime_transport.connection.link import LinkClosed
 from realtime_transport.errors import ConfigError, ConnectError, MessageTooBig, NegotiationError, UpgradeRejected
 from realtime_transport.transports.options import ConnectRequest
 from realtime_transport.transports.websocket_link import connect_websocket
-from tests.servers import Peer, serving
+from tests.servers import AcceptedConnection, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 async def test_messages_both_ways_whole_and_in_order() -> None:
     got: list[str] = []
 
-    async def handler(peer: Peer) -> None:
+    async def handler(peer: AcceptedConnection) -> None:
         await peer.accept(await peer.request())
         await peer.send("one", "zwei ü", "x" * 100_000)
         for _ in range(3):
@@ -38,7 +38,7 @@ async def test_messages_both_ways_whole_and_in_order() -> None:
 
 
 async def test_what_came_with_the_upgrade_is_delivered() -> None:
-    async def handler(peer: Peer) -> None:
+    async def handler(peer: AcceptedConnection) -> None:
         request = await peer.request()
         peer.protocol.send_response(peer.protocol.accept(request))
         await peer.send("early")
@@ -50,7 +50,7 @@ async def test_what_came_with_the_upgrade_is_delivered() -> None:
 
 
 async def test_fragments_become_one_message_and_binary_stays_bytes() -> None:
-    async def handler(peer: Peer) -> None:
+    async def handler(peer: AcceptedConnection) -> None:
         await peer.accept(await peer.request())
         peer.protocol.send_text(b"frag", fin=False)
         peer.protocol.send_continuation(b"ment", fin=True)
@@ -69,7 +69,7 @@ async def test_fragments_become_one_message_and_binary_stays_bytes() -> None:
 async def test_a_ping_is_answered_by_the_writer_alone() -> None:
     frames: list[Frame] = []
 
-    async def handler(peer: Peer) -> None:
+    async def handler(peer: AcceptedConnection) -> None:
         await peer.accept(await peer.request())
         peer.protocol.send_ping(b"1234")
         await peer.send("after the ping")
@@ -87,7 +87,7 @@ async def test_a_ping_is_answered_by_the_writer_alone() -> None:
 
 
 async def test_our_ping_is_told_of_its_pong_and_strange_pongs_are_legal() -> None:
-    async def handler(peer: Peer) -> None:
+    async def handler(peer: AcceptedConnection) -> None:
         await peer.accept(await peer.request())
         peer.protocol.send_pong(b"nobody asked")
         await peer.send("hello")
@@ -107,7 +107,7 @@ async def test_our_ping_is_told_of_its_pong_and_strange_pongs_are_legal() -> Non
 
 
 async def test_the_close_of_the_server_is_reported_after_its_messages() -> None:
-    async def handler(peer: Peer) -> None:
+    async def handler(peer: AcceptedConnection) -> None:
         await peer.accept(await peer.request())
         peer.protocol.send_text(b"last words")
         peer.protocol.send_close(3000, "invalid_request_error.invalid_api_key")
@@ -124,7 +124,7 @@ async def test_the_close_of_the_server_is_reported_after_its_messages() -> None:
 
 
 async def test_a_dropped_connection_is_1006() -> None:
-    async def handler(peer: Peer) -> None:
+    async def handler(peer: AcceptedConnection) -> None:
         await peer.accept(await peer.request())
 
     async with serving(handler) as url, connect_websocket(ConnectRequest(url=url)) as link:
@@ -137,7 +137,7 @@ async def test_a_dropped_connection_is_1006() -> None:
 async def test_a_message_over_the_limit_is_closed_with_1009_and_said_so() -> None:
     closed: list[int | None] = []
 
-    async def handler(peer: Peer) -> None:
+    async def handler(peer: AcceptedConnection) -> None:
         await peer.accept(await peer.request())
         await peer.send("fits", "x" * 1001)
         closed.append(await peer.until_closed())
@@ -158,7 +158,7 @@ async def test_a_message_over_the_limit_is_closed_with_1009_and_said_so() -> Non
 async def test_text_that_is_not_utf8_is_closed_with_1007() -> None:
     closed: list[int | None] = []
 
-    async def handler(peer: Peer) -> None:
+    async def handler(peer: AcceptedConnection) -> None:
         await peer.accept(await peer.request())
         peer.protocol.send_text(b"\xff\xfe")
         await peer.flush()
@@ -175,7 +175,7 @@ async def test_text_that_is_not_utf8_is_closed_with_1007() -> None:
 async def test_leaving_does_not_wait_for_a_server_that_never_answers() -> None:
     gone = anyio.Event()
 
-    async def handler(peer: Peer) -> None:
+    async def handler(peer: AcceptedConnection) -> None:
         await peer.accept(await peer.request())
         await gone.wait()
 
@@ -187,7 +187,7 @@ async def test_leaving_does_not_wait_for_a_server_that_never_answers() -> None:
 
 
 async def test_a_refused_upgrade_carries_status_and_body() -> None:
-    async def handler(peer: Peer) -> None:
+    async def handler(peer: AcceptedConnection) -> None:
         await peer.request()
         body = b'{"error": {"message": "bad key"}}'
         await peer.stream.send(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
@@ -201,7 +201,7 @@ async def test_a_refused_upgrade_carries_status_and_body() -> None:
 
 
 async def test_a_wrong_accept_key_is_refused() -> None:
-    async def handler(peer: Peer) -> None:
+    async def handler(peer: AcceptedConnection) -> None:
         await peer.request()
         await peer.stream.send(
             b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
@@ -215,7 +215,7 @@ async def test_a_wrong_accept_key_is_refused() -> None:
 
 
 async def test_a_subprotocol_that_nobody_offered_is_refused() -> None:
-    async def handler(peer: Peer) -> None:
+    async def handler(peer: AcceptedConnection) -> None:
         response = peer.protocol.accept(await peer.request())
         response.headers["Sec-WebSocket-Protocol"] = "other"
         peer.protocol.send_response(response)
@@ -234,7 +234,7 @@ async def test_nobody_listens() -> None:
 
 
 async def test_the_server_hangs_up_before_it_answers() -> None:
-    async def handler(peer: Peer) -> None:
+    async def handler(peer: AcceptedConnection) -> None:
         await peer.request()
 
     async with serving(handler) as url:
@@ -254,7 +254,7 @@ async def test_a_url_that_is_none_is_a_config_error(url: str) -> None:
 async def test_a_client_that_was_passed_in_is_used_and_stays_open() -> None:
     agents: list[str] = []
 
-    async def handler(peer: Peer) -> None:
+    async def handler(peer: AcceptedConnection) -> None:
         request = await peer.request()
         agents.append(request.headers["user-agent"])
         await peer.accept(request)

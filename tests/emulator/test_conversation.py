@@ -10,7 +10,7 @@ import pytest
 from realtime_transport.emulator.conversation.effects import CloseWith
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.replies import Reply, Speech, Turn
-from tests.emulator.talk import Talk, append, audio_of, shape, silence, speech, user_text
+from tests.emulator.conversation_driver import ConversationDriver, append, audio_of, shape, silence, speech, user_text
 
 CREATE = {"type": "response.create"}
 TOOL = {
@@ -36,12 +36,12 @@ SPOKEN_END = [
 ]
 
 
-def manual(**more: Any) -> Talk:
-    return Talk.begin(audio={"input": {"turn_detection": None}}, **more)
+def manual(**more: Any) -> ConversationDriver:
+    return ConversationDriver.begin(audio={"input": {"turn_detection": None}}, **more)
 
 
 def test_the_first_event_is_the_whole_session() -> None:
-    talk = Talk.begin(greet=False)
+    talk = ConversationDriver.begin(greet=False)
     talk.core.open(0.0)
     talk.run()
     session = talk.one("session.created")["session"]
@@ -54,7 +54,7 @@ def test_the_first_event_is_the_whole_session() -> None:
 
 
 def test_order_of_a_text_turn() -> None:
-    talk = Talk.begin(output_modalities=["text"])
+    talk = ConversationDriver.begin(output_modalities=["text"])
     talk.ask("Say a short greeting.")
     assert shape(talk.events) == [
         "conversation.item.added",
@@ -86,7 +86,7 @@ def test_order_of_a_text_turn() -> None:
 
 
 def test_order_of_a_spoken_reply_to_text() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     talk.ask("Hello")
     kinds = shape(talk.events)
     assert kinds[:8] == ["conversation.item.added", "conversation.item.done", "response.created", *SPOKEN_REPLY]
@@ -102,7 +102,7 @@ def test_order_of_a_spoken_reply_to_text() -> None:
 
 
 def test_order_of_a_spoken_turn() -> None:
-    talk = Talk.begin(audio={"input": {"transcription": {"model": "gpt-4o-mini-transcribe"}}})
+    talk = ConversationDriver.begin(audio={"input": {"transcription": {"model": "gpt-4o-mini-transcribe"}}})
     talk.hear(silence(0.5) + speech(2.0) + silence(1.0))
     kinds = shape(talk.events)
     assert kinds[:9] == [
@@ -130,7 +130,7 @@ def test_order_of_a_spoken_turn() -> None:
 
 
 def test_a_transcription_names_the_duration_and_reaches_the_item() -> None:
-    talk = Talk.begin(audio={"input": {"transcription": {"model": "whisper-1"}}})
+    talk = ConversationDriver.begin(audio={"input": {"transcription": {"model": "whisper-1"}}})
     talk.hear(speech(2.0) + silence(1.0))
     done = talk.one("conversation.item.input_audio_transcription.completed")
     clip_seconds = (talk.core.record.segments[0][1] - talk.core.record.segments[0][0]) / 1000
@@ -143,13 +143,13 @@ def test_a_transcription_names_the_duration_and_reaches_the_item() -> None:
 
 
 def test_without_a_transcription_setting_there_is_none() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     talk.hear(speech(1.0) + silence(0.8))
     assert not any("transcription" in kind for kind in talk.types)
 
 
 def test_a_function_call_and_its_output() -> None:
-    talk = Talk.begin(tools=[TOOL], output_modalities=["text"])
+    talk = ConversationDriver.begin(tools=[TOOL], output_modalities=["text"])
     talk.ask('/call get_weather {"city": "Oslo"}')
     assert shape(talk.events)[2:] == [
         "response.created",
@@ -178,7 +178,7 @@ def test_a_function_call_and_its_output() -> None:
 
 
 def test_several_calls_are_answered_together() -> None:
-    talk = Talk.begin(tools=[TOOL, {**TOOL, "name": "get_time"}], output_modalities=["text"])
+    talk = ConversationDriver.begin(tools=[TOOL, {**TOOL, "name": "get_time"}], output_modalities=["text"])
     talk.ask("/call get_weather\n/call get_time {}")
     calls = talk.one("response.done")["response"]["output"]
     assert [call["name"] for call in calls] == ["get_weather", "get_time"]
@@ -235,7 +235,7 @@ def test_audio_on_both_sides_of_a_commit_is_kept_apart() -> None:
 
 
 def test_a_commit_by_hand_in_the_middle_of_speech() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     talk.hear(speech(1.0))
     started = talk.one("input_audio_buffer.speech_started")
     talk.say({"type": "input_audio_buffer.commit"})
@@ -245,7 +245,7 @@ def test_a_commit_by_hand_in_the_middle_of_speech() -> None:
 
 
 def test_barge_in_cancels_the_response() -> None:
-    talk = Talk.begin(audio_speed=1.0)
+    talk = ConversationDriver.begin(audio_speed=1.0)
     talk.ask("/say 20")
     talk.advance(1.0)
     talk.forget()
@@ -262,7 +262,7 @@ def test_barge_in_cancels_the_response() -> None:
 
 
 def test_barge_in_can_be_switched_off() -> None:
-    talk = Talk.begin(
+    talk = ConversationDriver.begin(
         audio={"input": {"turn_detection": {"type": "server_vad", "interrupt_response": False}}}, audio_speed=1.0
     )
     talk.ask("/say 20")
@@ -275,7 +275,9 @@ def test_barge_in_can_be_switched_off() -> None:
 
 
 def test_the_server_can_be_told_not_to_answer() -> None:
-    talk = Talk.begin(audio={"input": {"turn_detection": {"type": "server_vad", "create_response": False}}})
+    talk = ConversationDriver.begin(
+        audio={"input": {"turn_detection": {"type": "server_vad", "create_response": False}}}
+    )
     talk.hear(speech(1.0) + silence(1.0))
     assert talk.types[-1] == "conversation.item.done"
     talk.say(CREATE)
@@ -283,7 +285,7 @@ def test_the_server_can_be_told_not_to_answer() -> None:
 
 
 def test_semantic_vad_waits_longer() -> None:
-    talk = Talk.begin(audio={"input": {"turn_detection": {"type": "semantic_vad", "eagerness": "high"}}})
+    talk = ConversationDriver.begin(audio={"input": {"turn_detection": {"type": "semantic_vad", "eagerness": "high"}}})
     assert talk.core.session["audio"]["input"]["turn_detection"]["interrupt_response"] is True
     talk.hear(speech(1.0) + silence(0.35))
     assert talk.of("input_audio_buffer.speech_stopped") == []
@@ -293,7 +295,7 @@ def test_semantic_vad_waits_longer() -> None:
 
 def test_the_idle_timeout_prompts_the_user() -> None:
     detection = {"type": "server_vad", "idle_timeout_ms": 5000}
-    talk = Talk.begin(audio={"input": {"turn_detection": detection}})
+    talk = ConversationDriver.begin(audio={"input": {"turn_detection": detection}})
     talk.hear(silence(0.5))
     talk.ask("/say 2")
     talk.forget()
@@ -310,7 +312,7 @@ def test_the_idle_timeout_prompts_the_user() -> None:
 
 
 def test_only_one_response_at_a_time() -> None:
-    talk = Talk.begin(audio_speed=1.0)
+    talk = ConversationDriver.begin(audio_speed=1.0)
     talk.ask("/say 5")
     active = talk.one("response.created")["response"]["id"]
     talk.say({**CREATE, "event_id": "second"})
@@ -323,7 +325,7 @@ def test_only_one_response_at_a_time() -> None:
 
 
 def test_cancelling() -> None:
-    talk = Talk.begin(audio_speed=1.0)
+    talk = ConversationDriver.begin(audio_speed=1.0)
     talk.ask("/say 5")
     talk.advance(1.0)
     talk.forget()
@@ -340,7 +342,7 @@ def test_cancelling() -> None:
 
 
 def test_responses_out_of_band() -> None:
-    talk = Talk.begin(audio_speed=1.0)
+    talk = ConversationDriver.begin(audio_speed=1.0)
     talk.ask("/say 5")
     first = talk.one("response.created")["response"]
     talk.forget()
@@ -359,7 +361,7 @@ def test_responses_out_of_band() -> None:
 
 
 def test_the_input_of_a_response_replaces_the_conversation() -> None:
-    talk = Talk.begin(output_modalities=["text"])
+    talk = ConversationDriver.begin(output_modalities=["text"])
     talk.say(user_text("in the conversation"))
     item_id = talk.one("conversation.item.done")["item"]["id"]
     message = user_text("only here")["item"]
@@ -371,7 +373,7 @@ def test_the_input_of_a_response_replaces_the_conversation() -> None:
 
 
 def test_a_response_without_anything_new() -> None:
-    talk = Talk.begin(output_modalities=["text"])
+    talk = ConversationDriver.begin(output_modalities=["text"])
     talk.say(CREATE)
     assert talk.one("response.done")["response"]["output"][0]["content"][0]["text"].startswith("Hello")
     talk.forget()
@@ -380,7 +382,7 @@ def test_a_response_without_anything_new() -> None:
 
 
 def test_settings_of_one_response() -> None:
-    talk = Talk.begin(output_modalities=["text"])
+    talk = ConversationDriver.begin(output_modalities=["text"])
     talk.ask("Hi", output_modalities=["audio"], audio={"output": {"format": {"type": "audio/pcmu"}, "voice": "marin"}})
     response = talk.one("response.done")["response"]
     assert response["audio"]["output"] == {"format": {"type": "audio/pcmu"}, "voice": "marin"}
@@ -388,7 +390,7 @@ def test_settings_of_one_response() -> None:
 
 
 def test_max_output_tokens_cuts_the_reply() -> None:
-    talk = Talk.begin(output_modalities=["text"])
+    talk = ConversationDriver.begin(output_modalities=["text"])
     talk.ask("one two three four five six seven eight nine ten", max_output_tokens=6)
     response = talk.one("response.done")["response"]
     assert response["status"] == "incomplete"
@@ -398,14 +400,14 @@ def test_max_output_tokens_cuts_the_reply() -> None:
 
 
 def test_a_tool_choice_of_required_calls() -> None:
-    talk = Talk.begin(tools=[TOOL], tool_choice="required")
+    talk = ConversationDriver.begin(tools=[TOOL], tool_choice="required")
     talk.ask("anything")
     (call,) = talk.one("response.done")["response"]["output"]
     assert call["arguments"] == '{"city": "example"}'
 
 
 def test_truncating_what_was_heard() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     talk.ask("/say 2")
     item_id = talk.one("response.done")["response"]["output"][0]["id"]
     truncate = {"type": "conversation.item.truncate", "item_id": item_id, "content_index": 0}
@@ -425,7 +427,7 @@ def test_truncating_what_was_heard() -> None:
 
 
 def test_truncating_while_it_is_being_said() -> None:
-    talk = Talk.begin(audio_speed=1.0)
+    talk = ConversationDriver.begin(audio_speed=1.0)
     talk.ask("/say 5")
     talk.advance(1.0)
     item_id = talk.one("response.output_item.added")["item"]["id"]
@@ -438,7 +440,7 @@ def test_truncating_while_it_is_being_said() -> None:
 
 
 def test_only_assistant_audio_can_be_truncated() -> None:
-    talk = Talk.begin(output_modalities=["text"])
+    talk = ConversationDriver.begin(output_modalities=["text"])
     talk.ask("Hi")
     for item_id in (e["item"]["id"] for e in talk.of("conversation.item.done")):
         talk.forget()
@@ -448,7 +450,7 @@ def test_only_assistant_audio_can_be_truncated() -> None:
 
 @pytest.mark.parametrize("verb", ["delete", "retrieve", "truncate"])
 def test_unknown_items(verb: str) -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     event: dict[str, Any] = {"type": f"conversation.item.{verb}", "item_id": "item_x", "event_id": "e"}
     if verb == "truncate":
         event |= {"content_index": 0, "audio_end_ms": 0}
@@ -458,7 +460,7 @@ def test_unknown_items(verb: str) -> None:
 
 
 def test_where_items_go() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     for item_id, previous in (("b", None), ("a", "root"), ("d", ""), ("c", "b")):
         event = user_text(item_id)
         event["item"]["id"] = item_id
@@ -475,14 +477,14 @@ def test_where_items_go() -> None:
 
 
 def test_an_output_needs_its_call() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     item = {"type": "function_call_output", "call_id": "call_x", "output": ""}
     talk.say({"type": "conversation.item.create", "item": item})
     assert talk.one("error")["error"]["code"] == "invalid_tool_call_id"
 
 
 def test_updates_merge_and_answer_with_the_whole() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     talk.say({"type": "session.update", "session": {"type": "realtime", "instructions": "", "tools": [TOOL]}})
     turn_detection = {"type": "server_vad", "threshold": 0.7}
     audio = {"input": {"turn_detection": turn_detection, "transcription": {"model": "whisper-1"}}}
@@ -496,7 +498,7 @@ def test_updates_merge_and_answer_with_the_whole() -> None:
 
 
 def test_a_refused_update_changes_nothing() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     update = {"type": "realtime", "instructions": "new", "output_modalities": ["audio", "text"]}
     talk.say({"type": "session.update", "session": update, "event_id": "e"})
     assert talk.one("error")["error"]["param"] == "session.output_modalities"
@@ -505,7 +507,7 @@ def test_a_refused_update_changes_nothing() -> None:
 
 
 def test_the_voice_is_fixed_once_it_was_heard() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     voice = {"type": "session.update", "session": {"type": "realtime", "audio": {"output": {"voice": "marin"}}}}
     talk.say(voice)
     talk.ask("Hi")
@@ -518,7 +520,7 @@ def test_the_voice_is_fixed_once_it_was_heard() -> None:
 
 
 def test_the_model_and_tracing_are_fixed() -> None:
-    talk = Talk.begin(tracing="auto")
+    talk = ConversationDriver.begin(tracing="auto")
     talk.say({"type": "session.update", "session": {"type": "realtime", "model": "gpt-realtime", "tracing": "auto"}})
     assert talk.types == ["session.updated"]
     talk.say({"type": "session.update", "session": {"type": "realtime", "model": "gpt-realtime-mini"}})
@@ -528,10 +530,10 @@ def test_the_model_and_tracing_are_fixed() -> None:
 
 def test_g711_in_and_out() -> None:
     from realtime_transport.audio.formats import AudioFormat
-    from tests.emulator.talk import recording
+    from tests.emulator.conversation_driver import recording
 
     telephone = {"format": {"type": "audio/pcmu"}}
-    talk = Talk.begin(audio={"input": telephone, "output": telephone})
+    talk = ConversationDriver.begin(audio={"input": telephone, "output": telephone})
     audio = recording("vm-options", AudioFormat.PCMU)[: 8000 * 3]
     for at in range(0, len(audio), 160):
         talk.say(append(audio[at : at + 160]))
@@ -543,7 +545,7 @@ def test_g711_in_and_out() -> None:
 
 def test_a_transcription_session() -> None:
     transcription = {"model": "gpt-4o-transcribe"}
-    talk = Talk.begin(SessionKind.TRANSCRIPTION, audio={"input": {"transcription": transcription}})
+    talk = ConversationDriver.begin(SessionKind.TRANSCRIPTION, audio={"input": {"transcription": transcription}})
     talk.hear(speech(1.0) + silence(1.0))
     assert not any(kind.startswith(("response", "rate_limits")) for kind in talk.types)
     assert talk.one("conversation.item.input_audio_transcription.completed")["usage"]["type"] == "tokens"
@@ -556,7 +558,7 @@ def test_a_transcription_session() -> None:
 
 
 def test_the_end_of_the_hour() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     talk.advance(3599.0)
     assert talk.events == []
     talk.advance(1.0)
@@ -570,7 +572,7 @@ def test_each_created_response_is_done_exactly_once() -> None:
     def chatter(turn: Turn) -> Reply:
         return Reply(outputs=[Speech(text="a b c", seconds=0.5), Speech(text="d e f", seconds=0.5)])
 
-    talk = Talk.begin(responder=chatter, audio_speed=2.0)
+    talk = ConversationDriver.begin(responder=chatter, audio_speed=2.0)
     for step in range(40):
         talk.say(CREATE)
         talk.advance(0.05 * (step % 7))
@@ -586,7 +588,7 @@ def test_each_created_response_is_done_exactly_once() -> None:
 
 
 def test_a_large_append_is_listened_to_in_slices() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     talk.core.receive(__import__("json").dumps(append(silence(1.0) + speech(3.0) + silence(2.0))), 0.0)
     assert talk.core.get_timer() == float("-inf")
     talk.run()
@@ -608,7 +610,7 @@ def test_the_oldest_audio_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_silence_of_an_hour_does_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("realtime_transport.emulator.sound.MAX_BUFFERED_MS", 2000)
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     talk.hear(silence(5.0))
     talk.say({"type": "input_audio_buffer.commit"})
     item_id = talk.one("input_audio_buffer.committed")["item_id"]

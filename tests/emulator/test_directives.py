@@ -11,7 +11,7 @@ import pytest
 from realtime_transport.emulator.conversation.effects import AbortConnection, CloseWith, GoSilent
 from realtime_transport.emulator.conversation.vad import Segmenter, SileroScorer, TurnRules
 from realtime_transport.emulator.conversation.voice import VOICE_RATE, speech_like
-from tests.emulator.talk import Talk, append, audio_of, shape, silence, speech, user_text
+from tests.emulator.conversation_driver import ConversationDriver, append, audio_of, shape, silence, speech, user_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,7 @@ CREATE = {"type": "response.create"}
 MCP = {"type": "mcp", "server_label": "docs", "server_url": "https://example.org", "allowed_tools": ["find", "read"]}
 
 
-def said(talk: Talk) -> list[str]:
+def said(talk: ConversationDriver) -> list[str]:
     """What the last response said, as text or transcript."""
     output = talk.of("response.done")[-1]["response"]["output"]
     parts = (item["content"][0] for item in output if item["type"] == "message")
@@ -35,7 +35,7 @@ def samples(audio: bytes) -> npt.NDArray[np.float64]:
 
 
 def test_text_is_said_back_audibly() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     text = "The quick brown fox jumps over the lazy dog. " * 4
     talk.ask(text)
     assert said(talk) == [f"You said: {text}"]
@@ -56,7 +56,7 @@ def test_the_made_up_voice_passes_for_speech() -> None:
 def test_speech_is_played_back() -> None:
     import numpy as np
 
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     spoken = silence(0.4) + speech(2.0) + silence(0.4)
     talk.hear(spoken + silence(1.0))
     (start, end) = talk.core.record.segments[0]
@@ -66,7 +66,7 @@ def test_speech_is_played_back() -> None:
 
 
 def test_a_picture_is_named_by_type_and_size() -> None:
-    talk = Talk.begin(output_modalities=["text"])
+    talk = ConversationDriver.begin(output_modalities=["text"])
     url = "data:image/jpeg;base64," + pybase64.b64encode(bytes(1234)).decode()
     event = user_text("")
     event["item"]["content"] = [{"type": "input_image", "image_url": url}]
@@ -75,7 +75,7 @@ def test_a_picture_is_named_by_type_and_size() -> None:
 
 
 def test_say_gives_so_many_seconds() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     talk.ask("/say 8")
     assert len(audio_of(talk.events)) == 8 * 48000
     talk.ask("/say 1.5 and these words")
@@ -83,7 +83,7 @@ def test_say_gives_so_many_seconds() -> None:
 
 
 def test_audio_comes_faster_than_real_time_but_not_at_once() -> None:
-    talk = Talk.begin(audio_speed=10.0)
+    talk = ConversationDriver.begin(audio_speed=10.0)
     talk.ask("/say 10")
     assert len(audio_of(talk.events)) == 4800  # 100 ms at first, at once.
     talk.advance(0.5)
@@ -93,13 +93,13 @@ def test_audio_comes_faster_than_real_time_but_not_at_once() -> None:
 
 
 def test_slow_is_paced() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     talk.ask("/slow 5")
     talk.advance(4.8)
     assert talk.of("response.done") == []
     talk.advance(0.3)
     assert talk.one("response.done")["response"]["status"] == "completed"
-    written = Talk.begin(output_modalities=["text"])
+    written = ConversationDriver.begin(output_modalities=["text"])
     written.ask("/slow 5")
     written.advance(4.0)
     assert 3 < len(written.of("response.output_text.delta")) < 8
@@ -107,7 +107,7 @@ def test_slow_is_paced() -> None:
 
 
 def test_calls_need_tools_of_the_session() -> None:
-    talk = Talk.begin(output_modalities=["text"])
+    talk = ConversationDriver.begin(output_modalities=["text"])
     talk.ask("/call nobody {}")
     assert said(talk) == ["The session has no tool named nobody."]
 
@@ -116,20 +116,20 @@ def test_calls_need_tools_of_the_session() -> None:
     "text", ["/say soon", "/say -1", "/call", "/close 99", "/close 1006", "/big 1000", "/mcp a b {"]
 )
 def test_nonsense_is_answered_in_words(text: str) -> None:
-    talk = Talk.begin(output_modalities=["text"])
+    talk = ConversationDriver.begin(output_modalities=["text"])
     talk.ask(text)
     assert said(talk)[0].startswith(f"I do not understand {text}")
 
 
 @pytest.mark.parametrize("text", ["/hello there", "/", "not /say 5"])
 def test_other_texts_are_no_directives(text: str) -> None:
-    talk = Talk.begin(output_modalities=["text"])
+    talk = ConversationDriver.begin(output_modalities=["text"])
     talk.ask(text)
     assert said(talk) == [f"You said: {text}"]
 
 
 def test_error_refuses_the_response() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     talk.ask("/error some_code")
     error = talk.one("error")["error"]
     assert (error["code"], error["event_id"]) == ("some_code", "create")
@@ -139,7 +139,7 @@ def test_error_refuses_the_response() -> None:
 
 
 def test_fail_ends_the_response() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     talk.ask("/fail server_overloaded")
     assert shape(talk.events)[2:] == ["response.created", "response.done", "rate_limits.updated"]
     response = talk.one("response.done")["response"]
@@ -149,7 +149,7 @@ def test_fail_ends_the_response() -> None:
 
 
 def test_rate_limit() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     talk.ask("/rate-limit")
     assert shape(talk.events)[2:] == ["rate_limits.updated", "response.created", "response.done", "rate_limits.updated"]
     assert talk.of("rate_limits.updated")[0]["rate_limits"][0]["remaining"] == 1
@@ -165,14 +165,14 @@ def test_rate_limit() -> None:
     ],
 )
 def test_ends(text: str, effect: Any) -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     talk.ask(text)
     assert talk.types == ["conversation.item.added", "conversation.item.done"]
     assert talk.others == [effect]
 
 
 def test_odd_frames_come_before_a_normal_reply() -> None:
-    talk = Talk.begin(output_modalities=["text"])
+    talk = ConversationDriver.begin(output_modalities=["text"])
     talk.ask("/garbage")
     with pytest.raises(ValueError, match="Expecting"):
         json.loads(talk.one("(raw)")["text"])
@@ -186,7 +186,7 @@ def test_odd_frames_come_before_a_normal_reply() -> None:
 
 
 def test_mcp_from_the_listing_to_the_call() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     talk.say({"type": "session.update", "session": {"type": "realtime", "tools": [MCP]}})
     assert talk.types == [
         "session.updated",
@@ -221,7 +221,7 @@ def test_mcp_from_the_listing_to_the_call() -> None:
 
 
 def test_mcp_without_a_server_and_without_consent() -> None:
-    talk = Talk.begin(output_modalities=["text"])
+    talk = ConversationDriver.begin(output_modalities=["text"])
     talk.ask("/mcp")
     assert "mcp_list_tools.completed" in talk.types
     (request,) = talk.one("response.done")["response"]["output"]
@@ -231,13 +231,13 @@ def test_mcp_without_a_server_and_without_consent() -> None:
 
 
 def test_mcp_that_needs_no_approval() -> None:
-    talk = Talk.begin(tools=[{**MCP, "require_approval": "never"}])
+    talk = ConversationDriver.begin(tools=[{**MCP, "require_approval": "never"}])
     talk.ask("/mcp")
     assert talk.one("response.done")["response"]["output"][0]["type"] == "mcp_call"
 
 
 def test_an_approval_while_something_is_said_waits_for_the_next_response() -> None:
-    talk = Talk.begin(audio_speed=1.0)
+    talk = ConversationDriver.begin(audio_speed=1.0)
     talk.ask("/mcp")
     (request,) = talk.one("response.done")["response"]["output"]
     talk.ask("/say 5")
@@ -251,7 +251,7 @@ def test_an_approval_while_something_is_said_waits_for_the_next_response() -> No
 
 
 def test_a_spoken_and_a_written_message_are_both_answered() -> None:
-    talk = Talk.begin(audio={"input": {"turn_detection": None}})
+    talk = ConversationDriver.begin(audio={"input": {"turn_detection": None}})
     talk.say(append(speech(1.0)), {"type": "input_audio_buffer.commit"}, user_text("and this"), CREATE)
     spoken, written = said(talk)
     assert spoken == "You said: (1.0 seconds of speech)"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from realtime_transport.emulator.kinds import SessionKind
-from tests.emulator.talk import Talk, append, silence, speech, user_text
+from tests.emulator.conversation_driver import ConversationDriver, append, silence, speech, user_text
 
 SOUND = [append(speech(0.4)), append(silence(0.4)), append(speech(0.3, start=5.0))]
 
@@ -89,7 +89,7 @@ def mutated(chance: random.Random, event: Any) -> Any:
 @pytest.mark.parametrize("seed", range(5))
 def test_nothing_gets_through(seed: int, kind: SessionKind) -> None:
     chance = random.Random(seed)
-    talk = Talk.begin(kind, audio_speed=chance.choice([None, 1.0, 20.0]))
+    talk = ConversationDriver.begin(kind, audio_speed=chance.choice([None, 1.0, 20.0]))
     for _ in range(150):
         event = chance.choice(EVENTS)
         if event not in SOUND and chance.random() < 0.5:

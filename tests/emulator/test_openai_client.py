@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from realtime_transport.emulator import RealtimeEmulator
-from tests.emulator.talk import silence, speech
+from tests.emulator.conversation_driver import silence, speech
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

@@ -10,7 +10,7 @@ import pytest
 from realtime_transport.emulator import Script
 from realtime_transport.emulator.conversation.effects import AbortConnection, CloseWith, GoSilent
 from realtime_transport.errors import ConfigError
-from tests.emulator.talk import Talk, silence, speech
+from tests.emulator.conversation_driver import ConversationDriver, silence, speech
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 TOOL = {"type": "function", "name": "get_weather", "parameters": {"type": "object"}}
 
 
-def begin(*rules: dict[str, Any], transcripts: list[str] | None = None, **session: Any) -> Talk:
+def begin(*rules: dict[str, Any], transcripts: list[str] | None = None, **session: Any) -> ConversationDriver:
     player = Script.parse({"rules": list(rules), "transcripts": transcripts or []}).player()
-    return Talk.begin(responder=player, recognize=player.recognize, **session)
+    return ConversationDriver.begin(responder=player, recognize=player.recognize, **session)
 
 
-def said(talk: Talk) -> str:
+def said(talk: ConversationDriver) -> str:
     part = talk.of("response.done")[-1]["response"]["output"][-1]["content"][0]
     return part.get("text") or part["transcript"]
 
@@ -133,7 +133,7 @@ def test_endings_of_a_connection(reply: dict[str, Any], effect: Any) -> None:
 def test_each_session_plays_the_script_from_its_beginning() -> None:
     script = Script.parse({"rules": [{"times": 1, "reply": {"text": "Once."}}]})
     for _ in range(2):
-        talk = Talk.begin(responder=script.player(), output_modalities=["text"])
+        talk = ConversationDriver.begin(responder=script.player(), output_modalities=["text"])
         talk.ask("x")
         assert said(talk) == "Once."
 

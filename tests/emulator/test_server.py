@@ -18,7 +18,7 @@ from realtime_transport.emulator import Faults, RealtimeEmulator, Reply, Session
 from realtime_transport.errors import ConfigError, LocalProtocolError, MissingExtraError, NotConnectedError
 from realtime_transport.testing import ManualClock
 from tests.emulator.client import ClosedByServer, connect
-from tests.emulator.talk import append, audio_of, shape, silence, speech
+from tests.emulator.conversation_driver import append, audio_of, shape, silence, speech
 
 pytestmark = pytest.mark.anyio
 

@@ -18,7 +18,7 @@ from realtime_transport.emulator.conversation.vad import (
     TurnRules,
     VoiceActivityDetector,
 )
-from tests.emulator.talk import recording
+from tests.emulator.conversation_driver import recording
 
 TOLERANCE_MS = 110
 """Edges of the detector against those read off the waveform by level."""

@@ -9,7 +9,7 @@ import pybase64
 import pytest
 
 from realtime_transport.emulator.kinds import SessionKind
-from tests.emulator.talk import Talk, user_text
+from tests.emulator.conversation_driver import ConversationDriver, user_text
 
 
 def session(**settings: Any) -> dict[str, Any]:
@@ -152,7 +152,7 @@ REFUSED: list[tuple[Any, str | None, str | None]] = [
 
 @pytest.mark.parametrize(("sent", "code", "param"), REFUSED, ids=lambda value: str(value)[:40])
 def test_refusals(sent: Any, code: str | None, param: str | None) -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     event_id = None
     if isinstance(sent, dict):
         sent = {"event_id": "mine", **sent}
@@ -170,7 +170,7 @@ def test_refusals(sent: Any, code: str | None, param: str | None) -> None:
 
 
 def test_what_is_accepted() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     update = session(
         model="gpt-realtime",
         instructions="",
@@ -205,7 +205,7 @@ def test_what_is_accepted() -> None:
 
 
 def test_items_of_all_kinds() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     png = "data:image/png;base64," + pybase64.b64encode(b"\x89PNG").decode()
     talk.say(
         message("system", {"type": "input_text", "text": "s"}),
@@ -263,7 +263,7 @@ def test_a_translation_session_takes_three_events() -> None:
 
 
 def test_many_broken_frames_in_a_row() -> None:
-    talk = Talk.begin()
+    talk = ConversationDriver.begin()
     for text in ("null", "5", '"x"', "{}" * 2, '{"type":' * 500, "\x00", '{"type":"response.create","response":5}'):
         talk.say(text)
     assert len(talk.of("error")) == len(talk.events) == 7

@@ -31,7 +31,7 @@ from realtime_transport.protocol.wire.client_events import InputAudioBufferClear
 from realtime_transport.protocol.wire.items import InputTextPart, UserMessageItem
 from realtime_transport.protocol.wire.responses import ResponseCreateParams
 from realtime_transport.protocol.wire.session import RealtimeSession, TranscriptionSession
-from tests.protocol.wire_talk import CANCEL, Talk, truncate
+from tests.protocol.engine_driver import CANCEL, EngineDriver, truncate
 
 CREATE = {"type": "response.create"}
 
@@ -51,7 +51,7 @@ HELLO = user({"type": "input_text", "text": "hello"})
 
 
 def test_opening_sends_the_configuration() -> None:
-    talk = Talk(
+    talk = EngineDriver(
         opened=False, model="m", session_config=RealtimeSessionConfig(instructions="Be brief.", model="ignored")
     )
     assert talk.sent() == []
@@ -63,11 +63,11 @@ def test_opening_sends_the_configuration() -> None:
 
 def test_a_wrong_configuration_is_an_error_before_anything_is_opened() -> None:
     with pytest.raises(ConfigError):
-        Talk(opened=False, session_config={"instructions": 5})
+        EngineDriver(opened=False, session_config={"instructions": 5})
 
 
 def test_ready_and_session() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     assert (talk.engine.ready, talk.engine.session) == (False, None)
     talk.server("session.created", session={"type": "realtime", "id": "s1"})
     assert talk.engine.ready
@@ -79,15 +79,15 @@ def test_ready_and_session() -> None:
 
 
 def test_tracing_follows_the_session() -> None:
-    talk = Talk(session_config={"tracing": {"workflow_name": "w"}})
+    talk = EngineDriver(session_config={"tracing": {"workflow_name": "w"}})
     talk.server("session.created", session={"tracing": None})
     assert talk.sent() == [
         {"type": "session.update", "session": {"type": "realtime", "tracing": {"workflow_name": "w"}}}
     ]
-    talk = Talk()
+    talk = EngineDriver()
     talk.server("session.created", session={"id": "s"})
     assert talk.sent() == [{"type": "session.update", "session": {"type": "realtime", "tracing": "auto"}}]
-    talk = Talk(session_config={"tracing": {}})
+    talk = EngineDriver(session_config={"tracing": {}})
     assert talk.engine.tracing == {}
     talk.server("session.created", session={"tracing": {"workflow_name": "theirs"}})
     assert talk.sent() == []
@@ -97,7 +97,7 @@ def test_tracing_follows_the_session() -> None:
 
 
 def test_messages() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.engine.send_message("hello", None, True, talk.now)
     assert talk.sent() == [item_create(HELLO), {**CREATE, "event_id": "response_create-1"}]
     talk.engine.send_message("hello", {"previous_item_id": "root", "event_id": "e"}, False, talk.now)
@@ -125,13 +125,13 @@ def test_messages() -> None:
     ],
 )
 def test_parts_of_messages(part: Any, sent: dict[str, Any]) -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.engine.send_message({"type": "message", "role": "user", "content": [part]}, {}, False, talk.now)
     assert talk.sent() == [item_create(user(sent))]
 
 
 def test_images() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.engine.add_image("data:x", True, talk.now)
     assert [frame["type"] for frame in talk.sent()] == ["conversation.item.create", "response.create"]
     talk.engine.add_image("data:x", False, talk.now)
@@ -140,7 +140,7 @@ def test_images() -> None:
 
 @pytest.mark.parametrize("audio", [b"\1\2", bytearray(b"\1\2"), memoryview(b"\1\2")])
 def test_audio(audio: Any) -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.engine.send_audio(audio, False, talk.now)
     talk.engine.send_audio(b"", True, talk.now)
     assert talk.sent() == [
@@ -151,14 +151,14 @@ def test_audio(audio: Any) -> None:
 
 
 def test_audio_above_the_limit_of_the_service() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     with pytest.raises(LocalProtocolError):
         talk.engine.send_audio(bytes(12 * 1024 * 1024), True, talk.now)
     assert talk.sent() == []
 
 
 def test_raw_events() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.engine.send_event({"type": "vendor.custom", "nested": {"a": [1, None, "é🙂"]}}, talk.now)
     talk.engine.send_event(InputAudioBufferClear(), talk.now)
     talk.engine.send_event(ResponseCreate(response=ResponseCreateParams(instructions="x")), talk.now)
@@ -172,7 +172,7 @@ def test_raw_events() -> None:
 
 
 def test_requests_for_responses() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.created()
     talk.engine.request_response(None, talk.now)
     talk.engine.send_message("hello", None, True, talk.now)
@@ -192,7 +192,7 @@ def test_requests_for_responses() -> None:
 
 
 def test_what_waits_does_not_change_under_the_callers_hands() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.created()
     options: dict[str, Any] = {"instructions": "then"}
     event: dict[str, Any] = {**CREATE, "response": options}
@@ -206,7 +206,7 @@ def test_what_waits_does_not_change_under_the_callers_hands() -> None:
 
 
 def test_function_call_output() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     call = FunctionCallEvent(id="f", call_id="c", name="n", arguments="{}", previous_item_id="p")
     talk.engine.send_function_call_output(call, "", True, talk.now)
     output = {"type": "function_call_output", "output": "", "call_id": "c"}
@@ -224,7 +224,7 @@ def test_function_call_output() -> None:
 
 @pytest.mark.parametrize(("reason", "more"), [(None, {}), ("", {"reason": ""}), ("no", {"reason": "no"})])
 def test_mcp_response(reason: str | None, more: dict[str, Any]) -> None:
-    talk = Talk()
+    talk = EngineDriver()
     item = RealtimeMcpCallApprovalRequestItem(item_id="q")
     for request in (item, McpApprovalRequestEvent(item=item), {"type": "mcp_approval_request", "itemId": "q"}):
         talk.engine.send_mcp_response(request, False, talk.now, reason=reason)
@@ -237,7 +237,7 @@ def message(name: str, text: str = "") -> dict[str, Any]:
 
 
 def test_history_is_edited() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.engine.reset_history([message("a")], [message("b", "x")], talk.now)
     assert talk.sent() == [
         {"type": "conversation.item.delete", "item_id": "a", "event_id": "history_delete-1"},
@@ -247,7 +247,7 @@ def test_history_is_edited() -> None:
 
 @pytest.mark.parametrize("answer", ["deleted", "error", "added", None])
 def test_answers_to_edits_of_the_history(answer: str | None) -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.engine.reset_history([message("a"), message("b")], [message("a")], talk.now)  # 1: deletes b
     if answer == "added":
         talk.engine.reset_history([message("a")], [message("a"), message("b")], talk.now)  # 2: creates b again
@@ -265,7 +265,7 @@ def test_answers_to_edits_of_the_history(answer: str | None) -> None:
 
 
 def test_configuration_is_updated() -> None:
-    talk = Talk(session_config={"voice": "ash"})
+    talk = EngineDriver(session_config={"voice": "ash"})
     preview = talk.engine.build_session_payload({"instructions": "x"})
     assert talk.sent() == []
     talk.engine.update_session_config({"instructions": "x"}, False, talk.now)
@@ -279,7 +279,7 @@ def test_configuration_is_updated() -> None:
 
 
 def test_lanes() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.created()
     talk.audio(100)
     talk.engine.send_audio(b"\0\0", True, talk.now)
@@ -301,7 +301,7 @@ def test_lanes() -> None:
 
 
 def test_unsent_calls_change_nothing() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     for wrong in (
         lambda: talk.engine.send_event({"no": "type"}, talk.now),
         lambda: talk.engine.send_event({"type": "x", "set": {1, 2}}, talk.now),
@@ -324,7 +324,7 @@ def test_unsent_calls_change_nothing() -> None:
 
 
 def test_without_a_connection() -> None:
-    talk = Talk(opened=False)
+    talk = EngineDriver(opened=False)
     calls: list[Any] = [
         lambda: talk.engine.send_event(CANCEL, talk.now),
         lambda: talk.engine.send_message("x", None, True, talk.now),
@@ -345,7 +345,7 @@ def test_without_a_connection() -> None:
 
 
 def test_audio_that_the_wire_does_not_take() -> None:
-    talk = Talk(policy=EnginePolicy(audio_refused="the call carries the audio"))
+    talk = EngineDriver(policy=EnginePolicy(audio_refused="the call carries the audio"))
     with pytest.raises(UnsupportedOperation, match="the call carries"):
         talk.engine.send_audio(b"\0\0", False, talk.now)
 
@@ -354,7 +354,7 @@ def test_audio_that_the_wire_does_not_take() -> None:
 
 
 def test_the_typed_event_comes_first() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     assert [type(event) for event in talk.created()] == [server.ResponseCreated, TurnStartedEvent]
     events = talk.server("conversation.item.done", item={"id": "i", "type": "message", "role": "user"})
     assert [type(event) for event in events] == [server.ConversationItemDone, ItemUpdateEvent]
@@ -362,7 +362,7 @@ def test_the_typed_event_comes_first() -> None:
 
 
 def test_events_are_numbered_in_their_order() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     events = [*talk.created(), *talk.audio(10), *talk.done()]
     talk.engine.send_function_call_output(FunctionCallEvent(id="f", call_id="c"), "x", False, talk.now)
     events += talk.engine.take_events()
@@ -371,7 +371,7 @@ def test_events_are_numbered_in_their_order() -> None:
 
 
 def test_audio_is_told_without_its_typed_delta() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     [event] = talk.server(
         "response.output_audio.delta",
         event_id="e9",
@@ -389,7 +389,7 @@ def test_audio_is_told_without_its_typed_delta() -> None:
 
 
 def test_only_what_is_wanted_is_built() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     wanted: set[type[Event]] = {server.ResponseOutputAudioDelta}
     talk.engine.wants(lambda kind: kind in wanted)
     assert [type(event) for event in talk.audio(10)] == [server.ResponseOutputAudioDelta]
@@ -400,7 +400,7 @@ def test_only_what_is_wanted_is_built() -> None:
 
 
 def test_the_rules_hold_whatever_is_wanted() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.engine.wants(lambda kind: False)
     talk.server("session.created", session={"id": "s"})
     assert talk.engine.ready
@@ -421,7 +421,7 @@ def test_the_rules_hold_whatever_is_wanted() -> None:
 
 
 def test_the_end_of_a_connection() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.server("session.created", session={"id": "s"})
     talk.created()
     talk.audio(100)
@@ -447,7 +447,7 @@ def test_the_end_of_a_connection() -> None:
 
 
 def test_interruption_cancels_truncates_and_tells() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.created()
     talk.audio(400)
     talk.advance_ms(150)
@@ -459,7 +459,7 @@ def test_interruption_cancels_truncates_and_tells() -> None:
 
 
 def test_interruption_without_cancelling() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.created()
     talk.audio(400)
     talk.interrupt(cancel=False)
@@ -476,7 +476,7 @@ def test_interruption_without_cancelling() -> None:
     ],
 )
 def test_speech_interrupts(turn_detection: Any, cancels: bool) -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.server("session.updated", session={"audio": {"input": {"turn_detection": turn_detection}}})
     talk.created()
     talk.audio(500)
@@ -490,7 +490,7 @@ def test_speech_interrupts(turn_detection: Any, cancels: bool) -> None:
 
 
 def test_speech_while_nothing_is_heard() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     assert [type(event) for event in talk.speech()] == [server.InputAudioBufferSpeechStarted]
     talk.created()
     assert [type(event) for event in talk.speech()] == [server.InputAudioBufferSpeechStarted]
@@ -518,7 +518,7 @@ def test_speech_while_nothing_is_heard() -> None:
 )
 @pytest.mark.parametrize("of_the_response", [False, True])
 def test_length_follows_the_format(audio_format: Any, ms: int, of_the_response: bool) -> None:
-    talk = Talk()
+    talk = EngineDriver()
     audio = {"audio": {"output": {"format": audio_format}}}
     if not of_the_response:
         talk.server("session.updated", session=audio)
@@ -530,7 +530,7 @@ def test_length_follows_the_format(audio_format: Any, ms: int, of_the_response: 
 
 
 def test_nothing_is_truncated_that_was_heard_to_its_end() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.created()
     talk.audio(100)
     talk.audio_done()
@@ -541,7 +541,7 @@ def test_nothing_is_truncated_that_was_heard_to_its_end() -> None:
 
 
 def test_a_message_after_an_interruption_waits_for_the_end() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.created()
     talk.audio(500)
     talk.interrupt()
@@ -552,7 +552,7 @@ def test_a_message_after_an_interruption_waits_for_the_end() -> None:
 
 
 def test_cancelling_stops_the_model_but_not_the_sound() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.engine.cancel_response(talk.now)
     assert talk.sent() == []
     talk.created()
@@ -564,7 +564,7 @@ def test_cancelling_stops_the_model_but_not_the_sound() -> None:
 
 
 def test_a_cancellation_by_hand_counts() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.created()
     talk.audio(100)
     talk.engine.send_event(CANCEL, talk.now)
@@ -574,7 +574,7 @@ def test_a_cancellation_by_hand_counts() -> None:
 
 def test_where_the_server_plays_it_is_asked_to_drop() -> None:
     clear = {"type": "output_audio_buffer.clear"}
-    talk = Talk(policy=SERVER_PLAYBACK)
+    talk = EngineDriver(policy=SERVER_PLAYBACK)
     assert talk.interrupt() == []
     assert talk.sent() == [clear]
     talk.created()
@@ -587,7 +587,7 @@ def test_where_the_server_plays_it_is_asked_to_drop() -> None:
 
 
 def test_a_wire_that_does_not_interrupt_on_speech() -> None:
-    talk = Talk(policy=EnginePolicy(interrupts_on_speech=False))
+    talk = EngineDriver(policy=EnginePolicy(interrupts_on_speech=False))
     talk.created()
     talk.audio(100)
     assert [type(event) for event in talk.speech()] == [server.InputAudioBufferSpeechStarted]
@@ -595,7 +595,7 @@ def test_a_wire_that_does_not_interrupt_on_speech() -> None:
 
 
 def test_reported_positions_count_from_the_first_report_on() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.created()
     talk.audio(300, "a")
     talk.engine.audio_played("a", 0, 4800, talk.now)
@@ -606,7 +606,7 @@ def test_reported_positions_count_from_the_first_report_on() -> None:
 
 
 def test_the_end_of_another_response_leaves_the_active_one() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.created("r1")
     talk.audio(100, response_id="r1")
     talk.done("out of band")

@@ -19,7 +19,7 @@ from realtime_transport.protocol.engine.events import (
 from realtime_transport.protocol.engine.receiver import MAX_CALLS, MAX_PROBLEMS
 from realtime_transport.protocol.wire import server_events as server
 from realtime_transport.protocol.wire.objects import ServerError
-from tests.protocol.wire_talk import CANCEL, Talk, truncate
+from tests.protocol.engine_driver import CANCEL, EngineDriver, truncate
 
 BUSY = "conversation_already_has_active_response"
 
@@ -37,7 +37,7 @@ def decode_error(event: object) -> DecodeError:
     "text", ["not json {", "", "[]", "42", "null", '"x"', '{"event_id":"x"}', '{"type":7}', '{"type":null}', '{"a":']
 )
 def test_1_frames_that_are_no_events(text: str) -> None:
-    talk = Talk()
+    talk = EngineDriver()
     [event] = talk.raw(text)
     error = decode_error(event)
     assert isinstance(event, ErrorEvent)
@@ -47,7 +47,7 @@ def test_1_frames_that_are_no_events(text: str) -> None:
 
 
 def test_1_binary_frames() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     assert talk.raw(b"\0\1\2") == []
     [event] = talk.raw(b'{"type":"vendor.bin"}')
     assert isinstance(event, server.UnknownServerEvent)
@@ -55,7 +55,7 @@ def test_1_binary_frames() -> None:
 
 @pytest.mark.parametrize("delta", ["%%%", "AQIDB", "AQ==AQ==", "é", 5, ["AQI="], {"a": 1}, True])
 def test_1_audio_that_is_not_base64(delta: Any) -> None:
-    talk = Talk()
+    talk = EngineDriver()
     [event] = talk.server("response.output_audio.delta", item_id="i", response_id="r", content_index=0, delta=delta)
     error = decode_error(event)
     assert (error.path, error.message_type) == ("delta", "response.output_audio.delta")
@@ -69,7 +69,7 @@ def test_1_audio_that_is_not_base64(delta: Any) -> None:
 
 @pytest.mark.parametrize("delta", ["AQI", "AQ\nI=", " AQI= "])
 def test_1_audio_in_base64_as_browsers_take_it(delta: str) -> None:
-    talk = Talk()
+    talk = EngineDriver()
     [event] = talk.server("response.output_audio.delta", item_id="i", response_id="r", content_index=0, delta=delta)
     assert isinstance(event, AudioEvent)
     assert event.data == b"\1\2"
@@ -77,21 +77,21 @@ def test_1_audio_in_base64_as_browsers_take_it(delta: str) -> None:
 
 @pytest.mark.parametrize("fields", [{}, {"delta": None}])
 def test_1_audio_without_audio(fields: dict[str, Any]) -> None:
-    talk = Talk()
+    talk = EngineDriver()
     events = talk.server("response.output_audio.delta", item_id="i", response_id="r", content_index=0, **fields)
     assert events == []
 
 
 @pytest.mark.parametrize("fields", [{}, {"item_id": None, "response_id": None, "content_index": None}])
 def test_1_audio_that_belongs_nowhere_is_still_audio(fields: dict[str, Any]) -> None:
-    talk = Talk()
+    talk = EngineDriver()
     [event] = talk.server("response.output_audio.delta", delta="AQI=", **fields)
     assert event == AudioEvent(data=b"\1\2", response_id="", item_id="")
     assert talk.interrupt() == []  # and nothing could be truncated
 
 
 def test_1_audio_with_odd_fields() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     error, another, audio = talk.server(
         "response.output_audio.delta", delta="AQI=", item_id=7, response_id="r", output_index="x"
     )
@@ -101,7 +101,7 @@ def test_1_audio_with_odd_fields() -> None:
 
 
 def test_1_wrong_types_are_kept_and_reported() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     typed, error, update = talk.server(
         "conversation.item.done", previous_item_id=5, item={"id": "i", "type": "message", "role": "user"}
     )
@@ -132,7 +132,7 @@ def test_1_wrong_types_are_kept_and_reported() -> None:
     ],
 )
 def test_1_what_is_new_or_missing_is_no_error(kind: str, fields: dict[str, Any]) -> None:
-    talk = Talk()
+    talk = EngineDriver()
     assert not [event for event in talk.server(kind, **fields) if isinstance(event, ErrorEvent)]
     assert talk.sent() == []
 
@@ -148,7 +148,7 @@ def test_1_what_is_new_or_missing_is_no_error(kind: str, fields: dict[str, Any])
     ],
 )
 def test_1_errors_of_the_server(error: Any, read: ServerError) -> None:
-    talk = Talk()
+    talk = EngineDriver()
     typed, event = talk.server("error", error=error)
     assert isinstance(typed, server.Error)
     assert isinstance(event, ErrorEvent)
@@ -158,7 +158,7 @@ def test_1_errors_of_the_server(error: Any, read: ServerError) -> None:
 
 
 def test_1_where_an_error_lies() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     assert ErrorEvent(error=ServerError(param="session.voice")).path == "session.voice"
     assert ErrorEvent(error=ServerError()).path == ""
     assert ErrorEvent(error=RemoteProtocolError("x")).path == ""
@@ -171,7 +171,7 @@ def test_1_where_an_error_lies() -> None:
 
 
 def test_2_reported_positions() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.created()
     talk.audio(300, "a")
     talk.engine.audio_played("a", 0, 24 * 250, talk.now)
@@ -185,7 +185,7 @@ def test_2_reported_positions() -> None:
 
 
 def test_3_late_audio_is_discarded() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.created("r1")
     talk.audio(100)
     talk.interrupt()
@@ -199,7 +199,7 @@ def test_3_late_audio_is_discarded() -> None:
 
 
 def test_3_undelivered_audio_is_withdrawn() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.created("r1")
     talk.audio(100, "i1", "r1")
     talk.done("r1")
@@ -214,7 +214,7 @@ def test_3_undelivered_audio_is_withdrawn() -> None:
 
 @pytest.mark.parametrize("by", ["interrupt", "speech"])
 def test_3_late_audio_of_a_response_that_the_server_cancels(by: str) -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.server("session.updated", session={"audio": {"input": {"turn_detection": {"interrupt_response": True}}}})
     talk.created()
     talk.audio(100)
@@ -223,7 +223,7 @@ def test_3_late_audio_of_a_response_that_the_server_cancels(by: str) -> None:
 
 
 def test_3_a_response_is_cancelled_before_its_first_audio() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.created()
     assert talk.interrupt() == []  # nothing was heard, nothing is told
     assert talk.sent() == [CANCEL]
@@ -233,7 +233,7 @@ def test_3_a_response_is_cancelled_before_its_first_audio() -> None:
 
 
 def test_3_a_response_of_text_is_cancelled() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.created()
     talk.server("response.output_text.delta", item_id="i", response_id="r1", delta="x")
     talk.interrupt()
@@ -241,7 +241,7 @@ def test_3_a_response_of_text_is_cancelled() -> None:
 
 
 def test_3_the_typed_delta_is_told_to_who_asks_for_it() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.engine.wants(lambda kind: True)
     talk.created()
     talk.audio(100)
@@ -250,7 +250,7 @@ def test_3_the_typed_delta_is_told_to_who_asks_for_it() -> None:
 
 
 def test_3_responses_without_an_id() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.server("response.created", response={"id": None})
     talk.server("response.output_audio.delta", item_id="i", content_index=0, delta="AQI=")
     [event] = talk.interrupt()
@@ -264,7 +264,7 @@ def test_3_responses_without_an_id() -> None:
 
 
 def test_5_updates_merge() -> None:
-    talk = Talk(session_config={"instructions": "a"})
+    talk = EngineDriver(session_config={"instructions": "a"})
     talk.engine.update_session_config({"voice": "ash"}, False, talk.now)
     talk.engine.update_session_config({"voice": "ash"}, True, talk.now)
     merged, reset = (frame["session"] for frame in talk.sent())
@@ -273,7 +273,7 @@ def test_5_updates_merge() -> None:
 
 
 def test_6_wrong_configuration() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     with pytest.raises(ConfigError) as caught:
         talk.engine.update_session_config({"audio": {"input": {"format": "opus"}}}, True, talk.now)
     assert caught.value.key == "audio.input.format"
@@ -284,7 +284,7 @@ def test_6_wrong_configuration() -> None:
 
 
 def test_8_a_refused_create_is_sent_again() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.engine.request_response({"n": 1}, talk.now)
     talk.engine.request_response({"n": 2}, talk.now)
     talk.error(BUSY)
@@ -298,7 +298,7 @@ def test_8_a_refused_create_is_sent_again() -> None:
 
 
 def test_8_a_race_with_turn_detection() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.engine.request_response(None, talk.now)
     [create] = talk.sent()
     talk.created("of the server")  # taken for the answer
@@ -310,7 +310,7 @@ def test_8_a_race_with_turn_detection() -> None:
 
 
 def test_8_errors_are_recognised_by_event_id_and_code_and_not_by_prose() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.engine.request_response({"n": 1}, talk.now)
     talk.engine.request_response({"n": 2}, talk.now)
     talk.sent()
@@ -321,7 +321,7 @@ def test_8_errors_are_recognised_by_event_id_and_code_and_not_by_prose() -> None
 
 
 def test_8_an_unanswered_create_times_out() -> None:
-    talk = Talk(create_timeout=30.0)
+    talk = EngineDriver(create_timeout=30.0)
     talk.engine.request_response({"n": 1}, talk.now)
     talk.engine.request_response({"n": 2}, talk.now)
     assert talk.engine.get_timer() == talk.now + 30
@@ -336,7 +336,7 @@ def test_8_an_unanswered_create_times_out() -> None:
 
 
 def test_8_a_refusal_is_not_believed_for_ever() -> None:
-    talk = Talk(create_timeout=30.0)
+    talk = EngineDriver(create_timeout=30.0)
     talk.engine.request_response(None, talk.now)
     talk.error(BUSY)
     talk.advance_ms(30_000)
@@ -345,7 +345,7 @@ def test_8_a_refusal_is_not_believed_for_ever() -> None:
 
 
 def test_8_without_a_deadline_it_waits() -> None:
-    talk = Talk(create_timeout=None)
+    talk = EngineDriver(create_timeout=None)
     talk.engine.request_response(None, talk.now)
     assert talk.engine.get_timer() is None
 
@@ -354,7 +354,7 @@ def test_8_without_a_deadline_it_waits() -> None:
 
 
 def test_9_each_function_call_is_told_once() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     call = {"id": "f", "type": "function_call", "call_id": "c", "name": "n", "arguments": "{}", "status": "completed"}
     told = [event for _ in range(3) for event in talk.server("response.output_item.done", item=call, response_id="r")]
     assert len([event for event in told if isinstance(event, FunctionCallEvent)]) == 1
@@ -367,7 +367,7 @@ def test_9_each_function_call_is_told_once() -> None:
 
 
 def test_9_calls_are_not_remembered_for_ever() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     for n in range(MAX_CALLS + 1):
         item = {"type": "function_call", "call_id": f"c{n}", "status": "completed"}
         assert talk.told("response.output_item.done", item=item) == ["function_call"]
@@ -376,13 +376,13 @@ def test_9_calls_are_not_remembered_for_ever() -> None:
 
 
 def test_9_arguments_that_are_not_json() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     item = {"id": "f", "type": "function_call", "call_id": "c", "arguments": "{oops", "status": "completed"}
     assert talk.told("response.output_item.done", item=item) == ["item_update", "error", "function_call"]
 
 
 def test_9_a_retrieved_finished_mcp_call_is_completed() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     item = {"id": "m", "type": "mcp_call", "name": "n", "arguments": "{}", "output": "o"}
     _, update = talk.server("conversation.item.retrieved", item=item)
     assert isinstance(update, ItemUpdateEvent)
@@ -390,7 +390,7 @@ def test_9_a_retrieved_finished_mcp_call_is_completed() -> None:
 
 
 def test_9_turn_done_has_status_and_the_servers_total() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     usage = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 9}
     *_, done = talk.server("response.done", response={"id": "r", "status": "incomplete", "usage": usage})
     assert isinstance(done, TurnDoneEvent)
@@ -402,13 +402,13 @@ def test_9_turn_done_has_status_and_the_servers_total() -> None:
 
 @pytest.mark.parametrize("reported", [None, "auto", {"workflow_name": "theirs"}])
 def test_10_tracing_can_be_switched_off(reported: Any) -> None:
-    talk = Talk(session_config={"tracing": None})
+    talk = EngineDriver(session_config={"tracing": None})
     talk.server("session.created", session={"tracing": reported})
     assert talk.sent() == [{"type": "session.update", "session": {"type": "realtime", "tracing": None}}]
 
 
 def test_11_a_reordering_is_a_change() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     items = [{"itemId": name, "type": "message", "role": "user", "content": []} for name in "ab"]
     talk.engine.reset_history(items, [dict(reversed(item.items())) for item in items], talk.now)
     assert talk.sent() == []
@@ -417,7 +417,7 @@ def test_11_a_reordering_is_a_change() -> None:
 
 
 def test_14_nothing_is_dropped_silently() -> None:
-    talk = Talk()
+    talk = EngineDriver()
     talk.engine.receive_eof(talk.now)
     with pytest.raises(NotConnectedError):
         talk.engine.send_audio(b"\0\0", False, talk.now)

@@ -19,7 +19,7 @@ from httpx_ws.transport import ASGIWebSocketTransport
 from realtime_transport import OpenAIRealtimeWebSocket
 from realtime_transport.errors import ConnectError, ConnectionLost, MessageTooBig
 from realtime_transport.events import ErrorEvent
-from tests.servers import Peer, serving
+from tests.servers import AcceptedConnection, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -42,7 +42,7 @@ async def talk(client: httpx.AsyncClient, url: str) -> list[str]:
 GOT = ["session.update", "session.update", "conversation.item.create", "input_audio_buffer.append", "finish"]
 
 
-async def handler(peer: Peer) -> None:
+async def handler(peer: AcceptedConnection) -> None:
     await peer.accept(await peer.request())
     await peer.send(CREATED)
     got: list[str] = []
@@ -59,7 +59,7 @@ async def tls_serving(context: ssl.SSLContext) -> AsyncGenerator[str]:
 
     async def handle(stream: ByteStream) -> None:
         async with stream:
-            await handler(Peer(stream))  # type: ignore[arg-type]
+            await handler(AcceptedConnection(stream))  # type: ignore[arg-type]
 
     async with plain, anyio.create_task_group() as tasks:
         listener = TLSListener(plain, context, standard_compatible=False)
@@ -178,7 +178,7 @@ async def test_an_application_in_the_same_process() -> None:
 
 
 async def test_an_oversized_message_is_closed_and_said_so() -> None:
-    async def flood(peer: Peer) -> None:
+    async def flood(peer: AcceptedConnection) -> None:
         await peer.accept(await peer.request())
         await peer.send(CREATED, json.dumps({"type": "x", "pad": "p" * 5000}))
         assert await peer.until_closed() == 1009

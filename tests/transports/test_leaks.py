@@ -16,7 +16,7 @@ import pytest
 
 from realtime_transport import OpenAIRealtimeWebSocket
 from realtime_transport.errors import ConnectError, ConnectionLost
-from tests.servers import Peer, serving
+from tests.servers import AcceptedConnection, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -25,24 +25,24 @@ FDS = Path("/proc/self/fd")
 ROUNDS = 30
 
 
-async def polite(peer: Peer) -> None:
+async def polite(peer: AcceptedConnection) -> None:
     await peer.accept(await peer.request())
     await peer.send(CREATED)
     await peer.until_closed()
 
 
-async def patient(peer: Peer) -> None:
+async def patient(peer: AcceptedConnection) -> None:
     """As `polite`, to clients that may be gone at any moment."""
     with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
         await polite(peer)
 
 
-async def drops(peer: Peer) -> None:
+async def drops(peer: AcceptedConnection) -> None:
     await peer.accept(await peer.request())
     await peer.send(CREATED)
 
 
-async def refuses(peer: Peer) -> None:
+async def refuses(peer: AcceptedConnection) -> None:
     await peer.request()
     await peer.stream.send(b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n")
 

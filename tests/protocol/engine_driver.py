@@ -16,7 +16,7 @@ def pcm(ms: int, rate: int = 24_000) -> str:
     return base64.b64encode(bytes(ms * rate // 1000 * 2)).decode()
 
 
-class Talk:
+class EngineDriver:
     """Feeds an engine, and shows what follows.
 
     ``now`` starts at 100.0, which no float sums up to exactly: elapsed times must survive that.

@@ -58,7 +58,7 @@ def append(audio: bytes) -> dict[str, Any]:
 
 
 @attrs.define(eq=False)
-class Talk:
+class ConversationDriver:
     """Says things to a conversation core and keeps what it answers."""
 
     core: Conversation
@@ -76,7 +76,7 @@ class Talk:
         audio_speed: float | None = None,
         greet: bool = True,
         **session: Any,
-    ) -> Talk:
+    ) -> ConversationDriver:
         ids = IdSource.seeded(0)
         settings = default_session(kind, session_id=ids("sess"), model="gpt-realtime", expires_at=3600)
         core = Conversation(
