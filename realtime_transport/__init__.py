@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         ConnectionLost as ConnectionLost,
         ConsumerTooSlow as ConsumerTooSlow,
         DecodeError as DecodeError,
+        DeviceLost as DeviceLost,
         ListenerError as ListenerError,
         LocalProtocolError as LocalProtocolError,
         MessageTooBig as MessageTooBig,
@@ -226,7 +227,7 @@ _HOMES = {
         RealtimeEmitter
     """,
     "errors": """
-        ConfigError ConnectError ConnectionLost ConsumerTooSlow DecodeError ListenerError LocalProtocolError
+        ConfigError ConnectError ConnectionLost ConsumerTooSlow DecodeError DeviceLost ListenerError LocalProtocolError
         MessageTooBig MissingExtraError NegotiationError NotConnectedError ProtocolError RealtimeError
         RemoteProtocolError RequestError SetupTimeout TransportError UnsupportedOperation UpgradeRejected
         WebhookError

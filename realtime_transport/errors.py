@@ -24,6 +24,7 @@ __all__ = [
     "ConnectionLost",
     "ConsumerTooSlow",
     "DecodeError",
+    "DeviceLost",
     "ListenerError",
     "LocalProtocolError",
     "MessageTooBig",
@@ -149,6 +150,10 @@ class ConnectionLost(TransportError, anyio.BrokenResourceError):
         super().__init__(message)
         self.code = code
         self.reason = reason
+
+
+class DeviceLost(TransportError, anyio.BrokenResourceError):
+    """A sound device stopped while it was in use: it was unplugged, or its system let it down."""
 
 
 class ConsumerTooSlow(TransportError):

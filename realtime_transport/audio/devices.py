@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 import attrs
 
+from realtime_transport.audio._device_stream import DeviceStream, import_sounddevice
 from realtime_transport.audio.formats import AudioFormat
-from realtime_transport.errors import ConfigError, MissingExtraError
+from realtime_transport.clock import Clock, EventLoopClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Device", "Microphone", "Speaker", "list_devices"]
-
-BLOCK_MS = 10
-"""What PortAudio brings or takes at once: half a frame, so that a frame waits for no more than that."""
 
 MAX_CAPTURED = 50
 """Blocks (500 ms) that wait for a reader; the oldest are dropped: nobody wants to send stale speech."""
@@ -28,8 +24,8 @@ MAX_CAPTURED = 50
 MAX_PLAYING_MS = 60
 """What `Speaker.send` puts ahead of the loudspeaker before it waits; it is dropped by `Speaker.clear`."""
 
-POLL = 0.01
-"""Seconds between looks at how much the loudspeaker has played."""
+STALL_TIMEOUT = 5.0
+"""Seconds without a call of PortAudio, which comes every 10 ms: longer than any device takes to start or to wake."""
 
 
 @attrs.frozen(kw_only=True)
@@ -60,7 +56,7 @@ def list_devices() -> list[Device]:
         MissingExtraError: sounddevice is not installed.
         ConfigError: PortAudio, the system library, is not.
     """
-    sounddevice = _sounddevice()
+    sounddevice = import_sounddevice()
     default_in, default_out = sounddevice.default.device
     return [
         Device(
@@ -75,47 +71,36 @@ def list_devices() -> list[Device]:
     ]
 
 
-def _sounddevice() -> Any:
-    try:
-        import sounddevice
-    except ImportError as error:
-        raise MissingExtraError("sounddevice", "devices") from error
-    except OSError as error:
-        raise ConfigError(
-            f"sound devices need the system library PortAudio ({error}): apt-get install libportaudio2, "
-            "or pass an audio source and sink of your own",
-            key="device",
-        ) from error
-    return sounddevice
+@attrs.define(eq=False)
+class _Opener:
+    """Opens a device once, for whoever asks first."""
 
+    make: Callable[[], DeviceStream]
+    stream: DeviceStream | None = attrs.field(init=False, default=None)
+    closed: bool = attrs.field(init=False, default=False)
+    _lock: anyio.Lock = attrs.field(init=False, factory=anyio.Lock)
 
-def _open(kind: str, device: str | int | None, audio_format: AudioFormat, callback: Callable[..., None]) -> Any:
-    sounddevice = _sounddevice()
-    make = sounddevice.RawInputStream if kind == "microphone" else sounddevice.RawOutputStream
-    try:
-        stream = make(
-            samplerate=audio_format.rate,
-            blocksize=audio_format.samples_for_ms(BLOCK_MS),
-            device=device,
-            channels=1,
-            dtype="int16",
-            latency="low",
-            callback=callback,
-        )
-        stream.start()
-    except (sounddevice.PortAudioError, ValueError) as error:
-        which = "no default one" if device is None else f"not {device!r}"
-        raise ConfigError(
-            f"there is no {kind} that can be used, {which}: {error}. "
-            "`realtime-transport talk --list-devices` shows what there is",
-            key="device",
-        ) from error
-    return stream
+    async def open(self) -> DeviceStream:
+        if self.closed:
+            raise anyio.ClosedResourceError
+        if self.stream is not None:
+            return self.stream
+        async with self._lock:
+            if self.stream is None and not self.closed:
+                stream = self.make()
+                await stream.open()
+                if self.closed:
+                    await stream.aclose()
+                else:
+                    self.stream = stream
+        if self.closed or self.stream is None:
+            raise anyio.ClosedResourceError
+        return self.stream
 
-
-def _close(stream: Any) -> None:
-    stream.abort()
-    stream.close()
+    async def aclose(self) -> None:
+        self.closed = True
+        if self.stream is not None:
+            await self.stream.aclose()
 
 
 @attrs.define(eq=False)
@@ -123,41 +108,49 @@ class Microphone:
     """An audio source: a microphone of this machine.
 
     It is opened by `open`, or at the first `receive`, and recorded from then on; what nobody takes for half a second
-    is dropped, counted in `dropped_blocks`.
+    is dropped, counted in `dropped_blocks`. The recording thread never waits for the event loop.
 
     Args:
         device: Name, part of a name, or index; ``None``: the default one.
         format: What `receive` returns; linear, and a rate that the device can do. 24 kHz is right for the service.
+        stall_timeout: Seconds without audio after which the device counts as unplugged; ``None``: only if the system
+            says so.
+        clock: Where time comes from.
     """
 
     device: str | int | None = None
     format: AudioFormat = attrs.field(kw_only=True, default=AudioFormat.PCM24K)
+    stall_timeout: float | None = attrs.field(kw_only=True, default=STALL_TIMEOUT)
+    clock: Clock = attrs.field(kw_only=True, factory=EventLoopClock)
     live: bool = attrs.field(init=False, default=True)
-    dropped_blocks: int = attrs.field(init=False, default=0)
-    _stream: Any = attrs.field(init=False, default=None)
-    _blocks: deque[bytes] = attrs.field(init=False, factory=deque[bytes])
-    _wake: anyio.Event | None = attrs.field(init=False, default=None)
-    _token: Any = attrs.field(init=False, default=None)
-    _closed: bool = attrs.field(init=False, default=False)
-    _lock: Any = attrs.field(init=False, factory=anyio.Lock)
+    # The recording thread appends, which drops the oldest of a full deque, and counts; the loop takes, and counts.
+    _blocks: deque[bytes] = attrs.field(init=False, factory=lambda: deque[bytes](maxlen=MAX_CAPTURED))
+    _recorded: int = attrs.field(init=False, default=0)
+    _taken: int = attrs.field(init=False, default=0)
+    _opener: _Opener = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._opener = _Opener(self._make)
+
+    @property
+    def dropped_blocks(self) -> int:
+        """Blocks of 10 ms that nobody took for half a second."""
+        return max(0, self._recorded - self._taken - len(self._blocks))
+
+    @property
+    def overflows(self) -> int:
+        """Blocks before which the system lost audio: the machine was too busy to record."""
+        return 0 if self._opener.stream is None else self._opener.stream.overflows
 
     async def open(self) -> None:
-        """Begin to record, unless it does. If cancelled, nothing is open that was not.
+        """Begin to record, unless it does. If cancelled while the device opens, it is open all the same.
 
         Raises:
             ConfigError: There is no such device, no device at all, or no PortAudio.
             MissingExtraError: sounddevice is not installed.
             anyio.ClosedResourceError: It was closed.
         """
-        async with self._lock:
-            if self._closed:
-                raise anyio.ClosedResourceError
-            if self._stream is None:
-                self._token = anyio.lowlevel.current_token()
-                with anyio.CancelScope(shield=True):  # PortAudio cannot be cancelled, and opens in milliseconds.
-                    self._stream = await anyio.to_thread.run_sync(
-                        _open, "microphone", self.device, self.format, self._record
-                    )
+        await self._opener.open()
 
     async def receive(self) -> bytes:
         """The next 10 ms or more. If cancelled, nothing was lost.
@@ -165,86 +158,82 @@ class Microphone:
         Raises:
             ConfigError: As for `open`.
             MissingExtraError: As for `open`.
+            DeviceLost: The device was unplugged, or stopped.
             anyio.ClosedResourceError: It was closed.
         """
-        if self._stream is None:
-            await self.open()
+        stream = await self._opener.open()
         while not self._blocks:
-            if self._closed:
+            if self._opener.closed:
                 raise anyio.ClosedResourceError
-            self._wake = anyio.Event()
-            if not self._blocks:
-                await self._wake.wait()
+            await stream.wait_for_call(lambda: bool(self._blocks))
         data = b""
         while self._blocks:
             data += self._blocks.popleft()
+            self._taken += 1
         return data
 
     async def aclose(self) -> None:
         """Stop recording and let the device go. Idempotent; happens even if cancelled."""
-        self._closed = True
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(_close, stream)
-        self._notify()
+        await self._opener.aclose()
 
-    def _record(self, data: Any, _frames: int, _time: Any, _status: Any) -> None:
+    def _make(self) -> DeviceStream:
+        return DeviceStream(
+            kind="microphone",
+            device=self.device,
+            format=self.format,
+            callback=self._record,
+            clock=self.clock,
+            stall_timeout=self.stall_timeout,
+        )
+
+    def _record(self, data: Any) -> None:
         # PortAudio's thread.
         self._blocks.append(bytes(data))
-        while len(self._blocks) > MAX_CAPTURED:
-            self._blocks.popleft()
-            self.dropped_blocks += 1
-        try:
-            anyio.from_thread.run_sync(self._notify, token=self._token)
-        except Exception:  # noqa: BLE001 - the event loop has ended: nobody will read
-            return
-
-    def _notify(self) -> None:
-        if self._wake is not None:
-            self._wake.set()
+        self._recorded += 1
 
 
 @attrs.define(eq=False)
 class Speaker:
-    """An audio sink: a loudspeaker of this machine.
+    """An audio sink: a loudspeaker of this machine. The playing thread never waits for the event loop.
 
     Args:
         device: Name, part of a name, or index; ``None``: the default one.
         format: What `send` takes; linear, and a rate that the device can do.
+        stall_timeout: Seconds in which nothing of what waits is played, after which the device counts as unplugged;
+            ``None``: only if the system says so.
+        clock: Where time comes from.
     """
 
     device: str | int | None = None
     format: AudioFormat = attrs.field(kw_only=True, default=AudioFormat.PCM24K)
-    _stream: Any = attrs.field(init=False, default=None)
-    _waiting: bytearray = attrs.field(init=False, factory=bytearray)
-    _guard: Any = attrs.field(init=False, factory=threading.Lock)
-    _played: int = attrs.field(init=False, default=0)
+    stall_timeout: float | None = attrs.field(kw_only=True, default=STALL_TIMEOUT)
+    clock: Clock = attrs.field(kw_only=True, factory=EventLoopClock)
+    _playing: _PlayQueue = attrs.field(init=False, factory=lambda: _PlayQueue())
     _clears: int = attrs.field(init=False, default=0)
-    _closed: bool = attrs.field(init=False, default=False)
-    _lock: Any = attrs.field(init=False, factory=anyio.Lock)
+    _opener: _Opener = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._opener = _Opener(self._make)
 
     @property
     def samples_played(self) -> int:
         """Samples that were handed to the sound card."""
-        return self._played
+        return self.format.samples_in(self._playing.played)
+
+    @property
+    def underflows(self) -> int:
+        """Blocks before which the system had nothing to play: the machine was too busy."""
+        return 0 if self._opener.stream is None else self._opener.stream.underflows
 
     async def open(self) -> None:
-        """Open the device, unless it is open. If cancelled, nothing is open that was not.
+        """Open the device, unless it is open. If cancelled while it opens, it is open all the same.
 
         Raises:
             ConfigError: There is no such device, no device at all, or no PortAudio.
             MissingExtraError: sounddevice is not installed.
             anyio.ClosedResourceError: It was closed.
         """
-        async with self._lock:
-            if self._closed:
-                raise anyio.ClosedResourceError
-            if self._stream is None:
-                with anyio.CancelScope(shield=True):
-                    self._stream = await anyio.to_thread.run_sync(
-                        _open, "loudspeaker", self.device, self.format, self._play
-                    )
+        await self._opener.open()
 
     async def send(self, pcm: bytes) -> None:
         """Play *pcm* after what was sent before; wait while 60 ms wait. If cancelled, nothing was taken.
@@ -252,46 +241,99 @@ class Speaker:
         Raises:
             ConfigError: As for `open`.
             MissingExtraError: As for `open`.
+            DeviceLost: The device was unplugged, or stopped.
             anyio.ClosedResourceError: It was closed.
         """
-        if self._stream is None:
-            await self.open()
+        stream = await self._opener.open()
         await anyio.lowlevel.checkpoint()
         clears = self._clears
         room = self.format.bytes_for(self.format.samples_for_ms(MAX_PLAYING_MS))
-        while len(self._waiting) > room:
-            if self._closed:
+        while self._playing.waiting > room:
+            await stream.wait_for_call(lambda: self._playing.waiting <= room)
+            if self._opener.closed:
                 raise anyio.ClosedResourceError
-            await anyio.sleep(POLL)
             if clears != self._clears:
                 return
-        with self._guard:
-            self._waiting += pcm
+        self._playing.put(pcm)
 
     def clear(self) -> None:
         """Drop at once what has not been played; a waiting `send` returns."""
         self._clears += 1
-        with self._guard:
-            self._waiting.clear()
+        self._playing.clear()
+        if self._opener.stream is not None:
+            self._opener.stream.wake()
 
     async def drain(self) -> None:
-        """Wait until everything was played or cleared. If cancelled, nothing was lost."""
-        while self._waiting and not self._closed:  # noqa: ASYNC110 - PortAudio's thread plays
-            await anyio.sleep(POLL)
+        """Wait until everything was played or cleared. If cancelled, nothing was lost.
+
+        Raises:
+            DeviceLost: The device was unplugged, or stopped, with something left to play.
+        """
+        while self._playing.waiting and self._opener.stream is not None and not self._opener.closed:
+            await self._opener.stream.wait_for_call(lambda: not self._playing.waiting)
         await anyio.lowlevel.checkpoint()
 
     async def aclose(self) -> None:
         """Stop playing and let the device go. Idempotent; happens even if cancelled."""
-        self._closed = True
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(_close, stream)
+        await self._opener.aclose()
 
-    def _play(self, out: Any, _frames: int, _time: Any, _status: Any) -> None:
-        # PortAudio's thread.
-        with self._guard:
-            data = bytes(self._waiting[: len(out)])
-            del self._waiting[: len(data)]
-        self._played += self.format.samples_in(len(data))
+    def _make(self) -> DeviceStream:
+        return DeviceStream(
+            kind="loudspeaker",
+            device=self.device,
+            format=self.format,
+            callback=self._playing.take,
+            clock=self.clock,
+            stall_timeout=self.stall_timeout,
+        )
+
+
+@attrs.define(eq=False)
+class _PlayQueue:
+    """What a loudspeaker is to play. One thread puts and clears, another takes; neither ever waits for the other.
+
+    Each attribute is written by one of the threads alone. Positions are in bytes from the first that was put.
+
+    Attributes:
+        played: Bytes that were taken, and not cleared before.
+    """
+
+    _pieces: deque[tuple[int, bytes]] = attrs.field(factory=deque["tuple[int, bytes]"], init=False)
+    _put: int = attrs.field(default=0, init=False)  # Where the next piece begins.
+    _cleared: int = attrs.field(default=0, init=False)  # Nothing before this is to be played.
+    _taken: int = attrs.field(default=0, init=False)  # Everything before this was taken.
+    _rest: tuple[int, bytes] = attrs.field(default=(0, b""), init=False)
+    played: int = attrs.field(default=0, init=False)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that were neither taken nor cleared."""
+        return self._put - max(self._cleared, self._taken)
+
+    def put(self, data: bytes) -> None:
+        start, self._put = self._put, self._put + len(data)
+        self._pieces.append((start, bytes(data)))
+
+    def clear(self) -> None:
+        self._cleared = self._put
+        self._pieces.clear()
+
+    def take(self, out: Any) -> None:
+        """Fill *out*, with silence where there is nothing to play."""
+        data = b""
+        while len(data) < len(out):
+            start, piece = self._rest
+            if not piece:
+                try:
+                    start, piece = self._pieces.popleft()
+                except IndexError:
+                    break
+            if start < self._cleared:
+                self._rest = (0, b"")
+                continue
+            part = piece[: len(out) - len(data)]
+            self._rest = (start + len(part), piece[len(part) :])
+            self._taken = start + len(part)
+            data += part
+        self.played += len(data)
         out[:] = data.ljust(len(out), b"\0")

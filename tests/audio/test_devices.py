@@ -11,7 +11,8 @@ import anyio
 import pytest
 
 from realtime_transport.audio.devices import Microphone, Speaker, list_devices
-from realtime_transport.errors import ConfigError, MissingExtraError
+from realtime_transport.errors import ConfigError, DeviceLost, MissingExtraError
+from realtime_transport.testing import ManualClock
 
 pytestmark = pytest.mark.anyio
 
@@ -34,15 +35,24 @@ class Stream:
         pass
 
     def abort(self) -> None:
-        pass
+        if self.options["device"] == "unplugged":
+            raise PortAudioError("Unanticipated host error")
+        self.options["finished_callback"]()
 
     def close(self) -> None:
         self.closed = True
 
-    def call(self, data: Any) -> None:
-        thread = threading.Thread(target=self.options["callback"], args=(data, len(data) // 2, None, None))
+    def call(self, data: Any, *, status: Any = None) -> None:
+        self.in_thread(self.options["callback"], data, len(data) // 2, None, status)
+
+    def unplug(self) -> None:
+        self.in_thread(self.options["finished_callback"])
+
+    def in_thread(self, function: Any, *args: Any) -> None:
+        thread = threading.Thread(target=function, args=args, daemon=True)
         thread.start()
         thread.join(5)
+        assert not thread.is_alive(), "PortAudio's thread waits for the event loop, which is blocked"
 
 
 STREAMS: list[Stream] = []
@@ -114,6 +124,155 @@ async def test_a_loudspeaker_plays_and_clears() -> None:
     await speaker.drain()
     await speaker.aclose()
     assert STREAMS[0].closed
+
+
+OVERFLOW = types.SimpleNamespace(input_overflow=True, output_underflow=False)
+UNDERFLOW = types.SimpleNamespace(input_overflow=False, output_underflow=True)
+BLOCK = b"\x01\x00" * 240
+
+
+async def test_recording_never_waits_for_a_blocked_loop() -> None:
+    microphone = Microphone()
+    await microphone.open()
+    got = bytearray()
+
+    async def read() -> None:
+        while len(got) < 30 * len(BLOCK):
+            got.extend(await microphone.receive())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(read)
+        await anyio.wait_all_tasks_blocked()
+        for _ in range(30):  # No checkpoint in between: the loop stands still for 300 ms of audio.
+            STREAMS[0].call(BLOCK)
+    assert bytes(got) == BLOCK * 30
+    assert microphone.dropped_blocks == 0
+    await microphone.aclose()
+
+
+async def test_what_the_system_lost_is_counted() -> None:
+    microphone, speaker = Microphone(), Speaker()
+    await microphone.open()
+    await speaker.open()
+    for status in (None, OVERFLOW, OVERFLOW):
+        STREAMS[0].call(BLOCK, status=status)
+        STREAMS[1].call(memoryview(bytearray(480)), status=UNDERFLOW)
+    assert (microphone.overflows, microphone.dropped_blocks, speaker.underflows) == (2, 0, 3)
+    await microphone.aclose()
+    await speaker.aclose()
+
+
+async def test_an_unplugged_microphone_gives_what_it_has_and_then_an_error() -> None:
+    microphone = Microphone("unplugged")
+    await microphone.open()
+    STREAMS[0].call(BLOCK)
+    STREAMS[0].unplug()
+    assert await microphone.receive() == BLOCK
+    for _ in range(2):
+        with pytest.raises(anyio.BrokenResourceError, match="the microphone has stopped"):
+            await microphone.receive()
+    await microphone.aclose()
+    assert STREAMS[0].closed
+    with pytest.raises(anyio.ClosedResourceError):
+        await microphone.receive()
+
+
+async def use(end: Any) -> None:
+    if isinstance(end, Microphone):
+        await end.receive()
+        return
+    for _ in range(10):
+        await end.send(BLOCK)
+
+
+@pytest.mark.parametrize("kind", [Microphone, Speaker])
+async def test_who_waits_for_a_device_learns_that_it_is_gone(kind: Any) -> None:
+    end = kind()
+    await end.open()
+    with pytest.raises(DeviceLost, match="has stopped"):
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(unplug_when_blocked, STREAMS[0])
+                try:
+                    await use(end)
+                except DeviceLost as exc:
+                    lost = exc
+            raise lost
+    await end.aclose()
+
+
+async def unplug_when_blocked(stream: Stream) -> None:
+    await anyio.wait_all_tasks_blocked()
+    stream.unplug()
+
+
+@pytest.mark.parametrize("kind", [Microphone, Speaker])
+async def test_a_device_that_stops_calling_is_gone(kind: Any) -> None:
+    clock = ManualClock()
+    end = kind(stall_timeout=5, clock=clock)
+    await end.open()
+    told: list[Exception] = []
+
+    async def wait() -> None:
+        try:
+            while True:
+                await use(end)
+        except DeviceLost as exc:
+            told.append(exc)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        for _ in range(3):
+            await clock.advance(4.9)
+            STREAMS[0].call(memoryview(bytearray(480)))
+            await anyio.wait_all_tasks_blocked()
+        assert not told
+        await clock.advance(5.1)
+        await anyio.wait_all_tasks_blocked()
+        assert told
+    await end.aclose()
+
+
+async def test_a_loudspeaker_that_is_gone_does_not_drain() -> None:
+    speaker = Speaker()
+    await speaker.send(BLOCK)
+    STREAMS[0].unplug()
+    with pytest.raises(DeviceLost):
+        await speaker.drain()
+    await speaker.aclose()
+    await speaker.drain()
+
+
+@pytest.mark.parametrize("kind", [Microphone, Speaker])
+async def test_closing_ends_what_waits(kind: Any) -> None:
+    end = kind()
+    await end.open()
+    ended = anyio.Event()
+
+    async def wait() -> None:
+        with pytest.raises(anyio.ClosedResourceError):
+            await use(end)
+        ended.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        await end.aclose()
+        await ended.wait()
+
+
+async def test_what_was_cleared_is_never_played_and_what_follows_is() -> None:
+    speaker = Speaker()
+    await speaker.send(b"\x01\x00" * 400)
+    out = bytearray(480)
+    STREAMS[0].call(memoryview(out))  # Leaves 160 samples of the piece.
+    speaker.clear()
+    await speaker.send(b"\x02\x00" * 100)
+    STREAMS[0].call(memoryview(out))
+    assert bytes(out) == b"\x02\x00" * 100 + bytes(280)
+    assert speaker.samples_played == 340
+    await speaker.drain()
+    await speaker.aclose()
 
 
 @pytest.mark.parametrize("kind", [Microphone, Speaker])
