@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias, cast
 
 from .errors import ConfigError
 
-__all__ = ["ApiKey", "resolve_api_key"]
+__all__ = ["ApiKey", "resolve_api_key", "usable_headers", "usable_key"]
 
 ApiKey: TypeAlias = str | Callable[[], str] | Callable[[], Awaitable[str]]
 """A key, or a function that is asked for one at each connect."""
@@ -18,10 +19,13 @@ ApiKey: TypeAlias = str | Callable[[], str] | Callable[[], Awaitable[str]]
 async def resolve_api_key(*candidates: ApiKey | None, variable: str = "OPENAI_API_KEY") -> str:
     """The first key given, else that of the environment *variable*; functions are called, coroutines awaited.
 
+    White space around the key is dropped.
+
     Without a *variable* no key is needed: ``""`` if none is given.
 
     Raises:
-        ConfigError: There is none, or the function gave none. What the function raises passes.
+        ConfigError: There is none, the function gave none, or no header can carry it; it is not shown. What the
+            function raises passes.
     """
     given = next((candidate for candidate in candidates if candidate is not None), None)
     if given is None:
@@ -36,4 +40,40 @@ async def resolve_api_key(*candidates: ApiKey | None, variable: str = "OPENAI_AP
             f"api_key: there is no API key; pass api_key= to connect() or to the transport, or set {variable}",
             key="api_key",
         )
-    return given
+    return usable_key(given)
+
+
+def usable_key(key: str) -> str:
+    """*key* without surrounding white space, which files and secret stores add.
+
+    Raises:
+        ConfigError: It holds what no header can carry. The message does not show it.
+    """
+    stripped = key.strip()
+    if not _FIELD.fullmatch(stripped):
+        raise ConfigError(
+            f"api_key: the key has {len(stripped)} characters, and no header can carry one of them: "
+            "look for a line break, or a quotation mark or a dash of a text processor, in it",
+            key="api_key",
+        )
+    return stripped
+
+
+def usable_headers(headers: Mapping[str, str], *, key: str = "headers") -> dict[str, str]:
+    """*headers* as they can be sent, without white space around values.
+
+    Raises:
+        ConfigError: A name or a value is not text that a header can carry. The message shows the name alone.
+    """
+    usable: dict[str, str] = {}
+    for name, value in cast("Mapping[object, object]", headers).items():
+        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+            raise ConfigError(f"{key}: the name of one is not that of a header", key=key)
+        if not isinstance(value, str) or not _FIELD.fullmatch(value.strip()):
+            raise ConfigError(f"{key}: the value of {name} is not text that a header can carry", key=f"{key}.{name}")
+        usable[name] = value.strip()
+    return usable
+
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_FIELD = re.compile(r"[\x20-\x7e\t]*")  # RFC 9110, section 5.5, without what httpx cannot encode

@@ -16,8 +16,9 @@ PACKAGE = Path(realtime_transport.__file__).parent
 HEAVY = ["httpx", "cattrs", "soundfile", "numpy", "av", "aiortc", "realtime_transport.emulator", "websockets", "trio"]
 
 ROOMS = [
-    {"errors", "clock"},
-    {"keys"},
+    {"errors", "clock", "wire_logging"},
+    {"keys", "urls"},
+    {"http_client"},
     {"audio"},
     {"protocol", "connection"},
     {"rtc"},

@@ -24,6 +24,7 @@ from realtime_transport.protocol.engine.engine import Engine
 from realtime_transport.protocol.engine.events import AudioEvent
 from realtime_transport.protocol.engine.policy import CLIENT_PLAYBACK, EnginePolicy
 from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta, SessionCreated
+from realtime_transport.urls import redact_url
 
 from .attempt import Attempt
 from .media import Media
@@ -53,7 +54,7 @@ class ConnectionState:
 
     Attributes:
         status: As the transport's ``status``.
-        url: The URL that was asked for; ``None`` before the first connect.
+        url: The URL that was asked for, without user info and secrets in its query; ``None`` before the first connect.
         call_id: The call that the connection is attached to, if any.
     """
 
@@ -290,7 +291,9 @@ class OpenAIRealtimeBase(SendingTransport):
             variable = "OPENAI_API_KEY" if self._profile is None else self._profile.key_variable
             key = await resolve_api_key(options.api_key, self._api_key, variable=variable)
             request = self._request(options, key)
-            self._state = ConnectionState(status="connecting", url=request.url, call_id=options.call_id)
+            self._state = ConnectionState(
+                status="connecting", url=redact_url(request.url, key), call_id=options.call_id
+            )
             return request
 
         async def send_captured(audio: bytes) -> None:
@@ -337,6 +340,7 @@ class OpenAIRealtimeBase(SendingTransport):
             api_key=key,
             model=self._model,
             call_id=options.call_id,
+            allow_insecure=self._settings.allow_insecure,
         )
 
     async def _wait_for_session(self, setup: Subscription[Event], attempt: Attempt) -> None:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import sys
 from collections import deque
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, Unpack
 
 import anyio
 import anyio.lowlevel
 
 from realtime_transport.connection.link import LinkClosed
 from realtime_transport.errors import ConfigError, ConnectError, MessageTooBig, UpgradeRejected
+from realtime_transport.keys import usable_headers
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL
+from realtime_transport.urls import http_url, require_encryption, scrub, secrets_in
 
 from .base import OpenAIRealtimeBase
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 
     from .attempt import Attempt
     from .options import ApiKey, ConnectOptions, ConnectRequest, TransportOptions
@@ -103,32 +105,30 @@ class CloudflareRealtimeTransportLayer(OpenAIRealtimeBase):
 
 async def _upgrade(fetch: Fetch, request: ConnectRequest) -> Any:
     headers = {
-        **request.headers,
+        **usable_headers(request.headers),
         "Sec-WebSocket-Protocol": "realtime",
         "Connection": "Upgrade",
         "Upgrade": "websocket",
     }
-    url = _http_url(request.url)
+    url = http_url(request.url)
+    require_encryption(url, allow_insecure=request.allow_insecure)
+    secrets = {*secrets_in(url), request.api_key or ""}
     try:
-        response = await fetch(url, {"method": "GET", "headers": headers})
-    except Exception as exc:
-        raise ConnectError(f"fetch() failed: {exc or type(exc).__name__}") from exc
-    socket = getattr(response, "webSocket", None)
-    if not socket:
-        status, body = int(response.status), ""
-        with suppress(Exception):  # The status is what matters.
-            body = str(await response.text())[:MAX_REJECTION_CHARACTERS]
-        said = f": {body[:500].strip()}" if body.strip() else ""
-        raise UpgradeRejected(f"the server refused the upgrade with status {status}{said}", status=status, body=body)
-    return socket
+        # A redirect would be followed with every header.
+        response = await fetch(url, {"method": "GET", "headers": headers, "redirect": "manual"})
+    except Exception as exc:  # noqa: BLE001 - whatever the runtime raises
+        failure = ConnectError(f"fetch() failed: {scrub(str(exc), secrets) or type(exc).__name__}")
+    else:
+        return getattr(response, "webSocket", None) or await _refuse(response, secrets)
+    raise failure  # Here, so that what the runtime raised, which may know the request, is not its context.
 
 
-def _http_url(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    known = {"ws": "http", "wss": "https", "http": "http", "https": "https"}.get(scheme.lower())
-    if known is None or not separator:
-        raise ConfigError(f"url: {url!r} is not a WebSocket URL; it has to look like wss://host/path", key="url")
-    return f"{known}://{rest}"
+async def _refuse(response: Any, secrets: Collection[str]) -> NoReturn:
+    status, body = int(response.status), ""
+    with suppress(Exception):  # The status is what matters.
+        body = scrub(str(await response.text()), secrets)[:MAX_REJECTION_CHARACTERS]
+    said = f": {body[:500].strip()}" if body.strip() else ""
+    raise UpgradeRejected(f"the server refused the upgrade with status {status}{said}", status=status, body=body)
 
 
 class FetchedSocketLink:

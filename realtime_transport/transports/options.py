@@ -14,6 +14,7 @@ from realtime_transport.connection.link import Link
 from realtime_transport.connection.subscription import SubscriptionLimits
 from realtime_transport.keys import ApiKey
 from realtime_transport.protocol.config.settings import RealtimeSessionConfig
+from realtime_transport.urls import redact_url
 
 if TYPE_CHECKING:
     from realtime_transport.audio.sinks import AudioSink
@@ -45,15 +46,17 @@ class ConnectRequest:
         api_key: The key that ``headers`` or ``subprotocols`` carry, for connectors that authenticate otherwise.
         model: The model asked for.
         call_id: The call to attach to, if any.
+        allow_insecure: Whether the key may go over ws or http to a host that is not this machine.
     """
 
-    url: str
+    url: str = attrs.field(repr=lambda url: repr(redact_url(url)))
     headers: dict[str, str] = attrs.field(factory=dict[str, str], repr=lambda headers: repr(sorted(headers)))
     subprotocols: tuple[str, ...] = attrs.field(default=(), repr=False)
     max_message_bytes: int | None = 64 * 1024 * 1024
     api_key: str | None = attrs.field(default=None, repr=False)
     model: str | None = None
     call_id: str | None = None
+    allow_insecure: bool = False
 
 
 Connector: TypeAlias = Callable[[ConnectRequest], AbstractAsyncContextManager[Link]]
@@ -74,7 +77,7 @@ class ConnectOptions:
 
     api_key: ApiKey | None = attrs.field(default=None, repr=False)
     model: str | None = None
-    url: str | None = None
+    url: str | None = attrs.field(default=None, repr=lambda url: repr(url and redact_url(url)))
     call_id: str | None = None
     initial_session_config: SessionConfig | None = None
 
@@ -95,6 +98,7 @@ class ConnectionOptions(TypedDict, total=False):
     max_playback_bytes: int
     on_overflow: Literal["error", "drop_audio"]
     audio_events: bool | None
+    allow_insecure: bool
     clock: Clock
 
 
@@ -126,6 +130,8 @@ class Settings:
         audio_source: Where the user's audio comes from. It stays open.
         audio_sink: Where the model's audio goes. It stays open.
         audio_events: Whether to produce `AudioEvent`; ``None``: unless a sink plays the audio.
+        allow_insecure: Whether the key and the conversation may go unencrypted (ws, http) to a host that is neither
+            this machine nor an application in this process.
         clock: Where time comes from.
     """
 
@@ -144,6 +150,7 @@ class Settings:
     audio_source: AudioSource | None = None
     audio_sink: AudioSink | None = None
     audio_events: bool | None = None
+    allow_insecure: bool = False
     clock: Clock = attrs.field(factory=EventLoopClock)
 
     @property

@@ -17,11 +17,12 @@ from realtime_transport.protocol.wire.server_events import SessionUpdated
 from realtime_transport.rtc.host import asyncio_host
 from realtime_transport.rtc.link import PeerLink
 from realtime_transport.rtc.settings import OpusSettings, PeerCallbacks, PeerOptions
+from realtime_transport.urls import is_loopback
 
 from .base import ConnectionState, OpenAIRealtimeBase
 from .opening import build_url
 from .options import ConnectRequest
-from .webrtc_call import is_loopback, post_offer
+from .webrtc_call import check_call, post_offer
 from .webrtc_media import DEFAULT_DEVICE, WebRTCMedia
 
 if TYPE_CHECKING:
@@ -186,7 +187,13 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
     def _request(self, options: ConnectOptions, key: str) -> ConnectRequest:
         url = build_url(connect_url=options.url, own_url=self._url, model=self._model, call_id=None, query=self._query)
         headers = {**self._headers, "Authorization": f"Bearer {key}"}
-        return ConnectRequest(url=url, headers=headers, api_key=key, model=self._model)
+        return ConnectRequest(
+            url=url,
+            headers=headers,
+            api_key=key,
+            model=self._model,
+            allow_insecure=self._settings.allow_insecure,
+        )
 
     def _make_media(
         self, session: Mapping[str, Any], engine: Engine, send: Callable[[bytes], Awaitable[None]]
@@ -207,6 +214,7 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
         attempt = self._attempt
         assert attempt is not None
         media = cast("WebRTCMedia", attempt.media)
+        check_call(request, self._client)
         async with AsyncExitStack() as stack:
             stack.callback(self._forget)
             attempt.phase = "devices"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Unpack
 
 import attrs
 
+from realtime_transport.errors import ConfigError
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL
 from realtime_transport.protocol.vendors.profiles import profile_named
 from realtime_transport.protocol.wire.server_events import SessionUpdated
@@ -88,6 +90,8 @@ class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
             return _with_credentials(request, self._profile, key)
         if not self._use_subprotocol:
             return request
+        if re.search(r"[,\s]", key):
+            raise ConfigError("api_key: no subprotocol can carry a key with a comma or a space in it", key="api_key")
         headers = {name: value for name, value in request.headers.items() if name != "Authorization"}
         return attrs.evolve(request, headers=headers, subprotocols=("realtime", f"openai-insecure-api-key.{key}"))
 

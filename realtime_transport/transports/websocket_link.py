@@ -9,14 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-import ssl
-import sys
 from contextlib import asynccontextmanager, suppress
-from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import anyio
-import httpcore
 import httpx
 import httpx_ws
 from websockets.client import ClientProtocol
@@ -26,14 +22,36 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from realtime_transport.connection.link import LinkClosed
-from realtime_transport.errors import ConfigError, ConnectError, MessageTooBig, NegotiationError, UpgradeRejected
+from realtime_transport.errors import (
+    ConfigError,
+    ConnectError,
+    MessageTooBig,
+    NegotiationError,
+    RealtimeError,
+    UpgradeRejected,
+)
+from realtime_transport.http_client import (
+    BROKEN,
+    client_errors,
+    harmless_cause,
+    new_client,
+    open_request,
+    origin_of,
+    read_body,
+    reason_of,
+)
+from realtime_transport.keys import usable_headers
+from realtime_transport.urls import http_url, redact_url, scrub, secrets_in
+from realtime_transport.wire_logging import frame_logger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+
+    import httpcore
 
     from .options import ConnectRequest
 
-__all__ = ["WebSocketLink", "client_errors", "connect_websocket", "reason_of"]
+__all__ = ["WebSocketLink", "connect_websocket"]
 
 READ_BYTES = 128 * 1024
 """Some twenty audio deltas of 100 ms: under load one read brings many messages (64 KiB: a third more CPU)."""
@@ -42,16 +60,6 @@ MAX_REJECTION_BYTES = 64 * 1024
 """How much of the body of a refused upgrade is kept."""
 
 _ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
-
-_BROKEN = (
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    anyio.BrokenResourceError,
-    anyio.ClosedResourceError,
-    anyio.EndOfStream,  # httpx lets it through when a TLS peer aborts, on asyncio
-    ssl.SSLError,
-    OSError,
-)
 
 
 class WebSocketLink:
@@ -65,7 +73,9 @@ class WebSocketLink:
     def __init__(self, stream: httpcore.AsyncNetworkStream, *, max_message_bytes: int | None) -> None:
         self._stream = stream
         self._max_message_bytes = max_message_bytes
-        self._protocol = ClientProtocol(parse_uri("ws://unused"), state=State.OPEN, max_size=max_message_bytes)
+        self._protocol = ClientProtocol(
+            parse_uri("ws://unused"), state=State.OPEN, max_size=max_message_bytes, logger=frame_logger()
+        )
         # The in-process ASGI stream of httpx-ws has no socket, fails on pings and does not answer a close.
         self._has_socket = stream.get_extra_info("socket") is not None
         self._fragments: list[Frame] = []
@@ -90,7 +100,7 @@ class WebSocketLink:
     async def _read(self) -> None:
         try:
             data = await self._stream.read(READ_BYTES)
-        except _BROKEN:
+        except BROKEN:
             data = b""
         if data:
             self._protocol.receive_data(data)
@@ -162,7 +172,7 @@ class WebSocketLink:
         self._torn = True  # Unless the write comes back, the stream ends in the middle of a frame.
         try:
             await self._stream.write(data)
-        except _BROKEN as exc:
+        except BROKEN as exc:
             self._protocol.receive_eof()
             raise LinkClosed from exc
         self._torn = False
@@ -201,7 +211,7 @@ class WebSocketLink:
                 await self._aclose_stream()
 
     async def _aclose_stream(self) -> None:
-        with suppress(*_BROKEN):  # A stream that is broken already is closed.
+        with suppress(*BROKEN):  # A stream that is broken already is closed.
             await self._stream.aclose()
 
 
@@ -214,14 +224,14 @@ async def connect_websocket(
     The client is any object with ``stream()`` as httpx has it and the ``network_stream`` extension; it stays open.
 
     Raises:
-        ConfigError: The URL is not a WebSocket URL.
+        ConfigError: The URL is not a WebSocket URL, or would send the key in the clear; or a header cannot be sent.
         UpgradeRejected: The server answered with another status than 101.
         NegotiationError: The answer does not fit the request.
         ConnectError: No connection, or no answer.
     """
-    url = _http_url(request.url)
+    url = http_url(request.url)
     if client is None:
-        async with httpx.AsyncClient(verify=_ssl_context(), timeout=None) as own, _upgrade(request, url, own) as link:
+        async with new_client(url) as own, _upgrade(request, url, own) as link:
             yield link
     else:
         async with _upgrade(request, url, client) as link:
@@ -230,15 +240,15 @@ async def connect_websocket(
 
 @asynccontextmanager
 async def _upgrade(request: ConnectRequest, url: str, client: httpx.AsyncClient) -> AsyncGenerator[WebSocketLink]:
-    reader = cast("httpx.AsyncClient", _BodyReader(client))
+    failure: Exception | None = None
     opened = False
     try:
         async with httpx_ws.aconnect_ws(
             url,
-            reader,
+            cast("httpx.AsyncClient", _UpgradeClient(client, allow_insecure=request.allow_insecure)),
             subprotocols=list(request.subprotocols) or None,
             session_class=_Handshake,
-            headers=dict(request.headers),
+            headers=usable_headers(request.headers),
             timeout=None,
         ) as handshake:
             response = handshake.response
@@ -246,16 +256,29 @@ async def _upgrade(request: ConnectRequest, url: str, client: httpx.AsyncClient)
             _check(response, request)
             opened = True
             yield WebSocketLink(handshake.stream, max_message_bytes=request.max_message_bytes)
-    except httpx_ws.WebSocketUpgradeError as exc:
-        raise _rejection(exc.response) from exc
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as exc:
-        raise ConfigError(f"url: {exc}", key="url") from exc
-    except ConnectError:
-        raise  # Ours already; it is an OSError as well.
-    except client_errors(client) as exc:
-        if opened:
+    except (RealtimeError, LinkClosed):
+        raise  # Ours already; some are an OSError as well.
+    except Exception as exc:
+        failure = None if opened else _failure(exc, request, url, client)
+        if failure is None:
             raise
-        raise ConnectError(f"could not connect to {_origin(url)}: {reason_of(exc)}") from exc
+    # Here, so that what httpx raised is not its context: it holds the request, and with it the key.
+    if failure is not None:
+        raise failure
+
+
+def _failure(error: Exception, request: ConnectRequest, url: str, client: object) -> Exception | None:
+    """What *error*, raised before the link was open, means; ``None`` if it is not of the network."""
+    secrets = {*secrets_in(url), request.api_key or ""}
+    if isinstance(error, httpx_ws.WebSocketUpgradeError):
+        return _rejection(error.response, secrets)
+    if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
+        return ConfigError(f"url: {reason_of(error, secrets)}", key="url")
+    if isinstance(error, client_errors(client)):
+        failure = ConnectError(f"could not connect to {origin_of(url)}: {reason_of(error, secrets)}")
+        failure.__cause__ = harmless_cause(error)
+        return failure
+    return None
 
 
 class _Handshake(httpx_ws.AsyncWebSocketSession):
@@ -266,29 +289,19 @@ class _Handshake(httpx_ws.AsyncWebSocketSession):
         yield self
 
 
-class _BodyReader:
+class _UpgradeClient:
     """A client that has read the body of whatever is not an upgrade, so that the rejection can quote it."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, *, allow_insecure: bool) -> None:
         self._client = client
+        self._allow_insecure = allow_insecure
 
     @asynccontextmanager
     async def stream(self, method: str, url: str, **kwargs: Any) -> AsyncGenerator[httpx.Response]:
-        async with self._client.stream(method, url, **kwargs) as response:
+        async with open_request(self._client, method, url, allow_insecure=self._allow_insecure, **kwargs) as response:
             if response.status_code != 101:
-                body = b""
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) >= MAX_REJECTION_BYTES:
-                        break
-                response.extensions["rejection_body"] = body[:MAX_REJECTION_BYTES]
+                response.extensions["rejection_body"], _ = await read_body(response, MAX_REJECTION_BYTES)
             yield response
-
-
-@cache
-def _ssl_context() -> ssl.SSLContext:
-    """The default context of httpx, made once: reading the certificates takes 15 ms, with or without TLS."""
-    return httpx.create_ssl_context()
 
 
 def _check(response: httpx.Response, request: ConnectRequest) -> None:
@@ -302,47 +315,13 @@ def _check(response: httpx.Response, request: ConnectRequest) -> None:
         raise NegotiationError("the server chose a subprotocol that was not offered")
 
 
-def _rejection(response: httpx.Response) -> UpgradeRejected:
-    body = bytes(response.extensions.get("rejection_body", b"")).decode("utf-8", "replace")
+def _rejection(response: httpx.Response, secrets: Collection[str]) -> UpgradeRejected:
+    body = scrub(bytes(response.extensions.get("rejection_body", b"")).decode("utf-8", "replace"), secrets)
     said = f": {body[:500].strip()}" if body.strip() else ""
+    location = response.headers.get("location")
+    where = f", a redirect to {redact_url(location, *secrets)} that was not followed" if location else ""
     return UpgradeRejected(
-        f"the server refused the upgrade with status {response.status_code}{said}",
+        f"the server refused the upgrade with status {response.status_code}{where}{said}",
         status=response.status_code,
         body=body,
     )
-
-
-def client_errors(client: object) -> tuple[type[Exception], ...]:
-    """The transport errors of *client*: those of httpx, or of the package that offers the same interface."""
-    package = sys.modules.get(type(client).__module__.partition(".")[0])
-    theirs = getattr(package, "HTTPError", httpx.HTTPError)
-    return (httpx.HTTPError, theirs, *_BROKEN)
-
-
-def reason_of(error: BaseException) -> str:
-    """The first message in the chain of *error*: on trio, TLS errors have none of their own."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if str(seen):
-            return str(seen)
-        seen = seen.__cause__ or seen.__context__
-    return type(error).__name__
-
-
-def _origin(url: str) -> str:
-    parsed = httpx.URL(url)
-    return f"{parsed.host}:{parsed.port or (443 if parsed.scheme == 'https' else 80)}"
-
-
-def _http_url(url: str) -> str:
-    """*url* with the scheme that httpx understands: it ignores proxies for ws and wss."""
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as exc:
-        raise ConfigError(f"url: {exc}", key="url") from exc
-    scheme = {"ws": "http", "wss": "https", "http": "http", "https": "https"}.get(parsed.scheme)
-    if scheme is None or not parsed.host:
-        raise ConfigError(
-            f"url: {url!r} is not a WebSocket URL; it has to look like wss://host/path (or ws, https, http)", key="url"
-        )
-    return scheme + url[url.index(":") :]

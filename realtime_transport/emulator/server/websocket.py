@@ -26,6 +26,7 @@ from realtime_transport.emulator.conversation.effects import (
     SendServerEvent,
 )
 from realtime_transport.protocol.wire.codec import dumps, encode
+from realtime_transport.wire_logging import frame_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,6 +85,7 @@ def new_protocol() -> ServerProtocol:
         extensions=[ServerPerMessageDeflateFactory()],
         select_subprotocol=lambda _protocol, offered: next((name for name in offered if name == "realtime"), None),
         max_size=MAX_FRAME_BYTES,
+        logger=frame_logger(),
     )
 
 

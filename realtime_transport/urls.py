@@ -1,0 +1,211 @@
+"""URLs: which may carry a key, and how one is shown.
+
+Every URL that leaves the package in a message, a log, a state or a file goes through `redact_url`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote, unquote_plus, urlsplit
+
+from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "MASK",
+    "calls_url",
+    "http_url",
+    "is_loopback",
+    "redact_url",
+    "require_encryption",
+    "rest_base_url",
+    "scrub",
+    "secrets_in",
+]
+
+MASK = "***"
+
+_SHOWN = frozenset({"model", "call_id", "intent", "deployment", "api-version", "webrtcfilter"})
+"""Names in a query whose values are no secrets."""
+
+_HIDDEN = re.compile(r"key|token|secret|sig|pass|pwd|auth|cred|code|jwt|sess|ticket", re.IGNORECASE)
+"""Parts of names whose values are."""
+
+_SHORTEST_KEY = 9
+"""Under any other name, a value of this length may be one."""
+
+_KEY_SHAPE = re.compile(r"\b(?:sk|ek|xai|whsec)[-_][\w.-]{4,}")
+"""What looks like a key wherever it stands: a path, or the place of a URL where somebody mixed up two arguments."""
+
+_AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[^:@\s\[\]]*)(?::\d*)?")
+
+_HTTP = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
+
+
+def redact_url(url: str, *secrets: str) -> str:
+    """*url* for people, without user info, fragment, and what its query may keep secret. Any text will do.
+
+    Args:
+        url: A URL, or what somebody gave for one.
+        secrets: Further text that is not to be shown, wherever it stands.
+    """
+    head, question, query = url.partition("#")[0].partition("?")
+    scheme, separator, rest = head.partition("://")
+    if not separator:
+        scheme, rest = "", head
+    authority, slash, path = (*re.split(r"([/\\])", rest, maxsplit=1), "", "")[:3]
+    _, at, host = authority.rpartition("@")
+    shown = f"{MASK}@{host}" if at else host
+    if separator and not _AUTHORITY.fullmatch(host):
+        # Half of a password, say, that holds a slash or a question mark: then nothing of it can be trusted.
+        shown, slash, path = MASK, "", ""
+    pieces = [_redact_piece(piece) for piece in query.split("&")] if question else []
+    redacted = f"{scheme}{separator}{shown}{slash}{path}{question}{'&'.join(pieces)}"
+    return _KEY_SHAPE.sub(MASK, scrub(redacted, secrets))
+
+
+def _redact_piece(piece: str) -> str:
+    name, equals, value = piece.partition("=")
+    if not equals:
+        return MASK if piece else ""
+    return piece if _is_shown(name, value) else f"{name}={MASK}"
+
+
+def _is_shown(name: str, value: str) -> bool:
+    name = unquote_plus(name)
+    return name.lower() in _SHOWN or not (len(unquote_plus(value)) >= _SHORTEST_KEY or _HIDDEN.search(name))
+
+
+def secrets_in(url: str) -> set[str]:
+    """What `redact_url` would not show of the user info and the query of *url*, as written and decoded."""
+    found: set[str] = set()
+    rest = url.partition("://")[2]
+    user, at, _ = re.split(r"[/\\?#]", rest, maxsplit=1)[0].rpartition("@")
+    if at:
+        found.update((user, *user.split(":", 1)))
+    for piece in url.partition("#")[0].partition("?")[2].split("&"):
+        name, equals, value = piece.partition("=")
+        if not equals:
+            found.add(piece)
+        elif not _is_shown(name, value):
+            found.add(value)
+    found.update({unquote(text) for text in found} | {unquote_plus(text) for text in found})
+    return {text for text in found if len(text) >= _SHORTEST_SECRET}
+
+
+_SHORTEST_SECRET = 4
+"""Shorter values would take half of every message with them, and protect nothing."""
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """*text* with `MASK` in place of each of *secrets*."""
+    for secret in sorted({given for given in secrets if given}, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def http_url(url: str, *, example: str = "wss://host/path") -> str:
+    """*url* with the scheme of HTTP, ws becoming http and wss becoming https.
+
+    Raises:
+        ConfigError: It is no URL of the four schemes with a host. The message shows it redacted.
+    """
+    scheme, separator, rest = url.partition("://")
+    known = _HTTP.get(scheme.lower())
+    try:
+        host = urlsplit(f"{known}://{rest}").hostname
+        _ = urlsplit(f"{known}://{rest}").port
+        rest.encode()
+    except ValueError:
+        host = None
+    # A backslash ends the host for some parsers and not for others; control characters are dropped by some.
+    if known is None or not separator or not host or "\\" in rest or not rest.isprintable():
+        raise ConfigError(
+            f"url: {redact_url(url)!r} cannot be used; it has to look like {example} (ws, wss, http or https)",
+            key="url",
+        ) from None
+    return f"{known}://{rest}"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether *url* names this machine: ``localhost``, or an address of the loopback network."""
+    try:
+        host = (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+_IN_PROCESS = frozenset({"ASGITransport", "MockTransport"})
+"""Transports of httpx that reach no network, by name: ``httpx2`` has classes of its own."""
+
+
+def require_encryption(url: str, *, allow_insecure: bool, client: object = None) -> None:
+    """Refuse to send a key in the clear.
+
+    Loopback is no network, and neither is an application in this process. Private and link-local addresses are: who
+    shares the network can listen.
+
+    Args:
+        url: An http or https URL.
+        allow_insecure: The caller says that it is to be so.
+        client: The ``httpx.AsyncClient`` that will be used, if the caller gave one.
+
+    Raises:
+        ConfigError: It would be sent in the clear.
+    """
+    if allow_insecure or not url.lower().startswith("http:") or is_loopback(url) or _is_in_process(url, client):
+        return
+    raise ConfigError(
+        f"url: {redact_url(url)} is not encrypted, and the API key and the conversation would be readable on the way; "
+        "use wss:// or https://, or pass allow_insecure=True",
+        key="url",
+    )
+
+
+def _is_in_process(url: str, client: object) -> bool:
+    # httpx offers no public way to ask. Whatever cannot be asked counts as a network.
+    route = getattr(client, "_transport_for_url", None)
+    if route is None:
+        return False
+    transport = route(type(cast("Any", client).base_url)(url))
+    return any(cls.__name__ in _IN_PROCESS for cls in type(transport).__mro__)
+
+
+_ENDPOINTS = ("/realtime/calls", "/realtime")
+
+
+def rest_base_url(url: str) -> str:
+    """The base URL of the API, as ``https://host/v1``, from it or from the URL of one of its endpoints.
+
+    Raises:
+        ConfigError: It is no URL.
+    """
+    web = http_url(url, example="https://host/v1")
+    base = web.partition("#")[0].partition("?")[0].rstrip("/")
+    for endpoint in _ENDPOINTS:
+        if base.endswith(endpoint):
+            return base.removesuffix(endpoint)
+    return base
+
+
+def calls_url(url: str) -> str:
+    """The URL to post an SDP offer to, from the base URL of the API or the whole URL; a query stays.
+
+    Raises:
+        ConfigError: It is no URL.
+    """
+    web = http_url(url, example="https://host/v1")
+    _, question, query = web.partition("#")[0].partition("?")
+    return f"{rest_base_url(url)}/realtime/calls{question}{query}"
