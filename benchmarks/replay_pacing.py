@@ -45,10 +45,10 @@ def emulator() -> Iterator[str]:
 
 
 async def replay(base_url: str, name: str, speed: float) -> ReplayReport:
-    url = base_url.replace("http", "ws") + "/realtime?model=gpt-realtime"
+    url = base_url.replace("http", "ws") + "/realtime?model=gpt-realtime-2.1"
     source = FileSource(ROOT / "examples/audio" / name)
     async with httpx.AsyncClient(trust_env=False) as client:
-        transport = OpenAIRealtimeWebSocket(model="gpt-realtime", client=client)
+        transport = OpenAIRealtimeWebSocket(model="gpt-realtime-2.1", client=client)
         config = {"audio": {"input": {"turn_detection": {"type": "server_vad"}}}}
         async with transport.connect(api_key="sk-benchmark", url=url, initial_session_config=config):
             recordings = [Recording(name=name, source=source)]

@@ -17,7 +17,7 @@ from realtime_transport.server_events import ConversationItemTruncated
 async def main() -> None:
     heard = BufferSink()
     loudspeaker = PacedSink(heard)
-    transport = OpenAIRealtimeWebSocket(model="gpt-realtime", url=sys.argv[1], audio_sink=loudspeaker)
+    transport = OpenAIRealtimeWebSocket(model="gpt-realtime-2.1", url=sys.argv[1], audio_sink=loudspeaker)
     async with transport.connect(api_key=os.environ.get("OPENAI_API_KEY", "sk-local")):
         async with transport.subscribe(AudioInterruptedEvent, ConversationItemTruncated) as events:
             await transport.send_message("/say 8")  # To the emulator: eight seconds of speech. Ask a model for a tale.

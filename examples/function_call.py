@@ -22,7 +22,7 @@ WEATHER = {
 
 
 async def main() -> None:
-    transport = OpenAIRealtimeWebSocket(model="gpt-realtime", url=sys.argv[1])
+    transport = OpenAIRealtimeWebSocket(model="gpt-realtime-2.1", url=sys.argv[1])
     async with transport.connect(
         api_key=os.environ.get("OPENAI_API_KEY", "sk-local"), initial_session_config={"tools": [WEATHER]}
     ):

@@ -12,7 +12,7 @@ from realtime_transport.replay import Recording, Replay
 async def main() -> None:
     url, path = sys.argv[1:]
     source = FileSource(path)
-    transport = OpenAIRealtimeWebSocket(model="gpt-realtime", url=url)
+    transport = OpenAIRealtimeWebSocket(model="gpt-realtime-2.1", url=url)
     config = {"audio": {"input": {"turn_detection": {"type": "server_vad"}}}}
     async with transport.connect(api_key=os.environ.get("OPENAI_API_KEY", "sk-local"), initial_session_config=config):
         report = await Replay(transport=transport, recordings=[Recording(name=path, source=source)], speed=8).run()

@@ -16,7 +16,7 @@ async def main() -> None:
     url, recording, reply = sys.argv[1:]
     source, sink = FileSource(recording), WavSink(reply)
     seconds = (await source.open()).seconds
-    transport = OpenAIRealtimeWebSocket(model="gpt-realtime", url=url, audio_source=source, audio_sink=sink)
+    transport = OpenAIRealtimeWebSocket(model="gpt-realtime-2.1", url=url, audio_source=source, audio_sink=sink)
     # Without turn detection the recording is one turn, which we end ourselves.
     config = {"audio": {"input": {"turn_detection": None}}}
     async with transport.connect(api_key=os.environ.get("OPENAI_API_KEY", "sk-local"), initial_session_config=config):

@@ -1,6 +1,6 @@
 """Say hello in text, hear the answer in text and sound: ``python text_turn.py URL``.
 
-URL is the endpoint with the model, such as ``ws://127.0.0.1:8642/v1/realtime?model=gpt-realtime`` of
+URL is the endpoint with the model, such as ``ws://127.0.0.1:8642/v1/realtime?model=gpt-realtime-2.1`` of
 ``realtime-transport serve``.
 """
 
@@ -14,7 +14,7 @@ from realtime_transport.events import AudioEvent, AudioTranscriptDeltaEvent, Tur
 
 
 async def main() -> None:
-    transport = OpenAIRealtimeWebSocket(model="gpt-realtime", url=sys.argv[1])
+    transport = OpenAIRealtimeWebSocket(model="gpt-realtime-2.1", url=sys.argv[1])
     audio = 0
     async with transport.connect(api_key=os.environ.get("OPENAI_API_KEY", "sk-local")):
         await transport.send_message("Hello")

@@ -2,7 +2,7 @@
 
 ::
 
-    transport = OpenAIRealtimeWebSocket(model="gpt-realtime")
+    transport = OpenAIRealtimeWebSocket(model="gpt-realtime-2.1")
     async with transport.connect(api_key=key):
         await transport.send_message("Hello")
         async for event in transport:

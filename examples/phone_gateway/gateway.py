@@ -68,7 +68,7 @@ class Gateway:
     public_host: str = ""
     auth_token: str = ""
     realtime_url: str = ""
-    model: str = "gpt-realtime"
+    model: str = "gpt-realtime-2.1"
     frame_ms: float | None = None
     max_calls: int = 100
     calls: set[WebSocket] = attrs.field(factory=set)

@@ -8,7 +8,7 @@ Two fixtures give a running `realtime_transport.emulator.RealtimeEmulator`:
 
       @pytest.mark.anyio
       async def test_greeting(realtime_emulator):
-          async with transport.connect(url=f"{realtime_emulator.websocket_url}?model=gpt-realtime", api_key="any"):
+          async with transport.connect(url=f"{realtime_emulator.websocket_url}?model=gpt-realtime-2.1", api_key="any"):
               ...
 
 * ``realtime_emulator_thread`` runs in a thread with a loop of its own, for tests of any other kind: plain functions,

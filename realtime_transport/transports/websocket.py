@@ -34,7 +34,7 @@ class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
 
     ::
 
-        transport = OpenAIRealtimeWebSocket(model="gpt-realtime")
+        transport = OpenAIRealtimeWebSocket(model="gpt-realtime-2.1")
         async with transport.connect(api_key=key):
             await transport.send_message("Hello")
             async for event in transport:

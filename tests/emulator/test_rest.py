@@ -48,7 +48,7 @@ async def test_secrets_for_the_other_kinds() -> None:
         answer = await post(emulator, "/realtime/translations/client_secrets", {"session": {"model": "m"}})
         assert answer.json()["session"]["type"] == "translation"
         answer = await post(emulator, "/realtime/client_secrets", {})
-        assert answer.json()["session"]["model"] == "gpt-realtime"
+        assert answer.json()["session"]["model"] == "gpt-realtime-2.1"
 
 
 @pytest.mark.parametrize(

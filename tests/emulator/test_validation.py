@@ -9,7 +9,7 @@ import pybase64
 import pytest
 
 from realtime_transport.emulator.kinds import SessionKind
-from tests.emulator.conversation_driver import ConversationDriver, user_text
+from tests.emulator.conversation_driver import ConversationDriver, append, silence, user_text
 
 
 def session(**settings: Any) -> dict[str, Any]:
@@ -53,13 +53,34 @@ REFUSED: list[tuple[Any, str | None, str | None]] = [
     (session(temperature=0.8), "unknown_parameter", "session.temperature"),
     (session(id="sess_1"), "unknown_parameter", "session.id"),
     (session(instructions=5), "invalid_type", "session.instructions"),
-    (session(instructions=None), "invalid_type", "session.instructions"),
     (session(output_modalities=["audio", "text"]), "invalid_value", "session.output_modalities"),
     (session(output_modalities=["video"]), "invalid_value", "session.output_modalities[0]"),
     (session(max_output_tokens=0), "integer_below_min_value", "session.max_output_tokens"),
     (session(max_output_tokens=5000), "integer_above_max_value", "session.max_output_tokens"),
     (session(max_output_tokens="all"), "invalid_value", "session.max_output_tokens"),
     (session(max_output_tokens=True), "invalid_type", "session.max_output_tokens"),
+    (session(tools=[{"name": "f"}]), "missing_required_parameter", "session.tools[0].type"),
+    (session(tools=[{"type": "function", "name": None}]), "invalid_type", "session.tools[0].name"),
+    (
+        session(tools=[{"type": "mcp", "server_label": "s"}]),
+        "missing_required_parameter",
+        "session.tools[0].server_url",
+    ),
+    (session(nonsense=None), "unknown_parameter", "session.nonsense"),
+    (session(audio={"output": {"voice": "nosuchvoice"}}), "invalid_value", "session.audio.output.voice"),
+    (create(audio={"output": {"voice": "nosuchvoice"}}), "invalid_value", "response.audio.output.voice"),
+    (create(tools=[{"name": "f"}]), "missing_required_parameter", "response.tools[0].type"),
+    (audio_input(transcription={"model": "nosuchmodel"}), "invalid_value", "session.audio.input.transcription.model"),
+    (
+        audio_input(noise_reduction={"strength": 2}),
+        "missing_required_parameter",
+        "session.audio.input.noise_reduction.type",
+    ),
+    (
+        audio_input(noise_reduction={"type": "near_field", "strength": "much"}),
+        "invalid_type",
+        "session.audio.input.noise_reduction.strength",
+    ),
     (session(tools=[{"type": "function"}]), "missing_required_parameter", "session.tools[0].name"),
     (session(tools=[{"type": "web"}]), "invalid_value", "session.tools[0].type"),
     (
@@ -179,7 +200,7 @@ def test_what_is_accepted() -> None:
             "input": {
                 "format": {"type": "audio/pcmu"},
                 "noise_reduction": {"type": "near_field"},
-                "transcription": {"model": "anything", "language": "de", "keywords": ["x"], "delay": "low"},
+                "transcription": {"model": "my-transcribe", "language": "de", "keywords": ["x"], "delay": "low"},
                 "turn_detection": None,
             },
             "output": {"format": {"type": "audio/pcma"}, "voice": {"id": "voice_1"}, "speed": 1},
@@ -200,8 +221,110 @@ def test_what_is_accepted() -> None:
     talk.say(update)
     settings = talk.one("session.updated")["session"]
     assert settings["audio"]["output"]["voice"] == "voice_1"
-    assert settings["audio"]["input"]["transcription"] == {"model": "anything", "language": "de", "prompt": None}
+    assert settings["audio"]["input"]["transcription"] == {"model": "my-transcribe", "language": "de", "prompt": None}
     assert settings["tools"] == update["session"]["tools"]
+
+
+NULLS = {
+    "instructions": session(instructions=None),
+    "all of a session": session(
+        model=None,
+        output_modalities=None,
+        audio={"input": {"format": None}, "output": {"format": None, "voice": None, "speed": None}},
+        tools=None,
+        tool_choice=None,
+        parallel_tool_calls=None,
+        reasoning=None,
+        max_output_tokens=None,
+        truncation=None,
+    ),
+    "no audio": session(audio=None),
+    "turn detection": audio_input(
+        turn_detection={"type": "server_vad", "threshold": None, "create_response": None, "idle_timeout_ms": None}
+    ),
+    "transcription": audio_input(transcription={"model": "whisper-1", "languages": None, "delay": None}),
+    "tools": session(tools=[{"type": "function", "name": "f", "description": None, "parameters": None}]),
+    "response": create(
+        conversation=None,
+        input=None,
+        instructions=None,
+        output_modalities=None,
+        audio=None,
+        tools=None,
+        tool_choice=None,
+        max_output_tokens=None,
+        metadata=None,
+        prompt=None,
+    ),
+    "no response": {"type": "response.create", "response": None, "event_id": None},
+    "item": {
+        **item(
+            id=None,
+            object=None,
+            status=None,
+            type="message",
+            role="user",
+            call_id=None,
+            name=None,
+            content=[
+                {
+                    "type": "input_text",
+                    "text": "x",
+                    "audio": None,
+                    "transcript": None,
+                    "image_url": None,
+                    "detail": None,
+                }
+            ],
+        ),
+        "previous_item_id": None,
+    },
+    "call": item(id=None, call_id=None, object=None, type="function_call", name="f", arguments="{}", output=None),
+}
+
+
+@pytest.mark.parametrize("sent", NULLS.values(), ids=NULLS.keys())
+def test_a_null_in_an_optional_field_is_as_if_it_were_left_out(sent: dict[str, Any]) -> None:
+    talk = ConversationDriver.begin()
+    before = talk.core.session
+    talk.say(sent)
+    assert not talk.of("error")
+    changed = {key for key, value in talk.core.session.items() if value != before[key]} - {"audio", "tools"}
+    assert not changed
+    assert talk.core.session["audio"]["output"] == before["audio"]["output"]
+    assert all(
+        "audio" not in part for event in talk.of("conversation.item.added") for part in event["item"].get("content", ())
+    )
+
+
+def test_null_switches_off_where_it_has_a_meaning() -> None:
+    talk = ConversationDriver.begin()
+    talk.say(audio_input(noise_reduction={"type": "far_field"}, transcription={"model": "whisper-1"}))
+    talk.say(audio_input(noise_reduction=None, transcription=None, turn_detection=None))
+    settings = talk.of("session.updated")[-1]["session"]["audio"]["input"]
+    assert [settings[key] for key in ("noise_reduction", "transcription", "turn_detection")] == [None] * 3
+
+
+def test_the_strength_of_noise_reduction_outlives_an_update_without_it() -> None:
+    talk = ConversationDriver.begin()
+    strengths = []
+    for given in ({"type": "near_field"}, {"strength": 2.5}, {"type": "far_field"}, None, {"type": "near_field"}):
+        talk.say(audio_input(noise_reduction=given))
+        strengths.append(talk.of("session.updated")[-1]["session"]["audio"]["input"]["noise_reduction"])
+    assert strengths == [
+        {"type": "near_field", "strength": 1},
+        {"type": "near_field", "strength": 2.5},
+        {"type": "far_field", "strength": 2.5},
+        None,
+        {"type": "near_field", "strength": 1},
+    ]
+
+
+def test_messages_of_the_user_name_their_object() -> None:
+    talk = ConversationDriver.begin()
+    talk.say(user_text("Hello"), append(silence(0.2)), {"type": "input_audio_buffer.commit"})
+    added = talk.of("conversation.item.added")
+    assert [event["item"]["object"] for event in added] == ["realtime.item"] * 2
 
 
 def test_items_of_all_kinds() -> None:

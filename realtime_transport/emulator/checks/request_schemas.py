@@ -1,6 +1,7 @@
-"""The shapes that the service accepts: sessions, items, tools, response parameters. Data only.
+"""The schemas of what the service accepts: sessions, items, tools, response parameters.
 
-Where a key is listed here and nothing else is said, the service knows it; everything else is an unknown parameter.
+A key that is not listed here is an unknown parameter. Null is a value of its own in the fields that are `_nullable`:
+it switches something off. In other optional fields it means the same as leaving the field out.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ AUDIO_FORMAT = ByType(
     }
 )
 
-_NOISE_REDUCTION = Object(_required(type=Text(enum=("near_field", "far_field"))))
+# The type may be left out of an update that changes the strength alone.
+_NOISE_REDUCTION = Object(_optional(type=Text(enum=("near_field", "far_field")), strength=Number(minimum=0.0)))
 
 _TRANSCRIPTION = Object(
     _optional(
@@ -86,7 +88,7 @@ _TOOL_FILTER = Object(_optional(tool_names=Array(of=_TEXT), read_only=Boolean())
 TOOL = ByType(
     {
         "function": Object(
-            _optional(type=Text(enum=("function",)), description=_TEXT, parameters=Anything()) | _required(name=_TEXT)
+            _constant("function") | _required(name=_TEXT) | _optional(description=_TEXT, parameters=Anything())
         ),
         "mcp": Object(
             _constant("mcp")
@@ -109,8 +111,7 @@ TOOL = ByType(
                 ),
             )
         ),
-    },
-    default="function",
+    }
 )
 
 _TOOL_CHOICE = FirstOf(
@@ -208,7 +209,7 @@ _ASSISTANT_PART = Object(
 )
 
 
-def _message(role: str, part: Node) -> Node:
+def _message(role: str, part: Node) -> Object:
     fields = _constant("message") | _ITEM_BASE | _required(role=Text(enum=(role,)), content=Array(of=part))
     return Object(fields)
 
@@ -222,7 +223,7 @@ _MESSAGE = ByType(
     key="role",
 )
 
-_CREATED: dict[str, Node] = {
+_CREATED: dict[str, Object | ByType] = {
     "message": _MESSAGE,
     "function_call": Object(
         _constant("function_call") | _ITEM_BASE | _required(name=_TEXT, arguments=_TEXT) | _optional(call_id=_TEXT)

@@ -1,7 +1,8 @@
-"""A small language for what a client may send; checks raw JSON and says what is wrong the way the service does.
+"""Schemas of what a client may send. They read JSON values, and refuse them the way the service does.
 
-A schema is data: nodes that know how to check one JSON value at a path. The first problem found is raised as a
-`Refusal` with the code and ``param`` of the service.
+A schema is data: nodes that read one JSON value at a path. The first problem found is raised as a `Refusal` with the
+code and ``param`` of the service. A null in an optional field means the same as leaving the field out, since the
+service's own clients write it so; a node returns the value without it.
 """
 
 from __future__ import annotations
@@ -47,10 +48,14 @@ def json_type_name(value: object) -> str:
 
 
 class Node(Protocol):
-    """Checks one JSON value."""
+    """Reads one JSON value."""
 
-    def check(self, value: Any, path: str) -> None:
-        """Raise `Refusal` if *value*, which stands at *path*, is not allowed."""
+    def read(self, value: Any, path: str) -> Any:
+        """Return *value*, which stands at *path*, without the nulls that mean nothing.
+
+        Raises:
+            Refusal: It is not allowed there.
+        """
         ...
 
 
@@ -80,8 +85,9 @@ def _join(path: str, key: str) -> str:
 class Anything:
     """Any JSON value."""
 
-    def check(self, value: Any, path: str) -> None:
-        """Allow it."""
+    def read(self, value: Any, path: str) -> Any:
+        """Return it as it is."""
+        return value
 
 
 @attrs.frozen(kw_only=True)
@@ -91,8 +97,8 @@ class Text:
     enum: tuple[str, ...] | None = None
     max_length: int | None = None
 
-    def check(self, value: Any, path: str) -> None:
-        """A string; then the values; then the length."""
+    def read(self, value: Any, path: str) -> Any:
+        """Check that it is a string, then its value, then its length."""
         if not isinstance(value, str):
             raise _wrong_type(value, path, f"one of {', '.join(map(repr, self.enum))}" if self.enum else "a string")
         if self.enum is not None and value not in self.enum:
@@ -104,16 +110,18 @@ class Text:
                 code="string_above_max_length",
                 param=path,
             )
+        return value
 
 
 @attrs.frozen
 class Boolean:
     """``true`` or ``false``."""
 
-    def check(self, value: Any, path: str) -> None:
-        """A boolean and nothing else."""
+    def read(self, value: Any, path: str) -> Any:
+        """Check that it is a boolean and nothing else."""
         if not isinstance(value, bool):
             raise _wrong_type(value, path, "a boolean")
+        return value
 
 
 def _check_range(value: float, path: str, minimum: float | None, maximum: float | None, kind: str) -> None:
@@ -139,11 +147,12 @@ class Integer:
     minimum: int | None = None
     maximum: int | None = None
 
-    def check(self, value: Any, path: str) -> None:
-        """An integer (not a boolean, not 3.0); then the bounds."""
+    def read(self, value: Any, path: str) -> Any:
+        """Check that it is an integer (not a boolean, not 3.0), then its bounds."""
         if not isinstance(value, int) or isinstance(value, bool):
             raise _wrong_type(value, path, "an integer")
         _check_range(value, path, self.minimum, self.maximum, "integer")
+        return value
 
 
 @attrs.frozen(kw_only=True)
@@ -153,11 +162,12 @@ class Number:
     minimum: float | None = None
     maximum: float | None = None
 
-    def check(self, value: Any, path: str) -> None:
-        """An integer or a decimal; then the bounds."""
+    def read(self, value: Any, path: str) -> Any:
+        """Check that it is an integer or a decimal, then its bounds."""
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise _wrong_type(value, path, "a decimal")
         _check_range(value, path, self.minimum, self.maximum, "number")
+        return value
 
 
 @attrs.frozen(kw_only=True)
@@ -166,13 +176,12 @@ class Array:
 
     of: Node
 
-    def check(self, value: Any, path: str) -> None:
-        """A list; then each entry in turn."""
+    def read(self, value: Any, path: str) -> Any:
+        """Check that it is a list, then read each entry in turn."""
         if not isinstance(value, list):
             raise _wrong_type(value, path, "an array")
         entries = cast("list[Any]", value)
-        for index, entry in enumerate(entries):
-            self.of.check(entry, f"{path}[{index}]")
+        return [self.of.read(entry, f"{path}[{index}]") for index, entry in enumerate(entries)]
 
 
 @attrs.frozen(kw_only=True)
@@ -183,8 +192,8 @@ class StringMap:
     max_key_length: int | None = None
     max_value_length: int | None = None
 
-    def check(self, value: Any, path: str) -> None:
-        """An object; then the number of entries; then keys and values."""
+    def read(self, value: Any, path: str) -> Any:
+        """Check that it is an object, then the number of its entries, then keys and values."""
         if not isinstance(value, dict):
             raise _wrong_type(value, path, "an object")
         entries = cast("dict[str, Any]", value)
@@ -196,13 +205,20 @@ class StringMap:
                 param=path,
             )
         for key, entry in entries.items():
-            Text(max_length=self.max_key_length).check(key, path)
-            Text(max_length=self.max_value_length).check(entry, _join(path, key))
+            Text(max_length=self.max_key_length).read(key, path)
+            Text(max_length=self.max_value_length).read(entry, _join(path, key))
+        return entries
 
 
 @attrs.frozen
 class Field:
-    """One key of an `Object`."""
+    """One key of an `Object`.
+
+    Attributes:
+        node: Reads the value.
+        required: Whether the key must be there.
+        nullable: Whether null is a value of its own, and not the same as leaving the key out.
+    """
 
     node: Node
     required: bool = False
@@ -215,8 +231,13 @@ class Object:
 
     fields: Mapping[str, Field]
 
-    def check(self, value: Any, path: str) -> None:
-        """An object; then unknown keys; then missing ones; then each value."""
+    @property
+    def keys(self) -> frozenset[str]:
+        """All keys that it may have."""
+        return frozenset(self.fields)
+
+    def read(self, value: Any, path: str) -> Any:
+        """Check that it is an object, then for unknown and missing keys, then read each value."""
         if not isinstance(value, dict):
             raise _wrong_type(value, path, "an object")
         entries = cast("dict[str, Any]", value)
@@ -224,13 +245,17 @@ class Object:
             if key not in self.fields:
                 where = _join(path, key)
                 raise Refusal(f"Unknown parameter: '{where}'.", code="unknown_parameter", param=where)
+        kept: dict[str, Any] = {}
         for key, field in self.fields.items():
             where = _join(path, key)
             if key not in entries:
                 if field.required:
                     raise missing(where)
-            elif entries[key] is not None or not field.nullable:
-                field.node.check(entries[key], where)
+            elif entries[key] is not None or (field.required and not field.nullable):
+                kept[key] = field.node.read(entries[key], where)
+            elif field.nullable:
+                kept[key] = None
+        return kept
 
 
 def missing(path: str) -> Refusal:
@@ -240,43 +265,50 @@ def missing(path: str) -> Refusal:
 
 @attrs.frozen
 class ByType:
-    """An object whose schema depends on one of its keys.
+    """An object whose schema depends on one of its keys, which is required.
 
-    The key is required unless *default* names the variant to take without it.
+    A key of another variant may be there if it is null: clients write all variants with one class.
     """
 
-    variants: Mapping[str, Node]
+    variants: Mapping[str, Object | ByType]
     key: str = "type"
-    default: str | None = None
 
-    def check(self, value: Any, path: str) -> None:
-        """An object; then the key; then the variant that it names."""
+    @property
+    def keys(self) -> frozenset[str]:
+        """All keys that some variant may have."""
+        return frozenset(key for variant in self.variants.values() for key in variant.keys)
+
+    def read(self, value: Any, path: str) -> Any:
+        """Check that it is an object, then its key, then read the variant that it names."""
         if not isinstance(value, dict):
             raise _wrong_type(value, path, "an object")
         entries = cast("dict[str, Any]", value)
         where = _join(path, self.key)
-        tag = entries.get(self.key, self.default)
+        tag = entries.get(self.key)
         if tag is None:
             raise missing(where)
         if not isinstance(tag, str) or tag not in self.variants:
             raise _wrong_value(tag, where, tuple(self.variants))
-        self.variants[tag].check(cast("dict[str, Any]", value), path)
+        variant = self.variants[tag]
+        strange = self.keys - variant.keys
+        own = {key: entry for key, entry in entries.items() if entry is not None or key not in strange}
+        return variant.read(own, path)
 
 
 @attrs.frozen
 class FirstOf:
-    """A value that may have one of several JSON types; the first schema that fits the type checks it."""
+    """A value that may have one of several JSON types; the first schema that fits the type reads it."""
 
     strings: Node | None = None
     objects: Node | None = None
     integers: Node | None = None
     arrays: Node | None = None
 
-    def check(self, value: Any, path: str) -> None:
+    def read(self, value: Any, path: str) -> Any:
         """Choose by the JSON type."""
         by_type = {str: self.strings, dict: self.objects, int: self.integers, list: self.arrays}
         node = by_type.get(cast("type[Any]", type(value)))
         if node is None:
             names = [_TYPE_NAMES[kind] for kind, known in by_type.items() if known is not None]
             raise _wrong_type(value, path, f"one of {' or '.join(names)}")
-        node.check(value, path)
+        return node.read(value, path)

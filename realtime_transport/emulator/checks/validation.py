@@ -4,24 +4,48 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import attrs
 import orjson
 
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.refusal import Refusal
 
-from . import request_schemas as shapes
+from . import request_schemas as schemas
 from .schema import Field, Integer, Node, Object, Text, missing
 
-__all__ = ["check_event", "check_session", "parse_message"]
+__all__ = ["ANY_NAMES", "SERVICE_NAMES", "VOICES", "KnownNames", "parse_message", "read_event", "read_session"]
 
 MAX_AUDIO_BYTES = 15 * 1024 * 1024
 """The most that one append event may hold, from the service's reference."""
 
-_SESSION_SHAPES: dict[SessionKind, Node] = {
-    SessionKind.REALTIME: shapes.REALTIME_SESSION,
-    SessionKind.TRANSCRIPTION: shapes.TRANSCRIPTION_SESSION,
-    SessionKind.TRANSLATION: shapes.TRANSLATION_SESSION,
+_SESSION_SCHEMAS: dict[SessionKind, Node] = {
+    SessionKind.REALTIME: schemas.REALTIME_SESSION,
+    SessionKind.TRANSCRIPTION: schemas.TRANSCRIPTION_SESSION,
+    SessionKind.TRANSLATION: schemas.TRANSLATION_SESSION,
 }
+
+VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar")
+_TRANSCRIPTION_FAMILIES = ("whisper", "transcribe")
+
+
+@attrs.frozen(kw_only=True)
+class KnownNames:
+    """The names that a server knows, beside those of the protocol.
+
+    Attributes:
+        voices: Voices; ``None``: any.
+        transcription_families: One of these is part of the name of each transcription model; ``None``: any will do.
+    """
+
+    voices: tuple[str, ...] | None = None
+    transcription_families: tuple[str, ...] | None = None
+
+
+SERVICE_NAMES = KnownNames(voices=VOICES, transcription_families=_TRANSCRIPTION_FAMILIES)
+"""The service's own. New transcription models need no new emulator: a name in their style will do."""
+
+ANY_NAMES = KnownNames()
+"""Those of a server whose voices and models are not known here."""
 
 _ITEM_ID = {"item_id": Field(Text(), required=True)}
 
@@ -30,7 +54,7 @@ def _event(**fields: Field) -> Object:
     return Object({"type": Field(Text()), "event_id": Field(Text(max_length=512), nullable=True), **fields})
 
 
-_SESSION_UPDATE = {kind: _event(session=Field(shape, required=True)) for kind, shape in _SESSION_SHAPES.items()}
+_SESSION_UPDATE = {kind: _event(session=Field(schema, required=True)) for kind, schema in _SESSION_SCHEMAS.items()}
 _APPEND = _event(audio=Field(Text(), required=True))
 _BUFFER_EVENTS: dict[str, Node] = {
     "input_audio_buffer.append": _APPEND,
@@ -47,7 +71,7 @@ _EVENTS: dict[SessionKind, dict[str, Node]] = {
         "session.update": _SESSION_UPDATE[SessionKind.REALTIME],
         **_BUFFER_EVENTS,
         "conversation.item.create": _event(
-            item=Field(shapes.CREATED_ITEM, required=True), previous_item_id=Field(Text(), nullable=True)
+            item=Field(schemas.CREATED_ITEM, required=True), previous_item_id=Field(Text(), nullable=True)
         ),
         **_ITEM_EVENTS,
         "conversation.item.truncate": _event(
@@ -55,7 +79,7 @@ _EVENTS: dict[SessionKind, dict[str, Node]] = {
             content_index=Field(Integer(minimum=0), required=True),
             audio_end_ms=Field(Integer(minimum=0), required=True),
         ),
-        "response.create": _event(response=Field(shapes.RESPONSE, nullable=True)),
+        "response.create": _event(response=Field(schemas.RESPONSE, nullable=True)),
         "response.cancel": _event(response_id=Field(Text(), nullable=True)),
     },
     SessionKind.TRANSCRIPTION: {
@@ -88,8 +112,8 @@ def parse_message(data: str | bytes) -> dict[str, Any]:
     return cast("dict[str, Any]", raw)
 
 
-def check_event(raw: dict[str, Any], kind: SessionKind) -> str:
-    """Check a client event and return its type.
+def read_event(raw: dict[str, Any], kind: SessionKind, names: KnownNames = SERVICE_NAMES) -> dict[str, Any]:
+    """Check a client event and return it without the nulls that mean nothing.
 
     Raises:
         Refusal: The event is not one that a session of this kind accepts.
@@ -99,28 +123,32 @@ def check_event(raw: dict[str, Any], kind: SessionKind) -> str:
     if name is None:
         raise missing("type")
     if not isinstance(name, str) or name not in known:
-        names = ", ".join(f"'{key}'" for key in known)
+        accepted = ", ".join(f"'{key}'" for key in known)
         shown = name if isinstance(name, str) else orjson.dumps(name).decode()
-        raise Refusal(f"Invalid value: '{shown}'. Supported values are: {names}.", code="invalid_value", param="type")
+        raise Refusal(f"Invalid value: '{shown}'. Supported values are: {accepted}.", code="invalid_value", param="type")
     if name == "session.update":
         _check_kind(raw, kind)
-    known[name].check(raw, "")
+    event = known[name].read(raw, "")
     if name == "session.update":
-        _check_modalities(raw["session"], "session.output_modalities")
+        _check_settings(event["session"], "session", names)
     elif name == "response.create":
-        _check_modalities(raw.get("response") or {}, "response.output_modalities")
-    return name
+        _check_settings(event.get("response") or {}, "response", names)
+    return event
 
 
-def check_session(session: Any, kind: SessionKind) -> None:
+def read_session(session: Any, kind: SessionKind, names: KnownNames = SERVICE_NAMES) -> dict[str, Any]:
     """Check a session object of a REST body, such as that of ``POST /realtime/client_secrets``.
+
+    Returns:
+        The session without the nulls that mean nothing.
 
     Raises:
         Refusal: The service would not accept it.
     """
     _check_kind({"session": session}, kind)
-    _SESSION_SHAPES[kind].check(session, "session")
-    _check_modalities(session, "session.output_modalities")
+    settings: dict[str, Any] = _SESSION_SCHEMAS[kind].read(session, "session")
+    _check_settings(settings, "session", names)
+    return settings
 
 
 def _check_kind(raw: dict[str, Any], kind: SessionKind) -> None:
@@ -137,6 +165,32 @@ def _check_kind(raw: dict[str, Any], kind: SessionKind) -> None:
             code="invalid_value",
             param="session.type",
         )
+
+
+def _check_settings(settings: dict[str, Any], path: str, names: KnownNames) -> None:
+    """Check what the schema cannot say."""
+    _check_modalities(settings, f"{path}.output_modalities")
+    audio: dict[str, Any] = settings.get("audio", {})
+    voice = audio.get("output", {}).get("voice")
+    if isinstance(voice, str) and names.voices is not None:  # One that is an object names a custom voice by its id.
+        Text(enum=names.voices).read(voice, f"{path}.audio.output.voice")
+    transcription: dict[str, Any] = audio.get("input", {}).get("transcription") or {}
+    model = transcription.get("model")
+    families = names.transcription_families
+    if model is not None and families is not None and not any(family in model for family in families):
+        where = f"{path}.audio.input.transcription.model"
+        raise Refusal(f"Invalid value: '{model}' is not a transcription model.", code="invalid_value", param=where)
+    for index, tool in enumerate(settings.get("tools", ())):
+        if tool["type"] == "mcp" and not any(key in tool for key in _MCP_SERVERS):
+            where = f"{path}.tools[{index}].{_MCP_SERVERS[0]}"
+            raise Refusal(
+                f"Missing required parameter: '{where}'. One of {', '.join(_MCP_SERVERS)} must be given.",
+                code="missing_required_parameter",
+                param=where,
+            )
+
+
+_MCP_SERVERS = ("server_url", "connector_id", "tunnel_id")
 
 
 def _check_modalities(settings: dict[str, Any], path: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import attrs
 
-from realtime_transport.emulator.checks.validation import check_event, parse_message
+from realtime_transport.emulator.checks.validation import SERVICE_NAMES, KnownNames, parse_message, read_event
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.refusal import Refusal
 from realtime_transport.protocol.wire import server_events as ev
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Conversation"]
 
+_ITEM_OBJECT = "realtime.item"
+"""Of the user's messages, as the reference has it. Recorded sessions show no ``object`` in other items."""
+
 MIN_COMMIT_MS = 100
 STEPS_AT_ONCE = 16
 """Deeds of one `Conversation.handle_timer`: an unpaced reply of a minute comes in pieces, others get their turn."""
@@ -66,6 +69,7 @@ class Conversation:
         ids: Makes identifiers.
         audio_speed: Seconds of audio sent in one second; ``None``: all at once.
         model_is_fixed: Whether the connection named the model.
+        names: Voices and models that are known.
     """
 
     session: dict[str, Any]
@@ -76,6 +80,7 @@ class Conversation:
     _ids: IdSource
     _audio_speed: float | None = attrs.field(default=None, alias="audio_speed")
     _model_is_fixed: bool = attrs.field(default=True, alias="model_is_fixed")
+    _names: KnownNames = attrs.field(default=SERVICE_NAMES, alias="names")
     kind: SessionKind = attrs.field(init=False)
     _agenda: Agenda = attrs.field(init=False, factory=Agenda)
     _history: History = attrs.field(init=False, factory=History)
@@ -121,11 +126,12 @@ class Conversation:
         try:
             raw = parse_message(data)
             event_id = raw["event_id"] if isinstance(raw.get("event_id"), str) else None
-            name = check_event(raw, self.kind)
+            event = read_event(raw, self.kind, self._names)
+            name: str = event["type"]
             self.record.received[name] += 1
             if name != "input_audio_buffer.append":
                 self._listen(now, everything=True)  # What was said before this event comes before it.
-            self._HANDLERS[name](self, raw, event_id, now)
+            self._HANDLERS[name](self, event, event_id, now)
         except Refusal as refusal:
             if event_id is None and refusal.code in ("invalid_json", "invalid_event"):
                 self.record.received["(binary)" if isinstance(data, bytes) else "(invalid)"] += 1
@@ -193,7 +199,7 @@ class Conversation:
         if not item.id:
             item = attrs.evolve(item, id=self._ids("item"))
         if isinstance(item, UserMessageItem):
-            item = attrs.evolve(item, status="completed")
+            item = attrs.evolve(item, status="completed", object=_ITEM_OBJECT)
         elif item.type in ("message", "function_call"):
             item = attrs.evolve(item, status=item.status or "completed")
         entry = user_entry(item, self._ear.audio_format)
@@ -322,7 +328,8 @@ class Conversation:
         self._commit_audio(clip, item_id, now, respond=self._turn_setting("create_response"))
 
     def _commit_audio(self, clip: AudioClip, item_id: str, now: float, *, respond: bool = False) -> None:
-        item = UserMessageItem(id=item_id, status="completed", content=[InputAudioPart(transcript=None)])
+        content = [InputAudioPart(transcript=None)]
+        item = UserMessageItem(id=item_id, object=_ITEM_OBJECT, status="completed", content=content)
         entry = Entry(item, clip, heard=self._recognize(clip))
         previous = self._history.append(entry)
         self._sender.emit(ev.InputAudioBufferCommitted(previous_item_id=previous, item_id=item_id))

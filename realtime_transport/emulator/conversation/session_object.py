@@ -8,12 +8,13 @@ from __future__ import annotations
 import copy
 from typing import Any, cast
 
+from realtime_transport.emulator.checks.schema import missing
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.refusal import Refusal
 
 __all__ = ["DEFAULT_MODEL", "MAX_SESSION_SECONDS", "default_session", "merged_session"]
 
-DEFAULT_MODEL = "gpt-realtime"
+DEFAULT_MODEL = "gpt-realtime-2.1"
 
 MAX_SESSION_SECONDS = 3600
 """``expires_at`` of live sessions is an hour after the start."""
@@ -150,6 +151,8 @@ def _merge_audio(audio: dict[str, Any], update: dict[str, Any], kind: SessionKin
                 audio["input"][key] = _merged_turn_detection(audio["input"][key], value, kind)
             case "transcription" if value is not None and kind is not SessionKind.TRANSLATION:
                 audio["input"][key] = _merged_transcription(audio["input"][key], value)
+            case "noise_reduction" if value is not None:
+                audio["input"][key] = _merged_noise_reduction(audio["input"][key], value)
             case _:
                 audio["input"][key] = copy.deepcopy(value)
     for key, value in update.get("output", {}).items():
@@ -159,6 +162,13 @@ def _merge_audio(audio: dict[str, Any], update: dict[str, Any], kind: SessionKin
 def _merged_turn_detection(old: dict[str, Any] | None, update: dict[str, Any], kind: SessionKind) -> dict[str, Any]:
     keep = old if old is not None and old["type"] == update["type"] else {}
     return {**_TURN_DETECTION[kind][update["type"]], **keep, **update}
+
+
+def _merged_noise_reduction(old: dict[str, Any] | None, update: dict[str, Any]) -> dict[str, Any]:
+    merged = {"strength": 1, **(old or {}), **update}
+    if "type" not in merged:
+        raise missing("session.audio.input.noise_reduction.type")
+    return merged
 
 
 def _merged_transcription(old: dict[str, Any] | None, update: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pybase64
 
-from realtime_transport.emulator.checks.validation import check_event, parse_message
+from realtime_transport.emulator.checks.validation import parse_message, read_event
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.refusal import Refusal
 from realtime_transport.protocol.wire import server_events as ev
@@ -53,16 +53,16 @@ class Translation:
         try:
             raw = parse_message(data)
             event_id = raw["event_id"] if isinstance(raw.get("event_id"), str) else None
-            name = check_event(raw, SessionKind.TRANSLATION)
-            self.record.received[name] += 1
-            match name:
+            event = read_event(raw, SessionKind.TRANSLATION)
+            self.record.received[event["type"]] += 1
+            match event["type"]:
                 case "session.update":
-                    self.session = merged_session(self.session, raw["session"])
+                    self.session = merged_session(self.session, event["session"])
                     self._sender.emit(ev.SessionUpdated(session=decode_session(self.session)[0]))
                 case "session.close":
                     self._finish()
                 case _:
-                    self._append(decode_audio(raw["audio"], "audio"))
+                    self._append(decode_audio(event["audio"], "audio"))
         except Refusal as refusal:
             self._sender.refuse(refusal, event_id)
 

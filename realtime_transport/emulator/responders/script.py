@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import orjson
@@ -107,10 +107,9 @@ class Script:
             ConfigError: It is none; ``key`` is the path of what is wrong.
         """
         try:
-            _SCRIPT.check(data, "")
+            checked = _SCRIPT.read(data, "")
         except Refusal as refusal:
             raise ConfigError(f"script: {refusal.message}", key=refusal.param or "") from None
-        checked = cast("dict[str, Any]", data)
         for index, rule in enumerate(checked.get("rules", ())):
             pattern = rule.get("when", {}).get("pattern")
             try:

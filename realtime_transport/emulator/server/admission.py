@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .access import Access
 
-__all__ = ["Admission", "Rejection", "UpgradeRequest", "admit", "is_realtime_path"]
+__all__ = ["Admission", "Rejection", "UpgradeRequest", "admit", "check_model", "is_realtime_path"]
 
 REALTIME_PATH = "/v1/realtime"
 TRANSLATION_PATH = "/v1/realtime/translations"
@@ -161,9 +161,18 @@ def _admit(request: UpgradeRequest, settings: Mapping[str, Any]) -> Admission:
             kind=SessionKind.REALTIME, model=model or DEFAULT_MODEL, settings=settings, model_is_fixed=model is not None
         )
     model = _named(model)
+    check_model(model)
+    return Admission(kind=SessionKind.REALTIME, model=model, settings=settings)
+
+
+def check_model(model: str) -> None:
+    """Check that *model* is one for conversations.
+
+    Raises:
+        Refusal: It is not.
+    """
     if not any(family in model for family in _REALTIME_FAMILIES) or any(family in model for family in _OTHER_FAMILIES):
         raise Refusal(f"Model '{model}' is not supported in realtime mode.", code="invalid_model", param="model")
-    return Admission(kind=SessionKind.REALTIME, model=model, settings=settings)
 
 
 def _named(model: str | None) -> str:

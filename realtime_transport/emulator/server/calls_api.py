@@ -14,14 +14,14 @@ import attrs
 import orjson
 
 from realtime_transport.emulator.checks.schema import missing
-from realtime_transport.emulator.checks.validation import check_session
+from realtime_transport.emulator.checks.validation import read_session
 from realtime_transport.emulator.conversation.session_object import DEFAULT_MODEL
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.refusal import Refusal
 from realtime_transport.errors import NegotiationError
 from realtime_transport.rtc.host import asyncio_host
 
-from .admission import bearer_token, incorrect_key
+from .admission import bearer_token, check_model, incorrect_key
 from .rest import HttpResponse
 
 if TYPE_CHECKING:
@@ -160,10 +160,11 @@ class Calls:
         if not offer.strip():
             raise missing("sdp")
         if given is not None:
-            check_session(given, SessionKind.REALTIME)
+            given = read_session(given, SessionKind.REALTIME)
         secret = self._access.secret(token)
         settings: dict[str, Any] = {**(secret.session if secret is not None else {}), **(given or {})}
         model = request.query.get("model") or settings.get("model") or DEFAULT_MODEL
+        check_model(model)
         return CallRequest(offer=offer, model=model, settings=settings, http=request)
 
 

@@ -71,11 +71,11 @@ class Faults:
             ConfigError: It is none; ``key`` is the path of what is wrong.
         """
         try:
-            _FAULTS.check(data, "")
+            faults = _FAULTS.read(data, "")
         except Refusal as refusal:
             raise ConfigError(f"faults: {refusal.message}", key=refusal.param or "") from None
-        stalls = [Stall(**stall) for stall in data.get("stalls", ())]
-        settings: dict[str, Any] = {**data, "stalls": stalls}
+        stalls = [Stall(**stall) for stall in faults.get("stalls", ())]
+        settings: dict[str, Any] = {**faults, "stalls": stalls}
         return cls(**settings)
 
     def lane(self, connection: int) -> FaultLane:

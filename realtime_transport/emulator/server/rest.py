@@ -12,13 +12,13 @@ import attrs
 import orjson
 
 from realtime_transport.emulator.checks.schema import Field, Integer, Object, Text, missing
-from realtime_transport.emulator.checks.validation import check_session
+from realtime_transport.emulator.checks.validation import read_session
 from realtime_transport.emulator.conversation.session_object import DEFAULT_MODEL, default_session, merged_session
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.refusal import Refusal
 from realtime_transport.errors import missing_extra
 
-from .admission import bearer_token, incorrect_key
+from .admission import bearer_token, check_model, incorrect_key
 
 try:
     import h11
@@ -135,8 +135,8 @@ class RestApi:
         for key in body:
             if key not in ("expires_after", "session"):
                 raise Refusal(f"Unknown parameter: '{key}'.", code="unknown_parameter", param=key)
-        expires_after: dict[str, Any] = body.get("expires_after") or {}
-        _EXPIRES_AFTER.check(expires_after, "expires_after")
+        given: Any = body.get("expires_after")
+        expires_after: dict[str, Any] = {} if given is None else _EXPIRES_AFTER.read(given, "expires_after")
         settings = _checked_settings(body.get("session"), kind)
         session = self._effective(settings, kind)
         secret = self._access.mint(settings, now + expires_after.get("seconds", DEFAULT_SECRET_SECONDS))
@@ -180,16 +180,21 @@ def _json_body(request: HttpRequest) -> dict[str, Any]:
 
 def _checked_settings(session: Any, kind: SessionKind | None) -> dict[str, Any]:
     if kind is SessionKind.TRANSLATION:
-        if not isinstance(session, dict) or "model" not in session:
+        if not isinstance(session, dict):
             raise missing("session.model")
-        settings = cast("dict[str, Any]", session)
-        check_session({key: value for key, value in settings.items() if key != "model"}, kind)
-        return settings
+        given = cast("dict[str, Any]", session)
+        model = given.get("model")
+        if model is None:
+            raise missing("session.model")
+        others = {key: value for key, value in given.items() if key != "model"}
+        return {"model": Text().read(model, "session.model"), **read_session(others, kind)}
     if session is None:
         return {}
     is_transcription = isinstance(session, dict) and cast("dict[str, Any]", session).get("type") == "transcription"
-    check_session(session, SessionKind.TRANSCRIPTION if is_transcription else SessionKind.REALTIME)
-    return cast("dict[str, Any]", session)
+    settings = read_session(session, SessionKind.TRANSCRIPTION if is_transcription else SessionKind.REALTIME)
+    if "model" in settings:
+        check_model(settings["model"])
+    return settings
 
 
 async def serve_http(stream: ByteStream, first: bytes, answer: Answer) -> None:

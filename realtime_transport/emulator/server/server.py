@@ -14,6 +14,7 @@ import orjson
 from anyio.abc import SocketAttribute, SocketStream
 
 from realtime_transport.clock import Clock, EventLoopClock
+from realtime_transport.emulator.checks.validation import ANY_NAMES, SERVICE_NAMES
 from realtime_transport.emulator.conversation.conversation import Conversation
 from realtime_transport.emulator.conversation.session_object import MAX_SESSION_SECONDS, default_session, merged_session
 from realtime_transport.emulator.conversation.transcription import placeholder
@@ -68,7 +69,7 @@ class RealtimeEmulator:
     Listens from entering ``async with`` to leaving it; leaving ends all connections at once:
 
         async with RealtimeEmulator() as emulator:
-            async with transport.connect(url=f"{emulator.websocket_url}?model=gpt-realtime", api_key="any"):
+            async with transport.connect(url=f"{emulator.websocket_url}?model=gpt-realtime-2.1", api_key="any"):
                 ...
 
     Args:
@@ -345,6 +346,7 @@ class RealtimeEmulator:
             ids,
             audio_speed=self._audio_speed,
             model_is_fixed=admission.model_is_fixed,
+            names=SERVICE_NAMES if self._profile is None or self._profile.name == "openai" else ANY_NAMES,
         )
 
 
