@@ -18,7 +18,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with serving() as base_url:
-        yield base_url.replace("http", "ws") + "/realtime?model=gpt-realtime"
+        yield base_url.replace("http", "ws") + "/realtime?model=gpt-realtime-2.1"
 
 
 @pytest.fixture
