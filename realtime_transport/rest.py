@@ -17,8 +17,10 @@ import orjson
 from .errors import LocalProtocolError, RequestError
 from .keys import resolve_api_key
 from .protocol.config.settings import DEFAULT_MODEL, RealtimeSessionConfig, SessionSettings
+from .protocol.vendors.profiles import PROFILES, profile_named
 from .protocol.wire.codec import decode_session
 from .protocol.wire.json_types import UNSET, Unset
+from .urls import address_hint, is_base_url, rest_base_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from .keys import ApiKey
+    from .protocol.vendors.profiles import EndpointProfile
     from .protocol.wire.session import Session
 
 __all__ = ["CallAnswer", "ClientSecret", "RealtimeRestClient"]
@@ -79,23 +82,32 @@ class RealtimeRestClient:
 
     Args:
         api_key: A key, or a sync or async function that is asked at each request; ``OPENAI_API_KEY`` if not given.
-        base_url: Of the API.
+        base_url: Of the API (``https://host/v1``); that of the service, or of the *profile*, if not given.
         client: An ``httpx.AsyncClient`` to use. It stays open, and then the ``async with`` block is not needed.
         headers: Further headers of every request (``OpenAI-Organization``, ``OpenAI-Safety-Identifier``).
         timeout: Seconds that one request may take; ``None``: no limit.
+        profile: In what the server differs from the service: ``"azure"``, say, or an `EndpointProfile`. Then *base_url*
+            may be an address without a path.
+
+    Raises:
+        ConfigError: *base_url* is no such URL, or how the *profile* opens calls is not known.
     """
 
     def __init__(
         self,
         *,
         api_key: ApiKey | None = None,
-        base_url: str = DEFAULT_BASE_URL,
+        base_url: str | None = None,
         client: httpx.AsyncClient | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = 30.0,
+        profile: str | EndpointProfile | None = None,
     ) -> None:
         self._api_key = api_key
-        self._base_url = base_url.rstrip("/")
+        self._profile = PROFILES["openai"] if profile is None else profile_named(profile)
+        self._base_url = rest_base_url(
+            self._profile.calls_url(base_url) if profile is not None else base_url or DEFAULT_BASE_URL
+        )
         self._client = client
         self._owned: httpx.AsyncClient | None = None
         self._headers = dict(headers or {})
@@ -120,17 +132,25 @@ class RealtimeRestClient:
     ) -> CallAnswer:
         """Offer a WebRTC call.
 
+        Where a server takes client secrets only, one is minted first.
+
         Args:
             sdp: The SDP offer.
-            session: The session, as on the wire or as the class; ``None`` where a client secret holds it.
+            session: The session, as on the wire or as the class; ``None``: that of the client secret, or one with the
+                default model where the key is none.
         """
-        if session is None:
-            content: dict[str, Any] = {"content": sdp.encode(), "headers": {"Content-Type": "application/sdp"}}
-        else:
+        key, rules = await self._key(), self._profile.calls
+        if rules is not None and not rules.is_secret(key):
+            session = {"model": DEFAULT_MODEL} if session is None and rules.session_with_offer else session
+            if rules.needs_secret:
+                key, session = (await self.create_client_secret(session)).value, None
+        headers = {"Content-Type": "application/sdp"} if session is None else {}
+        content: dict[str, Any] = {"content": sdp.encode()}
+        if session is not None:
             payload = orjson.dumps(_session(session))
             parts = [("sdp", (None, sdp.encode(), "application/sdp")), ("session", (None, payload, "application/json"))]
             content = {"files": parts}
-        response = await self._post("/realtime/calls", accept="application/sdp", **content)
+        response = await self._post("/realtime/calls", key=key, accept="application/sdp", headers=headers, **content)
         location = response.headers.get("location", "")
         return CallAnswer(sdp=response.text, call_id=location.rstrip("/").rpartition("/")[2])
 
@@ -193,14 +213,24 @@ class RealtimeRestClient:
         headers = {"Content-Type": "application/json"}
         return await self._post(path, accept=accept, content=orjson.dumps(body), headers=headers)
 
-    async def _post(
-        self, path: str, *, accept: str = "*/*", headers: Mapping[str, str] | None = None, **content: Any
-    ) -> httpx.Response:
-        client = self._client
-        if client is None:
+    async def _key(self) -> str:
+        if self._client is None:
             raise LocalProtocolError("make requests inside of `async with RealtimeRestClient(...)`, or pass client=")
-        key = await resolve_api_key(self._api_key)
-        sent = {**self._headers, "Accept": accept, "Authorization": f"Bearer {key}", **(headers or {})}
+        return await resolve_api_key(self._api_key, variable=self._profile.key_variable)
+
+    async def _post(
+        self,
+        path: str,
+        *,
+        key: str | None = None,
+        accept: str = "*/*",
+        headers: Mapping[str, str] | None = None,
+        **content: Any,
+    ) -> httpx.Response:
+        key = await self._key() if key is None else key
+        client = self._client
+        assert client is not None
+        sent = {**self._headers, "Accept": accept, **self._credentials(key), **(headers or {})}
         with anyio.move_on_after(self._timeout):
             try:
                 response = await client.post(self._base_url + path, headers=sent, **content)
@@ -208,8 +238,14 @@ class RealtimeRestClient:
                 raise RequestError(f"POST {path}: no answer: {exc or type(exc).__name__}") from exc
             if response.is_success:
                 return response
-            raise _refusal(path, response)
+            raise _refusal(path, response, self._base_url)
         raise RequestError(f"POST {path}: no answer within {self._timeout:g} s")
+
+    def _credentials(self, key: str) -> dict[str, str]:
+        rules = self._profile.calls
+        if rules is not None and rules.is_secret(key):
+            return {"Authorization": f"Bearer {key}"}
+        return self._profile.credentials(key)[0]
 
 
 def _call(call_id: str, action: str) -> str:
@@ -222,7 +258,7 @@ def _session(session: Mapping[str, Any] | RealtimeSessionConfig) -> dict[str, An
     return {"type": "realtime", **session}
 
 
-def _refusal(path: str, response: httpx.Response) -> RequestError:
+def _refusal(path: str, response: httpx.Response, base_url: str) -> RequestError:
     body = response.text[:MAX_ERROR_BYTES]
     try:
         value = orjson.loads(body)
@@ -235,8 +271,11 @@ def _refusal(path: str, response: httpx.Response) -> RequestError:
         return told[name] if isinstance(told.get(name), str) else None
 
     said = text("message") or body[:500].strip()
+    where = (
+        f" ({address_hint(base_url, '')})" if response.status_code in (404, 405) and not is_base_url(base_url) else ""
+    )
     return RequestError(
-        f"POST {path}: the service answered {response.status_code}" + (f": {said}" if said else ""),
+        f"POST {path}: the service answered {response.status_code}" + (f": {said}" if said else "") + where,
         status=response.status_code,
         code=text("code"),
         param=text("param"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote, unquote_plus, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
 
 from .errors import ConfigError
 
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "CALLS",
     "MASK",
-    "calls_url",
+    "REALTIME",
+    "address_hint",
+    "endpoint_url",
     "http_url",
+    "is_base_url",
     "is_loopback",
     "redact_url",
     "require_encryption",
@@ -183,7 +187,28 @@ def _is_in_process(url: str, client: object) -> bool:
     return any(cls.__name__ in _IN_PROCESS for cls in type(transport).__mro__)
 
 
-_ENDPOINTS = ("/realtime/calls", "/realtime")
+# Addresses of an API
+
+REALTIME = "/realtime"
+"""The endpoint for WebSockets, below the base URL of an API."""
+
+CALLS = "/realtime/calls"
+"""Where SDP offers are posted."""
+
+_VERSION = "/v1"
+
+
+def is_base_url(url: str) -> bool:
+    """Whether *url* is that of an API, as ``https://host/v1``, and not of one of its endpoints."""
+    return _path(url).rstrip("/").endswith(_VERSION)
+
+
+def endpoint_url(url: str, endpoint: str) -> str:
+    """The URL of *endpoint* where *url* is the base URL of an API; any other is returned as it is: a whole URL."""
+    if not is_base_url(url):
+        return url
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=parts.path.rstrip("/") + endpoint))
 
 
 def rest_base_url(url: str) -> str:
@@ -194,18 +219,24 @@ def rest_base_url(url: str) -> str:
     """
     web = http_url(url, example="https://host/v1")
     base = web.partition("#")[0].partition("?")[0].rstrip("/")
-    for endpoint in _ENDPOINTS:
+    for endpoint in (CALLS, REALTIME):
         if base.endswith(endpoint):
             return base.removesuffix(endpoint)
     return base
 
 
-def calls_url(url: str) -> str:
-    """The URL to post an SDP offer to, from the base URL of the API or the whole URL; a query stays.
+def address_hint(url: str, endpoint: str, *secrets: str) -> str:
+    """For an error: the URL that was tried, and the one that was probably meant, if it is another. Both redacted."""
+    parts = urlsplit(url)
+    before, found, _ = parts.path.partition(_VERSION)
+    path = f"{before if found else ''}{_VERSION}{endpoint}"
+    tried, likely = (parts._replace(query="", fragment="", path=one) for one in (parts.path, path))
+    said = f"{redact_url(urlunsplit(tried), *secrets)} was asked"
+    return said if tried == likely else f"{said}; perhaps {redact_url(urlunsplit(likely), *secrets)} is meant"
 
-    Raises:
-        ConfigError: It is no URL.
-    """
-    web = http_url(url, example="https://host/v1")
-    _, question, query = web.partition("#")[0].partition("?")
-    return f"{rest_base_url(url)}/realtime/calls{question}{query}"
+
+def _path(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from realtime_transport.errors import ConfigError, LocalProtocolError, RequestError
-from realtime_transport.protocol.config.settings import RealtimeSessionConfig
+from realtime_transport.protocol.config.settings import DEFAULT_MODEL, RealtimeSessionConfig
 from realtime_transport.protocol.wire.session import RealtimeSession
 from realtime_transport.rest import RealtimeRestClient
 
@@ -122,9 +122,10 @@ async def test_the_openai_package_makes_the_same_requests(name: str) -> None:
     import openai
 
     ours, theirs = CALLS[name]
+    key = "ek_1" if name == "create without a session" else "sk-1"
     recorder, theirs_recorder = Recorder(), Recorder()
     async with httpx.AsyncClient(transport=recorder.transport()) as client:
-        await ours(RealtimeRestClient(api_key="sk-1", client=client))
+        await ours(RealtimeRestClient(api_key=key, client=client))
     package = _http_of(openai)
 
     def handle(request: Any) -> Any:
@@ -133,7 +134,7 @@ async def test_the_openai_package_makes_the_same_requests(name: str) -> None:
         return package.Response(answer.status_code, headers=dict(answer.headers), content=answer.content)
 
     async with package.AsyncClient(transport=package.MockTransport(handle)) as http_client:
-        client = openai.AsyncOpenAI(api_key="sk-1", http_client=http_client)
+        client = openai.AsyncOpenAI(api_key=key, http_client=http_client)
         await theirs(client.realtime)
     assert recorder.requests == theirs_recorder.requests
 
@@ -148,6 +149,63 @@ def _http_of(openai: Any) -> Any:
             continue
         return package
     raise AssertionError("no HTTP package that openai accepts")
+
+
+async def test_a_key_that_is_no_client_secret_names_a_session() -> None:
+    recorder = Recorder()
+    async with httpx.AsyncClient(transport=recorder.transport()) as client:
+        await RealtimeRestClient(api_key="sk-1", client=client).create_call(OFFER)
+    sdp, session = recorder.requests[0]["body"]
+    assert (sdp["type"], sdp["content"]) == ("application/sdp", OFFER)
+    assert (session["type"], session["content"]) == ("application/json", {"type": "realtime", "model": DEFAULT_MODEL})
+
+
+async def test_azure_takes_a_client_secret_for_a_call_and_one_credential_at_a_time() -> None:
+    recorder, headers = Recorder(), list[httpx.Headers]()
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        headers.append(request.headers)
+        return recorder.handle(request)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client:
+        rest = RealtimeRestClient(
+            profile="azure", base_url="https://r.openai.azure.com", api_key="long-lived", client=client
+        )
+        await rest.create_call(OFFER, {"model": "deployment"})
+    assert [request["path"] for request in recorder.requests] == [
+        "/openai/v1/realtime/client_secrets",
+        "/openai/v1/realtime/calls",
+    ]
+    assert [(one.get("api-key"), one.get("authorization")) for one in headers] == [
+        ("long-lived", None),
+        (None, "Bearer ek_1"),
+    ]
+    assert recorder.requests[0]["body"] == {"session": {"type": "realtime", "model": "deployment"}}
+    assert recorder.requests[1]["body"] == OFFER
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    ["http://h:1/v1", "http://h:1/v1/", "http://h:1/v1/realtime/calls", "ws://h:1/v1/realtime", "https://h:1/p/v1"],
+)
+async def test_a_base_url_means_the_same_everywhere(base_url: str) -> None:
+    recorder, urls = Recorder(), list[str]()
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        urls.append(str(request.url))
+        return recorder.handle(request)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client:
+        await RealtimeRestClient(base_url=base_url, api_key="sk-1", client=client).create_call(OFFER)
+    assert urls == ["https://h:1/p/v1/realtime/calls" if "/p/" in base_url else "http://h:1/v1/realtime/calls"]
+
+
+async def test_a_base_url_that_is_none_is_told_with_the_likely_one() -> None:
+    with pytest.raises(ConfigError, match="has to look like https://host/v1"):
+        RealtimeRestClient(base_url="nonsense", api_key="sk-1")
+    async with httpx.AsyncClient(transport=Recorder(httpx.Response(404)).transport()) as client:
+        with pytest.raises(RequestError, match="http://h:1 was asked; perhaps http://h:1/v1 is meant"):
+            await RealtimeRestClient(base_url="http://h:1", api_key="sk-1", client=client).hang_up_call("rtc_1")
 
 
 async def test_the_results_are_typed() -> None:

@@ -7,7 +7,9 @@ import pytest
 
 from realtime_transport.errors import ConfigError
 from realtime_transport.urls import (
-    calls_url,
+    CALLS,
+    address_hint,
+    endpoint_url,
     http_url,
     is_loopback,
     redact_url,
@@ -123,10 +125,34 @@ def test_what_is_no_url_is_refused_without_showing_secrets(url: str) -> None:
 )
 def test_one_base_url_for_every_wire(url: str) -> None:
     assert rest_base_url(url) == "http://h:1/v1"
-    assert calls_url(url).partition("?")[0] == "http://h:1/v1/realtime/calls"
 
 
-def test_the_query_of_a_calls_url_stays() -> None:
-    assert calls_url("https://h/openai/v1/realtime/calls?webrtcfilter=on") == (
-        "https://h/openai/v1/realtime/calls?webrtcfilter=on"
-    )
+@pytest.mark.parametrize(
+    ("url", "whole"),
+    [
+        ("http://h:1/v1", "http://h:1/v1/realtime/calls"),
+        ("http://h:1/p/v1/?a=b", "http://h:1/p/v1/realtime/calls?a=b"),
+        ("https://h/openai/v1/realtime/calls?webrtcfilter=on", "https://h/openai/v1/realtime/calls?webrtcfilter=on"),
+        ("https://h/calls", "https://h/calls"),
+        ("http://[h/v1", "http://[h/v1"),
+    ],
+)
+def test_the_endpoint_of_a_base_url(url: str, whole: str) -> None:
+    assert endpoint_url(url, CALLS) == whole
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (
+            "http://h:1/v1/realtime?key=1",
+            "http://h:1/v1/realtime was asked; perhaps http://h:1/v1/realtime/calls is meant",
+        ),
+        ("http://h:1", "http://h:1 was asked; perhaps http://h:1/v1/realtime/calls is meant"),
+        ("http://h:1/p/v1/x", "http://h:1/p/v1/x was asked; perhaps http://h:1/p/v1/realtime/calls is meant"),
+        ("http://u:canary@h/v1", "http://***@h/v1 was asked; perhaps http://***@h/v1/realtime/calls is meant"),
+        ("http://h:1/v1/realtime/calls", "http://h:1/v1/realtime/calls was asked"),
+    ],
+)
+def test_the_likely_address(url: str, said: str) -> None:
+    assert address_hint(url, CALLS) == said

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from realtime_transport.errors import ConfigError
 from realtime_transport.keys import resolve_api_key
+from realtime_transport.urls import REALTIME, endpoint_url, is_base_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build_url", "resolve_api_key", "with_query"]
 
-DEFAULT_BASE_URL = "wss://api.openai.com/v1/realtime"
+DEFAULT_BASE_URL = "wss://api.openai.com/v1"
 
 
 def build_url(
@@ -23,16 +24,16 @@ def build_url(
     """The URL of a connection.
 
     One given to ``connect()`` is used as written; one given to the transport too, except that a call id takes the
-    place of a model in its query. ``{model}`` and ``{call_id}`` are filled in, escaped. Without either, the default
-    host is used.
+    place of a model in its query. The base URL of an API (``http://host:8000/v1``) stands for its endpoint.
+    ``{model}`` and ``{call_id}`` are filled in, escaped. Without either, the default host is used.
 
     Raises:
         ConfigError: A ``{call_id}`` has no call id to fill in.
     """
     url = connect_url or own_url
     extra = dict(query)
-    if url is None:
-        url = DEFAULT_BASE_URL
+    if url is None or is_base_url(url):
+        url = endpoint_url(url or DEFAULT_BASE_URL, REALTIME)
         extra = {"call_id": call_id, **extra} if call_id else {"model": model, **extra}
     elif connect_url is None and call_id and "{call_id}" not in url:
         extra = {"call_id": call_id, **extra}

@@ -5,24 +5,25 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
+from urllib.parse import parse_qsl, urlsplit
 
 import anyio
 import anyio.to_thread
 import attrs
 
-from realtime_transport.errors import LocalProtocolError, NegotiationError
+from realtime_transport.errors import ConfigError, LocalProtocolError, NegotiationError
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL
 from realtime_transport.protocol.engine.policy import SERVER_PLAYBACK, EnginePolicy
+from realtime_transport.protocol.vendors.profiles import PROFILES, profile_named
 from realtime_transport.protocol.wire.server_events import SessionUpdated
 from realtime_transport.rtc.host import asyncio_host
 from realtime_transport.rtc.link import PeerLink
 from realtime_transport.rtc.settings import OpusSettings, PeerCallbacks, PeerOptions
-from realtime_transport.urls import is_loopback
+from realtime_transport.urls import CALLS, endpoint_url, is_loopback
 
 from .base import ConnectionState, OpenAIRealtimeBase
-from .opening import build_url
-from .options import ConnectRequest
-from .webrtc_call import check_call, post_offer
+from .opening import build_url, with_query
+from .webrtc_call import CallRequest, check_call, post_offer
 from .webrtc_media import DEFAULT_DEVICE, WebRTCMedia
 
 if TYPE_CHECKING:
@@ -35,17 +36,18 @@ if TYPE_CHECKING:
     from realtime_transport.connection.link import Link
     from realtime_transport.protocol.engine.engine import Engine
     from realtime_transport.protocol.engine.events import Event
+    from realtime_transport.protocol.vendors.profiles import CallRules, EndpointProfile
     from realtime_transport.protocol.wire.model import ServerEvent
     from realtime_transport.rtc.host import AsyncioHost
     from realtime_transport.rtc.jitter import JitterStatistics
     from realtime_transport.rtc.peer import Peer
     from realtime_transport.rtc.settings import IceServer
 
-    from .options import ApiKey, ConnectionOptions, ConnectOptions
+    from .options import ApiKey, ConnectionOptions, ConnectOptions, ConnectRequest
 
 __all__ = ["OpenAIRealtimeWebRTC", "WebRTCConnectionState"]
 
-CALLS_URL = "https://api.openai.com/v1/realtime/calls"
+BASE_URL = "https://api.openai.com/v1"
 
 
 @attrs.frozen(kw_only=True)
@@ -81,10 +83,13 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
         model: The model; `current_model` changes it.
         api_key: A key (a client secret, say), or a sync or async function that is asked at each connect;
             ``OPENAI_API_KEY`` if not given.
-        base_url: Where the SDP offer is posted; that of the service if not given.
+        base_url: The base URL of the API (``https://host/v1``), or the whole URL that the SDP offer is posted to; that
+            of the service if not given.
         client: An ``httpx.AsyncClient`` to post it with. It stays open.
         headers: Further headers of that request.
         query: Further query parameters of the URL.
+        profile: In what the server differs from the service: ``"azure"``, say, or an `EndpointProfile`. Then *base_url*
+            may be an address without a path.
         audio_source: Where your audio comes from: a source, which stays open; a microphone by name or index, opened
             and closed with the connection; ``"default"``; ``None``: silence, and `send_audio` appends by event.
         audio_sink: Where the model's audio goes, likewise; ``None``: nowhere but into `AudioEvent`.
@@ -109,6 +114,7 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
         client: httpx.AsyncClient | None = None,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
+        profile: str | EndpointProfile | None = None,
         audio_source: AudioSource | str | int | None = DEFAULT_DEVICE,
         audio_sink: AudioSink | str | int | None = DEFAULT_DEVICE,
         change_peer_connection: Callable[[Any], Any | Awaitable[Any]] | None = None,
@@ -119,15 +125,17 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
     ) -> None:
         if options.get("audio_events") is None:
             options["audio_events"] = audio_sink is None
+        found = None if profile is None else profile_named(profile)
         super().__init__(
             connector=self._open_call,
             model=model,
             api_key=api_key,
-            url=base_url or CALLS_URL,
+            url=endpoint_url(base_url or BASE_URL, CALLS) if found is None else found.calls_url(base_url),
             headers=headers,
             query=query,
             **options,
         )
+        self._profile = found
         self._client = client
         self._source, self._sink = audio_source, audio_sink
         self._muted = None if audio_source is None else False
@@ -184,14 +192,26 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
                 "send it in smaller pieces, or over the sideband WebSocket (OpenAIRealtimeWebSocket, call_id=)"
             )
 
-    def _request(self, options: ConnectOptions, key: str) -> ConnectRequest:
-        url = build_url(connect_url=options.url, own_url=self._url, model=self._model, call_id=None, query=self._query)
-        headers = {**self._headers, "Authorization": f"Bearer {key}"}
-        return ConnectRequest(
-            url=url,
-            headers=headers,
+    def _request(self, options: ConnectOptions, key: str) -> CallRequest:
+        given = options.url and endpoint_url(options.url, CALLS)
+        url = build_url(connect_url=given, own_url=self._url, model=self._model, call_id=None, query=self._query)
+        profile = self._profile or PROFILES["openai"]
+        rules = profile.calls
+        assert rules is not None
+        _refuse_query(url, rules)
+        session = self.build_session_payload(options.initial_session_config or {})
+        session = profile.supported({"type": "session.update", "session": session})["session"]
+        headers, query, _ = profile.credentials(key)
+        if rules.is_secret(key):
+            headers, query = {"Authorization": f"Bearer {key}"}, {}
+        mints = rules.needs_secret and not rules.is_secret(key)
+        return CallRequest(
+            url=with_query(url, query),
+            headers={**profile.headers, **self._headers, **headers},
             api_key=key,
             model=self._model,
+            session=session if mints or rules.posts_session(key) else None,
+            secrets_url=profile.secrets_url(url) if mints else None,
             allow_insecure=self._settings.allow_insecure,
         )
 
@@ -227,7 +247,7 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
             peer = self._peer = await self._make_peer(host, link, media, request, stack)
             offer = await host.run(peer.offer)
             attempt.phase = "answer"
-            answer = await post_offer(request, offer, self._client)
+            answer = await post_offer(cast("CallRequest", request), offer, self._client)
             self._state = attrs.evolve(self._state, call_id=answer.call_id)
             attempt.phase = "channel"
             await host.run(peer.accept, answer.sdp)
@@ -281,3 +301,14 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
     def _forget(self) -> None:
         self._peer = self._peer_state = None
         self._state = attrs.evolve(self._state, call_id=None)
+
+
+def _refuse_query(url: str, rules: CallRules) -> None:
+    given = dict(parse_qsl(urlsplit(url).query))
+    for name, value in rules.unusable_query.items():
+        if given.get(name, "").lower() == value:
+            raise ConfigError(
+                f"query: with {name}={value} the server keeps session.updated from the data channel, which says that "
+                "the session is configured; leave it out",
+                key="query",
+            )

@@ -2,29 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import orjson
 
 from realtime_transport.errors import ConnectError, NegotiationError, UpgradeRejected
 from realtime_transport.keys import usable_headers
-from realtime_transport.urls import http_url, redact_url, require_encryption, scrub, secrets_in
+from realtime_transport.urls import (
+    CALLS,
+    address_hint,
+    http_url,
+    redact_url,
+    require_encryption,
+    scrub,
+    secrets_in,
+)
+
+from .options import ConnectRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Mapping
 
     import httpx
 
-    from .options import ConnectRequest
-
-__all__ = ["CallAnswer", "check_call", "post_offer"]
+__all__ = ["CallAnswer", "CallRequest", "check_call", "post_offer"]
 
 MAX_BODY = 64 * 1024
 """How much of the body of an error is kept."""
 
 MAX_ANSWER = 1024 * 1024
-"""An SDP answer has a few kilobytes."""
+"""An SDP answer has a few kilobytes, and so has a client secret with its session."""
+
+_EXAMPLE = "https://host/v1"
+
+_ELSEWHERE = (404, 405)
+"""What a server says of a URL that it does not know."""
+
+
+@attrs.frozen(kw_only=True)
+class CallRequest(ConnectRequest):
+    """What a call is to be opened with.
+
+    Attributes:
+        session: The session, type and model included; ``None`` where the client secret holds it.
+        secrets_url: Where a client secret for the session is minted first, and posted with in place of the key;
+            ``None``: the key is posted with the offer.
+    """
+
+    session: Mapping[str, Any] | None = None
+    secrets_url: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -40,24 +67,6 @@ class CallAnswer:
     call_id: str | None
 
 
-async def post_offer(request: ConnectRequest, offer: str, client: httpx.AsyncClient | None) -> CallAnswer:
-    """Post *offer* as *request* says, over *client* or one of our own.
-
-    Raises:
-        ConfigError: See `check_call`.
-        UpgradeRejected: The server refused; ``status`` and ``body`` hold what it said.
-        NegotiationError: There is no answer in its answer.
-        ConnectError: No connection.
-    """
-    from realtime_transport.http_client import new_client
-
-    check_call(request, client)
-    if client is not None:
-        return await _post(request, offer, client)
-    async with new_client(http_url(request.url)) as own:
-        return await _post(request, offer, own)
-
-
 def check_call(request: ConnectRequest, client: httpx.AsyncClient | None) -> None:
     """Check what can be checked before anything is opened.
 
@@ -68,53 +77,107 @@ def check_call(request: ConnectRequest, client: httpx.AsyncClient | None) -> Non
     require_encryption(http_url(request.url, example=_EXAMPLE), allow_insecure=request.allow_insecure, client=client)
 
 
-_EXAMPLE = "https://host/v1/realtime/calls"
+async def post_offer(request: CallRequest, offer: str, client: httpx.AsyncClient | None) -> CallAnswer:
+    """Post *offer* as *request* says, over *client* or one of our own.
+
+    Raises:
+        ConfigError: The URL cannot be used.
+        UpgradeRejected: The server refused; ``status`` and ``body`` hold what it said.
+        NegotiationError: There is no answer in its answer.
+        ConnectError: No connection.
+    """
+    from realtime_transport.http_client import new_client
+
+    check_call(request, client)
+    if client is not None:
+        return await _offer(request, offer, client)
+    async with new_client(http_url(request.url)) as own:
+        return await _offer(request, offer, own)
 
 
-async def _post(request: ConnectRequest, offer: str, client: httpx.AsyncClient) -> CallAnswer:
-    from realtime_transport.http_client import client_errors, harmless_cause, open_request, read_body, reason_of
-
-    url = http_url(request.url)
-    secrets = {*secrets_in(url), request.api_key or ""}
-    headers = {"Accept": "application/sdp", **usable_headers(request.headers), "Content-Type": "application/sdp"}
-    headers["Accept-Encoding"] = "identity"
-    try:
-        async with open_request(
-            client,
-            "POST",
-            url,
-            allow_insecure=request.allow_insecure,
-            content=offer.encode(),
-            headers=headers,
-            timeout=None,
-        ) as response:
-            body, whole = await read_body(response, MAX_ANSWER)
-    except client_errors(client) as exc:
-        failure = ConnectError(
-            f"could not post the SDP offer to {redact_url(url, *secrets)}: {reason_of(exc, secrets)}"
-        )
-        failure.__cause__ = harmless_cause(exc)
+async def _offer(request: CallRequest, offer: str, client: httpx.AsyncClient) -> CallAnswer:
+    headers, session, key = usable_headers(request.headers), request.session, request.api_key or ""
+    if request.secrets_url is not None:
+        key, session = await _mint(request, request.secrets_url, client), None
+        headers = {"Authorization": f"Bearer {key}"}
+    if session is None:
+        content: dict[str, Any] = {"content": offer.encode()}
+        headers["Content-Type"] = "application/sdp"
     else:
-        return _answer(response, body, whole, secrets)
-    raise failure  # Here, so that what httpx raised is not its context: it holds the request, and with it the key.
+        parts = [("sdp", offer.encode(), "application/sdp"), ("session", orjson.dumps(session), "application/json")]
+        content = {"files": [(name, (None, value, kind)) for name, value, kind in parts]}
+    post = _Post("Realtime call request", http_url(request.url), key, request.allow_insecure)
+    headers = {"Accept": "application/sdp", **headers}
+    status, answer, location = await post.send(client, headers=headers, **content)
+    if not answer.lstrip().startswith("v="):
+        where = address_hint(post.url, CALLS, *post.secrets)
+        raise NegotiationError(f"the answer to the SDP offer, with status {status}, is no SDP ({where})")
+    return CallAnswer(sdp=answer, call_id=location.partition("?")[0].rstrip("/").rpartition("/")[2] or None)
 
 
-def _answer(response: httpx.Response, body: bytes, whole: bool, secrets: Collection[str]) -> CallAnswer:
-    text = scrub(body.decode("utf-8", "replace"), secrets)
-    location = response.headers.get("location", "")
-    if not 200 <= response.status_code < 300:
-        where = f", a redirect to {redact_url(location, *secrets)} that was not followed" if location else ""
+async def _mint(request: CallRequest, url: str, client: httpx.AsyncClient) -> str:
+    headers = {**usable_headers(request.headers), "Content-Type": "application/json"}
+    content = orjson.dumps({"session": request.session})
+    post = _Post("Client secret request", http_url(url), request.api_key or "", request.allow_insecure)
+    _, answer, _ = await post.send(client, headers=headers, content=content)
+    try:
+        secret = orjson.loads(answer)["value"]
+    except (orjson.JSONDecodeError, TypeError, KeyError):
+        secret = None
+    if not isinstance(secret, str) or not secret:
+        raise NegotiationError("the answer to the request for a client secret holds none")
+    return secret
+
+
+@attrs.frozen
+class _Post:
+    """A request that carries a key: bounded, and without the key in what is told of its failure."""
+
+    what: str
+    url: str
+    key: str = attrs.field(repr=False)
+    allow_insecure: bool
+
+    @property
+    def secrets(self) -> set[str]:
+        return {*secrets_in(self.url), self.key} - {""}
+
+    async def send(self, client: httpx.AsyncClient, *, headers: dict[str, str], **content: Any) -> tuple[int, str, str]:
+        """Status, body and ``Location`` of the answer, if it is none of refusal."""
+        from realtime_transport.http_client import client_errors, harmless_cause, open_request, read_body, reason_of
+
+        headers = {**headers, "Accept-Encoding": "identity"}
+        rest: dict[str, Any] = {"headers": headers, "timeout": None, **content}
+        try:
+            async with open_request(client, "POST", self.url, allow_insecure=self.allow_insecure, **rest) as response:
+                body, whole = await read_body(response, MAX_ANSWER)
+        except client_errors(client) as exc:
+            told = reason_of(exc, self.secrets)
+            failure = ConnectError(f"{self.what} to {redact_url(self.url, *self.secrets)} failed: {told}")
+            failure.__cause__ = harmless_cause(exc)
+        else:
+            return self._read(response, body, whole)
+        raise failure  # Here, so that what httpx raised is not its context: it holds the request, and with it the key.
+
+    def _read(self, response: httpx.Response, body: bytes, whole: bool) -> tuple[int, str, str]:
+        status, location = response.status_code, response.headers.get("location", "")
+        text = body.decode("utf-8", "replace")
+        if 200 <= status < 300:
+            if not whole:
+                raise NegotiationError(f"{self.what}: the answer has more than {MAX_ANSWER} bytes")
+            return status, text, location
+        text = scrub(text, self.secrets)
         raise UpgradeRejected(
-            f"Realtime call request failed with status {response.status_code}{where}{_said(text)}",
-            status=response.status_code,
+            f"{self.what} failed with status {status}{self._where(status, location)}{_said(text)}",
+            status=status,
             body=text[:MAX_BODY],
             code=_error(text).get("code"),
         )
-    if not whole:
-        raise NegotiationError(f"the server answered the SDP offer with more than {MAX_ANSWER} bytes")
-    if not text.strip():
-        raise NegotiationError(f"the server answered the SDP offer with status {response.status_code} and no answer")
-    return CallAnswer(sdp=text, call_id=location.partition("?")[0].rstrip("/").rpartition("/")[2] or None)
+
+    def _where(self, status: int, location: str) -> str:
+        if status in _ELSEWHERE:
+            return f" ({address_hint(self.url, CALLS, *self.secrets)})"
+        return f", a redirect to {redact_url(location, *self.secrets)} that was not followed" if location else ""
 
 
 def _error(body: str) -> dict[str, str]:

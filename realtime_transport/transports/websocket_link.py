@@ -41,7 +41,7 @@ from realtime_transport.http_client import (
     reason_of,
 )
 from realtime_transport.keys import usable_headers
-from realtime_transport.urls import http_url, redact_url, scrub, secrets_in
+from realtime_transport.urls import REALTIME, address_hint, http_url, redact_url, scrub, secrets_in
 from realtime_transport.wire_logging import frame_logger
 
 if TYPE_CHECKING:
@@ -320,6 +320,8 @@ def _rejection(response: httpx.Response, secrets: Collection[str]) -> UpgradeRej
     said = f": {body[:500].strip()}" if body.strip() else ""
     location = response.headers.get("location")
     where = f", a redirect to {redact_url(location, *secrets)} that was not followed" if location else ""
+    if response.status_code in (404, 405):
+        where = f" ({address_hint(str(response.request.url), REALTIME, *secrets)})"
     return UpgradeRejected(
         f"the server refused the upgrade with status {response.status_code}{where}{said}",
         status=response.status_code,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -34,7 +35,7 @@ from realtime_transport.events import (
 from realtime_transport.rtc.settings import IceServer
 from realtime_transport.server_events import OutputAudioBufferCleared, SessionUpdated, UnknownServerEvent
 
-from .webrtc_server import CREATED, UPDATED, CallServer, call_server, tone, transport_to
+from .webrtc_server import CREATED, UPDATED, CallServer, call_server, posted, tone, transport_to
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +80,99 @@ async def test_the_offer_is_posted_and_the_session_configured(server: CallServer
     assert server.received[0]["session"]["model"] == "m1"
     assert (transport.status, transport.call_id) == ("disconnected", None)
     assert transport.connection_state.peer_connection is None
+
+
+async def test_a_client_secret_posts_the_offer_alone(server: CallServer) -> None:
+    async with transport_to(server, api_key="ek_1").connect(model="m1"):
+        pass
+    assert server.requests[0].headers["content-type"] == "application/sdp"
+    assert server.requests[0].content.startswith(b"v=0\r\n")
+    assert "model" not in str(server.requests[0].url)
+
+
+@pytest.mark.parametrize("key", ["sk-1", "sk-proj-1", "anything"])
+async def test_any_other_key_posts_the_session_beside_the_offer(server: CallServer, key: str) -> None:
+    async with transport_to(server).connect(
+        api_key=key, model="m1", initial_session_config={"instructions": "Be brief.", "voice": "marin"}
+    ):
+        pass
+    request = server.requests[0]
+    assert request.headers["content-type"].startswith("multipart/form-data; boundary=")
+    assert request.headers["authorization"] == f"Bearer {key}"
+    assert b"Content-Type: application/sdp\r\n\r\nv=0\r\n" in request.content
+    assert b"Content-Type: application/json\r\n\r\n{" in request.content
+    session = json.loads(posted(request)["session"])
+    assert session == server.received[0]["session"]
+    assert (session["type"], session["model"], session["instructions"]) == ("realtime", "m1", "Be brief.")
+
+
+BASE = "http://127.0.0.1:1/v1"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "tried"),
+    [
+        (BASE, f"{BASE}/realtime/calls"),
+        (f"{BASE}/", f"{BASE}/realtime/calls"),
+        (f"{BASE}/realtime/calls", f"{BASE}/realtime/calls"),
+        (f"{BASE}?a=b", f"{BASE}/realtime/calls?a=b"),
+        ("ws://127.0.0.1/v1", "http://127.0.0.1/v1/realtime/calls"),
+        ("http://127.0.0.1/calls?x=1", "http://127.0.0.1/calls?x=1"),
+    ],
+)
+async def test_where_the_offer_is_posted(server: CallServer, base_url: str, tried: str) -> None:
+    for transport, url in ((transport_to(server, base_url=base_url), None), (transport_to(server), base_url)):
+        server.received.clear()
+        async with transport.connect(url=url):
+            pass
+    assert [str(request.url) for request in server.requests] == [tried, tried]
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(404), httpx.Response(405), httpx.Response(200, text="<html>")])
+async def test_a_url_that_is_another_endpoint_is_told_with_the_likely_one(
+    server: CallServer, answer: httpx.Response
+) -> None:
+    server.respond = lambda _: answer
+    said = "http://127.0.0.1/v1/realtime was asked; perhaps http://127.0.0.1/v1/realtime/calls is meant"
+    with pytest.raises(ConnectError, match=said):
+        async with transport_to(server, base_url="http://127.0.0.1/v1/realtime?secret=x").connect():
+            pass
+
+
+async def test_azure_wants_a_client_secret_and_gets_one(server: CallServer) -> None:
+    transport = transport_to(
+        server, profile="azure", base_url="http://127.0.0.1", api_key="long-lived", model="deployment"
+    )
+    async with transport.connect(initial_session_config={"instructions": "Be brief."}):
+        pass
+    minted, call = server.requests
+    assert (minted.url.path, call.url.path) == ("/openai/v1/realtime/client_secrets", "/openai/v1/realtime/calls")
+    assert (minted.headers["api-key"], minted.headers.get("authorization")) == ("long-lived", None)
+    assert (call.headers.get("api-key"), call.headers["authorization"]) == (None, "Bearer ek_minted")
+    session = json.loads(minted.content)["session"]
+    assert (session["type"], session["model"], session["instructions"]) == ("realtime", "deployment", "Be brief.")
+    assert call.headers["content-type"] == "application/sdp"
+
+
+async def test_a_client_secret_of_azure_is_used_as_it_is(server: CallServer) -> None:
+    async with transport_to(server, profile="azure", base_url="http://127.0.0.1/openai/v1", api_key="ek_1").connect():
+        pass
+    (call,) = server.requests
+    assert (call.url.path, call.headers["authorization"]) == ("/openai/v1/realtime/calls", "Bearer ek_1")
+    assert "api-key" not in call.headers
+
+
+async def test_a_filter_that_withholds_the_end_of_the_configuration_is_refused(server: CallServer) -> None:
+    transport = transport_to(server, profile="azure", base_url="http://127.0.0.1", query={"webrtcfilter": "on"})
+    with pytest.raises(ConfigError, match="webrtcfilter=on"):
+        async with transport.connect():
+            pass
+    assert server.requests == []
+
+
+async def test_a_server_whose_calls_are_not_known(server: CallServer) -> None:
+    with pytest.raises(ConfigError, match="how 'xai' opens WebRTC calls is not known"):
+        transport_to(server, profile="xai")
 
 
 async def test_it_is_connected_when_the_session_is_configured(server: CallServer) -> None:
@@ -242,7 +336,7 @@ async def test_a_server_that_cannot_be_reached() -> None:
     transport = OpenAIRealtimeWebRTC(
         base_url="http://127.0.0.1:9/v1/realtime/calls", api_key="x", audio_source=None, audio_sink=None
     )
-    with pytest.raises(ConnectError, match="could not post the SDP offer"):
+    with pytest.raises(ConnectError, match="Realtime call request to .* failed"):
         async with transport.connect():
             pass
 

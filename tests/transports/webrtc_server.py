@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -50,6 +51,8 @@ class CallServer:
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
+        if request.url.path.endswith("/client_secrets"):
+            return httpx.Response(200, json={"value": "ek_minted", "expires_at": 1790000600})
         if self.hold is not None:
             await self.hold.wait()
         if self.respond is not None:
@@ -61,7 +64,7 @@ class CallServer:
 
         peer = await self.host.run(make)
         self.peers.append(peer)
-        answer = await self.host.run(peer.answer, self.change(request.content.decode()))
+        answer = await self.host.run(peer.answer, self.change(posted(request)["sdp"]))
         headers = {"location": f"/v1/realtime/calls/rtc_{len(self.peers):04d}"}
         return httpx.Response(201, text=self.change(answer), headers=headers)
 
@@ -112,6 +115,19 @@ class CallServer:
         await self.host.run(abandon, pc)
 
 
+def posted(request: httpx.Request) -> dict[str, str]:
+    """What was posted: ``sdp`` alone, or the fields of a form."""
+    kind = request.headers["content-type"]
+    if not kind.startswith("multipart/form-data"):
+        return {"sdp": request.content.decode()}
+    form = email.message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + request.content)
+    return {
+        str(part.get_param("name", header="content-disposition")): str(part.get_payload())
+        for part in form.walk()
+        if not part.is_multipart()
+    }
+
+
 @asynccontextmanager
 async def call_server() -> AsyncGenerator[CallServer]:
     async with asyncio_host() as host:
@@ -127,8 +143,13 @@ async def call_server() -> AsyncGenerator[CallServer]:
 def transport_to(server: CallServer, **options: Any) -> OpenAIRealtimeWebRTC:
     """A transport without devices whose offers *server* answers."""
     client = httpx.AsyncClient(transport=httpx.MockTransport(server.answer))
-    given: dict[str, Any] = {"audio_source": None, "audio_sink": None, "base_url": "http://127.0.0.1/v1/realtime/calls"}
-    return OpenAIRealtimeWebRTC(client=client, api_key="ek_test", **{**given, **options})
+    given: dict[str, Any] = {
+        "audio_source": None,
+        "audio_sink": None,
+        "base_url": "http://127.0.0.1/v1/realtime/calls",
+        "api_key": "ek_test",
+    }
+    return OpenAIRealtimeWebRTC(client=client, **{**given, **options})
 
 
 def tone(seconds: float, hertz: float = 440.0, level: float = 0.25, rate: int = 24_000) -> bytes:

@@ -9,15 +9,47 @@ from urllib.parse import urlsplit
 import attrs
 
 from realtime_transport.errors import ConfigError
+from realtime_transport.urls import endpoint_url
 
 from .dialect import DIALECTS, Dialect
 
-__all__ = ["PROFILES", "Auth", "EndpointProfile", "Naming", "profile_named"]
+__all__ = ["PROFILES", "Auth", "CallRules", "EndpointProfile", "Naming", "profile_named"]
 
 Auth: TypeAlias = Literal["bearer", "header", "query", "subprotocol", "none"]
 """Where the key goes: ``Authorization: Bearer``, a header of its own, the query, a subprotocol, or nowhere."""
 
 Naming: TypeAlias = Literal["ga", "beta", "vllm"]
+
+
+@attrs.frozen(kw_only=True)
+class CallRules:
+    """How a server opens WebRTC calls.
+
+    Attributes:
+        path: Where an SDP offer is posted, with ``{model}`` filled in, escaped.
+        session_with_offer: Whether a key that is no client secret posts the session beside the offer, as a form of
+            ``sdp`` and ``session``. Otherwise the offer is posted alone.
+        secret_prefix: How client secrets begin. One of them posts the offer alone: its session was named when it was
+            minted.
+        needs_secret: Whether only client secrets are accepted: one is minted with the key first.
+        secrets_path: Where client secrets are minted.
+        unusable_query: Query parameters that leave the client without the events it waits for.
+    """
+
+    path: str = "/v1/realtime/calls"
+    session_with_offer: bool = True
+    secret_prefix: str = "ek_"
+    needs_secret: bool = False
+    secrets_path: str = "/v1/realtime/client_secrets"
+    unusable_query: Mapping[str, str] = attrs.field(factory=dict[str, str])
+
+    def posts_session(self, key: str) -> bool:
+        """Whether *key* posts the session beside the offer."""
+        return self.session_with_offer and not self.is_secret(key)
+
+    def is_secret(self, key: str) -> bool:
+        """Whether *key* is a client secret."""
+        return key.startswith(self.secret_prefix)
 
 
 @attrs.frozen(kw_only=True)
@@ -41,6 +73,7 @@ class EndpointProfile:
         key_variable: The environment variable that holds the key where none is given; empty: no key is needed.
         max_session_seconds: How long a session may last; ``None``: not known.
         unsupported: Fields of a session that it refuses or misreads, as dotted paths; they are not sent.
+        calls: How it opens WebRTC calls; ``None``: it has none, or it is not known how.
     """
 
     name: str
@@ -58,6 +91,7 @@ class EndpointProfile:
     key_variable: str = ""
     max_session_seconds: int | None = None
     unsupported: frozenset[str] = frozenset()
+    calls: CallRules | None = None
 
     @property
     def dialect(self) -> Dialect | None:
@@ -68,18 +102,48 @@ class EndpointProfile:
         """The URL to ask for, with ``{model}`` still to be filled in.
 
         Args:
-            given: An address without a path (``https://host:8000``), which gets the path of the profile; or a whole
-                URL, which is used as written.
+            given: An address without a path (``https://host:8000``) or the base URL of the API
+                (``https://host:8000/v1``), which gets the path of the profile; or a whole URL, which is used as
+                written.
 
         Raises:
             ConfigError: There is no address.
         """
+        return self._complete(given, self.path)
+
+    def calls_url(self, given: str | None) -> str:
+        """The URL to post an SDP offer to, with ``{model}`` still to be filled in.
+
+        Args:
+            given: As for `url`.
+
+        Raises:
+            ConfigError: There is no address, or the server has no WebRTC.
+        """
+        return self._complete(given, self._calls.path)
+
+    def secrets_url(self, given: str | None) -> str:
+        """The URL to mint a client secret at, for the *given* that `calls_url` takes.
+
+        Raises:
+            ConfigError: As for `calls_url`.
+        """
+        rules = self._calls
+        return self._complete(given, rules.path).partition("?")[0].removesuffix(rules.path) + rules.secrets_path
+
+    @property
+    def _calls(self) -> CallRules:
+        if self.calls is None:
+            raise ConfigError(f"profile: how {self.name!r} opens WebRTC calls is not known", key="profile")
+        return self.calls
+
+    def _complete(self, given: str | None, path: str) -> str:
         address = given or self.base_url
         if address is None:
             raise ConfigError(f"url: the profile {self.name!r} has no address of its own; pass url=", key="url")
         if urlsplit(address).path in ("", "/") and not urlsplit(address).query:
-            address = address.rstrip("/") + self.path
-        return address
+            return address.rstrip("/") + path
+        return endpoint_url(address, path.partition("/v1")[2]) if "/v1/" in path else address
 
     def credentials(self, key: str) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:
         """Headers, query and subprotocols that carry *key*."""
@@ -120,7 +184,11 @@ PROFILES: Mapping[str, EndpointProfile] = {
     profile.name: profile
     for profile in (
         EndpointProfile(
-            name="openai", base_url="wss://api.openai.com", key_variable="OPENAI_API_KEY", max_session_seconds=3600
+            name="openai",
+            base_url="wss://api.openai.com",
+            key_variable="OPENAI_API_KEY",
+            max_session_seconds=3600,
+            calls=CallRules(),
         ),
         EndpointProfile(
             name="azure",
@@ -130,6 +198,12 @@ PROFILES: Mapping[str, EndpointProfile] = {
             key_variable="AZURE_OPENAI_API_KEY",
             max_session_seconds=1800,
             unsupported=frozenset({"tracing"}),
+            calls=CallRules(
+                path="/openai/v1/realtime/calls",
+                needs_secret=True,
+                secrets_path="/openai/v1/realtime/client_secrets",
+                unusable_query={"webrtcfilter": "on"},
+            ),
         ),
         EndpointProfile(
             name="azure-preview",
@@ -173,7 +247,7 @@ PROFILES: Mapping[str, EndpointProfile] = {
             needs_model=False,
             unsupported=frozenset({"tracing"}),
         ),
-        EndpointProfile(name="generic", needs_model=False),
+        EndpointProfile(name="generic", needs_model=False, calls=CallRules()),
     )
 }
 """By name. Facts of the vendors' documentation and of recorded sessions; see ``docs/endpoints.md``."""
