@@ -155,6 +155,7 @@ if TYPE_CHECKING:
     )
     from .transports.phone.codec import (
         MediaCodec as MediaCodec,
+        MediaLimits as MediaLimits,
     )
     from .transports.phone.messages import (
         PhoneDtmf as PhoneDtmf,
@@ -279,7 +280,7 @@ _HOMES = {
         ConnectOptions ConnectRequest ConnectionOptions Connector SessionConfig TransportOptions
     """,
     "transports.phone.codec": """
-        MediaCodec
+        MediaCodec MediaLimits
     """,
     "transports.phone.messages": """
         PhoneDtmf PhoneMark PhoneMedia PhoneMessage PhoneStarted PhoneStopped

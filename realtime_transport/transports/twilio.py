@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar, Unpack
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import attrs
 
-from realtime_transport.errors import ConfigError, NotConnectedError
+from realtime_transport.errors import ConfigError, DecodeError, NotConnectedError
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL
 from realtime_transport.protocol.engine.policy import PHONE_PLAYBACK, EnginePolicy
 
 from .phone.intake import Intake
-from .phone.leg import PhoneLeg, PhoneLine
-from .phone.messages import PhoneMedia
+from .phone.leg import ModelSide, PhoneLeg, PhoneLine
+from .phone.liveness import Liveness
+from .phone.messages import PhoneMedia, PhoneStarted
 from .phone.playout import Playout
+from .phone.reading import to_text
 from .phone.sockets import open_socket
+from .phone.transcoding import Transcoder, format_at
 from .phone.twilio import TwilioCodec
 from .websocket import OpenAIRealtimeWebSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-    from typing import Any
+    from collections.abc import Awaitable, Callable
 
     import httpx
 
@@ -30,13 +33,16 @@ if TYPE_CHECKING:
     from .media import Media
     from .options import ApiKey, Connector, TransportOptions
     from .phone.codec import MediaCodec
-    from .phone.messages import PhoneStarted
     from .phone.sockets import SocketLike
 
 __all__ = ["TwilioRealtimeTransportLayer"]
 
 DEFAULT_INACTIVITY_MS = 750.0
 """Longer than packets are ever late, and a caller does not yet wonder why nobody answers."""
+
+DEFAULT_SILENCE_TIMEOUT = 600.0
+"""Ten minutes: some providers send nothing while the caller is muted, and do not answer marks either. Servers ping
+their sockets, so that one that vanished is usually noticed long before."""
 
 MAX_INACTIVITY_MS = 2**31 - 1
 """24 days; what other SDKs accept."""
@@ -51,18 +57,23 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeWebSocket):
         async def call(socket):
             await socket.accept()
             transport = TwilioRealtimeTransportLayer(socket)
-            async with transport.connect(api_key=key):
-                async for event in transport:
-                    ...
+            try:
+                async with transport.connect(api_key=key):
+                    async for event in transport:
+                        ...
+            finally:
+                with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # The provider has closed it already.
+                    await socket.close()
 
-    The caller's audio goes to the model and the model's to the caller as it is, G.711 without transcoding, unless the
-    session asks for other formats. Barge-in clears what the provider has buffered and truncates what was not heard,
-    as far as the provider's marks tell. What the provider says is in the stream of events too: `PhoneStarted`,
-    `PhoneDtmf`, `PhoneMark`, `PhoneStopped`, other messages as `PhoneMessage`; `PhoneMedia` for those who subscribe.
+    The caller's audio goes to the model and the model's to the caller as it is, G.711 without transcoding; where the
+    session or the provider's ``start`` names another format, it is converted. Barge-in clears what the provider has
+    buffered and truncates what was not heard, as far as the provider's marks tell. What the provider says is in the
+    stream of events too: `PhoneStarted`, `PhoneDtmf`, `PhoneMark`, `PhoneStopped`, other messages as `PhoneMessage`;
+    `PhoneMedia` for those who subscribe.
 
     When the provider stops the stream, closes its socket or vanishes, the connection closes. The other way round, the
-    provider's socket stays open: it ends when the handler that accepted it returns, and until then the transport may
-    be connected again for the rest of the call. What a call needs lives as long as the transport: one transport for
+    provider's socket stays open: the handler that accepted it closes it, and until then the transport may be connected
+    again for the rest of the call. What a call needs lives as long as the transport: one transport for
     one call.
 
     Args:
@@ -73,7 +84,10 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeWebSocket):
             pace of playback. Truncations are then as fine. ``None`` sends audio as it comes, and the provider buffers.
         input_audio_inactivity_timeout_ms: While the caller speaks: after this long without audio, the model gets a
             second of silence, so that it notices the end of the turn; ``None``: never.
-        silence_timeout: Seconds without any message of the provider after which it counts as gone; ``None``: never.
+        silence_timeout: Seconds without any message of the provider after which it counts as gone; ``None``: never. It
+            is asked for a sign of life, by a mark named ``alive``, after half of that or 30 seconds.
+        start: What the application has read from the socket before: the ``start`` message, or the id of the stream.
+            Without it the stream is learned from the ``start`` message, or from the first audio that names it.
         model: The model; `current_model` changes it.
         api_key: A key, or a sync or async function that is asked at each connect; ``OPENAI_API_KEY`` if not given.
         url: Used as written, except that a call id becomes its query; the default host if not given.
@@ -85,8 +99,8 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeWebSocket):
             the provider.
 
     Raises:
-        ConfigError: *socket* cannot be used, a number makes no sense, or ``audio_source`` or ``audio_sink`` was given:
-            the telephone is both.
+        ConfigError: *socket* or *start* cannot be used, a number makes no sense, or ``audio_source`` or ``audio_sink``
+            was given: the telephone is both.
     """
 
     _policy: ClassVar[EnginePolicy] = PHONE_PLAYBACK
@@ -98,7 +112,8 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeWebSocket):
         codec: MediaCodec | None = None,
         frame_ms: float | None = None,
         input_audio_inactivity_timeout_ms: float | None = DEFAULT_INACTIVITY_MS,
-        silence_timeout: float | None = 30.0,
+        silence_timeout: float | None = DEFAULT_SILENCE_TIMEOUT,
+        start: Mapping[str, Any] | str | bytes | None = None,
         model: str = DEFAULT_MODEL,
         api_key: ApiKey | None = None,
         url: str | None = None,
@@ -131,13 +146,15 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeWebSocket):
             codec=codec,
             playout=Playout(codec, frame_ms, self._settings.max_playback_bytes),
             intake=Intake(input_audio_inactivity_timeout_ms),
-            silence_timeout=silence_timeout,
+            liveness=Liveness(silence_timeout),
         )
+        if start is not None:
+            self._line.start(_read_start(codec, start))
         self._leg: PhoneLeg | None = None
 
     @property
     def phone_call(self) -> PhoneStarted | None:
-        """What the provider said when the stream began; ``None`` before."""
+        """What the provider said when the stream began; ``None`` before. Only the id if the application has read it."""
         return self._line.started
 
     def _make_media(
@@ -151,14 +168,21 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeWebSocket):
             if is_open():
                 await send(audio)
 
+        played = self._line.codec.audio_format
+        formats = Transcoder(
+            played,
+            format_at(session, "audio", "input", "format") or played,
+            format_at(session, "audio", "output", "format") or played,
+        )
+        if self._line.started is not None:
+            formats.caller = self._line.started.audio_format
         self._leg = PhoneLeg(
             line=self._line,
+            model=ModelSide(is_open=is_open, send=send_while_open, close=self.close_nowait),
+            formats=formats,
             engine=engine,
             hub=self._hub,
             clock=self._settings.clock,
-            is_open=is_open,
-            send=send_while_open,
-            close=self.close_nowait,
         )
         return self._leg
 
@@ -193,3 +217,20 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeWebSocket):
 def _check(value: float | None, key: str, most: float) -> None:
     if value is not None and not (math.isfinite(value) and 0 < value <= most):
         raise ConfigError(f"{key}: a number above 0 and up to {most} expected, or None, not {value}", key=key)
+
+
+def _read_start(codec: MediaCodec, start: Mapping[str, Any] | str | bytes) -> PhoneStarted:
+    """The start of a stream, from the provider's message or the id alone."""
+    if isinstance(start, str) and not start.lstrip().startswith("{"):
+        return PhoneStarted(stream_id=start, audio_format=codec.audio_format)
+    try:
+        message = codec.decode(to_text(start) if isinstance(start, Mapping) else start)
+    except (DecodeError, TypeError) as exc:
+        raise ConfigError(
+            f"start: the provider's start message expected, or the id of the stream: {exc}", key="start"
+        ) from exc
+    if message.problem is not None:
+        raise ConfigError(f"start: {message.problem}", key="start") from message.problem
+    if not isinstance(message, PhoneStarted):
+        raise ConfigError("start: this is not the provider's start message", key="start")
+    return message

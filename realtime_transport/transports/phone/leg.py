@@ -16,6 +16,7 @@ from realtime_transport.protocol.wire.server_events import (
     InputAudioBufferSpeechStopped,
     ResponseCreated,
     ResponseDone,
+    SessionUpdated,
 )
 
 from ..media import Media
@@ -32,12 +33,18 @@ if TYPE_CHECKING:
 
     from .codec import MediaCodec
     from .intake import Intake
+    from .liveness import Liveness
     from .playout import Heard, Playout
     from .sockets import PhoneSocket
+    from .transcoding import Transcoder
 
-__all__ = ["PhoneLeg", "PhoneLine"]
+__all__ = ["ModelSide", "PhoneLeg", "PhoneLine"]
 
 logger: logging.Logger = logging.getLogger("realtime_transport")
+
+START_TIMEOUT = 5.0
+"""Seconds that audio of the model waits for the stream to start, before that is reported: providers say ``start``
+first of all."""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -45,16 +52,40 @@ class PhoneLine:
     """What lasts as long as the provider's socket, over all connections to the model.
 
     Attributes:
-        silence_timeout: Seconds without any message after which the provider counts as gone; ``None``: never.
-        started: The start of the stream, once it has come.
+        started: The start of the stream, once it is known.
     """
 
     socket: PhoneSocket
     codec: MediaCodec
     playout: Playout
     intake: Intake
-    silence_timeout: float | None
+    liveness: Liveness
     started: PhoneStarted | None = None
+
+    def start(self, started: PhoneStarted) -> list[Heard]:
+        """A stream has started. What an earlier one has played."""
+        if self.started is None or (started.stream_id, started.audio_format) != (
+            self.started.stream_id,
+            self.started.audio_format,
+        ):
+            self.intake.start(started.audio_format)
+        self.started = started
+        return self.playout.start(started.stream_id)
+
+
+@attrs.frozen(kw_only=True)
+class ModelSide:
+    """What a leg may do to the connection to the model.
+
+    Attributes:
+        is_open: Whether there is a connection; audio that comes without one is dropped.
+        send: Sends audio to the server; waits for room.
+        close: Begins to close the connection.
+    """
+
+    is_open: Callable[[], bool]
+    send: Callable[[bytes], Awaitable[None]]
+    close: Callable[[], None]
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -63,23 +94,24 @@ class PhoneLeg(Media):
 
     Args:
         line: The telephone.
-        is_open: Whether there is a connection; audio that comes without one is dropped.
-        send: Sends audio to the server; waits for room.
-        close: Begins to close the connection.
+        model: The connection to the model.
+        formats: The formats of both sides.
+        engine: Is told what was heard.
+        hub: Takes the provider's messages as events.
+        clock: Where time comes from.
     """
 
     _line: PhoneLine = attrs.field(alias="line")
+    _model: ModelSide = attrs.field(alias="model")
+    _formats: Transcoder = attrs.field(alias="formats")
     _engine: Engine = attrs.field(alias="engine")
     _hub: Hub = attrs.field(alias="hub")
     _clock: Clock = attrs.field(alias="clock")
-    _is_open: Callable[[], bool] = attrs.field(alias="is_open")
-    _send: Callable[[bytes], Awaitable[None]] = attrs.field(alias="send")
-    _close: Callable[[], None] = attrs.field(alias="close")
     _active: object = attrs.field(default=None, init=False)
-    _heard_at: float = attrs.field(default=0.0, init=False)
+    _start_due: float | None = attrs.field(default=None, init=False)
     _playout_wake: anyio.Event = attrs.field(factory=anyio.Event, init=False)
     _timer_wake: anyio.Event = attrs.field(factory=anyio.Event, init=False)
-    _news: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+    _heard: anyio.Event = attrs.field(factory=anyio.Event, init=False)
     _over: bool = attrs.field(default=False, init=False)
 
     # The joints with the connection
@@ -88,38 +120,53 @@ class PhoneLeg(Media):
         return [("telephone writer", self._write), ("telephone timer", self._time)]
 
     def companions(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
-        # The telephone does not wait for the model: it may hang up meanwhile, and what it said is old news afterwards.
+        # The telephone does not wait for the model: it may hang up meanwhile, and what the caller says before there
+        # is a connection is not to be sent later.
         return [("telephone reader", self._read)]
 
     def tap(self) -> Tap:
-        return Tap(accepts=lambda kind: issubclass(kind, tuple(_TAPPED)), put=self._put, withdraw=self._withdraw)
+        return Tap(accepts=lambda kind: issubclass(kind, _TAPPED), put=self._put, withdraw=self._withdraw)
 
     def _put(self, event: Event) -> None:
-        _TAPPED[type(event)](self, cast("Any", event))
+        match cast("object", event):
+            case AudioEvent() as audio:
+                self._play(audio)
+            case AudioDoneEvent() as done:
+                self._finish(done)
+            case ResponseCreated() as created:
+                self._active = _response_id(created)
+                self._formats.response_created(created)
+            case ResponseDone() as done if self._active == _response_id(done):
+                self._active = None
+            case InputAudioBufferSpeechStarted():
+                self.interrupted()
+                self._line.intake.speech_started()
+                self._timer_wake.set()
+            case InputAudioBufferSpeechStopped():
+                self._line.intake.speech_stopped()
+            case SessionUpdated() as updated:
+                self._formats.session_updated(updated)
+            case _:
+                pass
 
-    def _audio(self, event: AudioEvent) -> None:
-        if event.item_id:  # What belongs to no item could not be truncated.
-            self._line.playout.play(event.response_id, event.item_id, event.content_index, event.data)
-            self._playout_wake.set()
-
-    def _audio_done(self, event: AudioDoneEvent) -> None:
-        self._line.playout.finish(event.response_id, event.item_id, event.content_index)
+    def _play(self, event: AudioEvent) -> None:
+        if not event.item_id:  # What belongs to no item could not be truncated.
+            return
+        playout, formats = self._line.playout, self._formats
+        audio = formats.to_caller(event.data, event.response_id)
+        rate = formats.output_format(event.response_id).rate
+        playout.play(event.response_id, event.item_id, event.content_index, audio, rate)
         self._playout_wake.set()
+        if playout.waits_for_start and self._start_due is None:
+            self._start_due = self._clock.now() + START_TIMEOUT
+            self._timer_wake.set()
 
-    def _response_created(self, event: ResponseCreated) -> None:
-        self._active = _response_id(event)
-
-    def _response_done(self, event: ResponseDone) -> None:
-        if self._active == _response_id(event):
-            self._active = None
-
-    def _speech_started(self, _event: InputAudioBufferSpeechStarted) -> None:
-        self.interrupted()
-        self._line.intake.speech_started()
-        self._timer_wake.set()
-
-    def _speech_stopped(self, _event: InputAudioBufferSpeechStopped) -> None:
-        self._line.intake.speech_stopped()
+    def _finish(self, event: AudioDoneEvent) -> None:
+        playout, rest = self._line.playout, self._formats.end_of_part(event.response_id)
+        if rest:
+            playout.play(event.response_id, event.item_id, event.content_index, rest)
+        playout.finish(event.response_id, event.item_id, event.content_index)
+        self._playout_wake.set()
 
     def _withdraw(self, _responses: frozenset[str]) -> None:
         self._clear()
@@ -131,30 +178,31 @@ class PhoneLeg(Media):
 
     def _clear(self) -> None:
         self._active = None
+        self._formats.clear()
         self._line.playout.clear()
         self._playout_wake.set()
-        self._news.set()
+        self._heard.set()
 
     async def drained(self) -> None:
-        """Wait until the caller has heard everything, or the connection ends."""
+        """Wait until the caller has heard everything, or the connection ends. If cancelled, nothing has changed."""
         while not (self._line.playout.idle or self._over):
-            self._news = anyio.Event()
-            await self._news.wait()
+            self._heard = anyio.Event()
+            await self._heard.wait()
 
     # Tasks
 
     async def _read(self) -> None:
         line = self._line
-        self._heard_at = self._clock.now()
+        line.liveness.heard(self._clock.now())
         self._timer_wake.set()
         try:
             while True:
                 data = await line.socket.receive()
-                self._heard_at = self._clock.now()
+                line.liveness.heard(self._clock.now())
                 try:
                     message = line.codec.decode(data)
                 except DecodeError as exc:
-                    self._tell(exc)
+                    self._emit_error(exc)
                 else:
                     await self._handle(message)
         except SocketEnded as exc:
@@ -162,34 +210,53 @@ class PhoneLeg(Media):
         except RealtimeError:
             return  # The connection to the model has ended meanwhile, and says so itself.
         except Exception as exc:  # noqa: BLE001 - whatever the server's framework raises for a broken socket
-            self._tell_broken(exc)
-        self._close()
+            self._emit_broken(exc)
+        self._model.close()
 
     async def _handle(self, message: PhoneMessage) -> None:
         self._publish(message)
-        line = self._line
         match message:
-            case PhoneMedia() if self._is_open():
-                for piece in line.intake.receive(message.audio, message.timestamp_ms, self._clock.now()):
-                    await self._send(piece)
-                self._timer_wake.set()
+            case PhoneMedia():
+                await self._media(message)
             case PhoneMark():
-                heard = line.playout.reach(message.name)
+                heard = self._line.playout.reach(message.name)
                 if heard is not None:
                     self._report(heard)
-                    self._news.set()
+                    self._heard.set()
             case PhoneStarted():
-                line.started = message
-                line.intake.start(message.audio_format)
-                for heard in line.playout.start(message.stream_id):
-                    self._report(heard)
-                self._playout_wake.set()
+                self._start(message)
             case PhoneStopped():
-                self._close()
-            case _ if message.problem is not None:
-                self._tell(message.problem)
+                self._model.close()
             case _:
                 pass
+        if message.problem is not None:
+            self._emit_error(message.problem)
+
+    def _start(self, started: PhoneStarted) -> None:
+        for heard in self._line.start(started):
+            self._report(heard)
+        self._formats.caller = started.audio_format
+        self._playout_wake.set()
+
+    async def _media(self, message: PhoneMedia) -> None:
+        line = self._line
+        if line.started is None and message.stream_id is not None:
+            # The application has read the start itself.
+            self._start(PhoneStarted(stream_id=message.stream_id, audio_format=line.codec.audio_format))
+        if not self._model.is_open():
+            line.intake.reset()
+            return
+        if line.started is not None and line.started.problem is not None:
+            return  # Audio that the model could not understand.
+        pieces = line.intake.receive(message.audio, message.timestamp_ms, self._clock.now(), message.chunk)
+        self._timer_wake.set()
+        await self._send(pieces)
+
+    async def _send(self, pieces: list[bytes]) -> None:
+        for piece in pieces:
+            audio = self._formats.to_model(piece)
+            if audio:
+                await self._model.send(audio)
 
     def _report(self, heard: Heard) -> None:
         now = self._clock.now()
@@ -209,55 +276,71 @@ class PhoneLeg(Media):
         except SocketEnded as exc:
             logger.debug("the telephone has gone: %s", exc)
         except Exception as exc:  # noqa: BLE001 - as above
-            self._tell_broken(exc)
+            self._emit_broken(exc)
         finally:
             playout.forget()
             self._line.intake.reset()
             self._over = True
-            self._news.set()
-        self._close()
+            self._heard.set()
+        self._model.close()
 
     async def _time(self) -> None:
         line, clock = self._line, self._clock
         while True:
             self._timer_wake = anyio.Event()
-            gone_at = None if line.silence_timeout is None else self._heard_at + line.silence_timeout
-            deadlines = [deadline for deadline in (line.intake.get_timer(), gone_at) if deadline is not None]
-            with clock.move_on_at(min(deadlines, default=None)):
+            deadlines = (line.intake.get_timer(), line.liveness.get_timer(), self._start_due)
+            with clock.move_on_at(min((at for at in deadlines if at is not None), default=None)):
                 await self._timer_wake.wait()
             now = clock.now()
-            silence = line.intake.handle_timer(now)
-            if silence is not None:
-                await self._send(silence)
-            if gone_at is not None and now >= self._heard_at + (line.silence_timeout or 0.0):
-                self._tell(TransportError(f"the telephone has sent nothing for {line.silence_timeout:g} s"))
-                self._close()
-                return
+            await self._send(line.intake.handle_timer(now))
+            self._check_start(now)
+            match line.liveness.handle_timer(now):
+                case "ask":
+                    line.playout.ask()
+                    self._playout_wake.set()
+                case "gone":
+                    self._emit_error(TransportError(f"the telephone has sent nothing for {line.liveness.timeout:g} s"))
+                    self._model.close()
+                    return
+                case None:
+                    pass
 
-    # Telling
+    def _check_start(self, now: float) -> None:
+        if self._start_due is None or now < self._start_due:
+            return
+        self._start_due = None
+        if self._line.playout.waits_for_start:
+            self._emit_error(
+                TransportError(
+                    f"the provider has not said within {START_TIMEOUT:g} s that the stream has started, and audio of "
+                    "the model waits for it; if the application has read that message itself, pass it as start="
+                )
+            )
 
-    def _tell_broken(self, exc: Exception) -> None:
-        error = TransportError(f"the socket of the telephone broke: {exc or type(exc).__name__}")
+    # Events
+
+    def _emit_broken(self, exc: Exception) -> None:
+        error = TransportError(f"the socket of the telephone broke: {str(exc) or type(exc).__name__}")
         error.__cause__ = exc
-        self._tell(error)
+        self._emit_error(error)
 
-    def _tell(self, error: RealtimeError) -> None:
+    def _emit_error(self, error: RealtimeError) -> None:
         self._hub.publish([ErrorEvent(error=error, sequence=self._engine.next_sequence())])
 
     def _publish(self, message: PhoneMessage) -> None:
         if self._hub.wants(type(message)):
-            object.__setattr__(message, "sequence", self._engine.next_sequence())
-            self._hub.publish([message])
+            self._hub.publish([attrs.evolve(message, sequence=self._engine.next_sequence())])
 
 
-_TAPPED: dict[type[Any], Callable[[PhoneLeg, Any], None]] = {
-    AudioEvent: PhoneLeg._audio,  # pyright: ignore[reportPrivateUsage]
-    AudioDoneEvent: PhoneLeg._audio_done,  # pyright: ignore[reportPrivateUsage]
-    ResponseCreated: PhoneLeg._response_created,  # pyright: ignore[reportPrivateUsage]
-    ResponseDone: PhoneLeg._response_done,  # pyright: ignore[reportPrivateUsage]
-    InputAudioBufferSpeechStarted: PhoneLeg._speech_started,  # pyright: ignore[reportPrivateUsage]
-    InputAudioBufferSpeechStopped: PhoneLeg._speech_stopped,  # pyright: ignore[reportPrivateUsage]
-}
+_TAPPED = (
+    AudioEvent,
+    AudioDoneEvent,
+    ResponseCreated,
+    ResponseDone,
+    InputAudioBufferSpeechStarted,
+    InputAudioBufferSpeechStopped,
+    SessionUpdated,
+)
 """What of the connection's events concerns the telephone."""
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from realtime_transport.audio.formats import AudioFormat
-    from realtime_transport.errors import DecodeError
+    from realtime_transport.errors import RealtimeError
 
 __all__ = [
     "PhoneDtmf",
@@ -33,12 +33,13 @@ class PhoneMessage(ServerEvent):
     Attributes:
         type: ``"twilio_message"``, or that of another provider.
         message: The message as it was received.
-        problem: Why a message of a known kind could not be read; an `ErrorEvent` follows.
+        problem: Why a message of a known kind could not be read or used, or the error that the provider reports; an
+            `ErrorEvent` follows.
     """
 
     type: str = "twilio_message"  # pyright: ignore[reportIncompatibleVariableOverride] - it names the provider
     message: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=False, repr=False)
-    problem: DecodeError | None = None
+    problem: RealtimeError | None = None
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "raw", {"type": self.type, "message": self.message})
@@ -52,7 +53,8 @@ class PhoneStarted(PhoneMessage):
         stream_id: Names the stream on the socket.
         call_id: Names the call in the provider's REST interface; empty if it was not said.
         parameters: What the application gave along when it asked for the stream (TwiML ``<Parameter>``).
-        audio_format: The caller's audio; ``None`` for one that the protocol of the model does not know.
+        audio_format: The caller's audio; ``None`` for one that the protocol of the model does not know. If ``problem``
+            is set, too, it is not passed on to the model.
     """
 
     stream_id: str
@@ -68,10 +70,14 @@ class PhoneMedia(PhoneMessage):
     Attributes:
         audio: Encoded samples.
         timestamp_ms: When it began, since the start of the stream; ``None`` if that was not said in digits.
+        chunk: Its number in the stream, where a provider may send pieces out of order.
+        stream_id: The stream, if the message names it.
     """
 
     audio: bytes = attrs.field(repr=False)
     timestamp_ms: int | None = None
+    chunk: int | None = None
+    stream_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)

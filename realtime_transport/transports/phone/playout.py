@@ -10,6 +10,8 @@ import attrs
 
 from realtime_transport.errors import ConsumerTooSlow
 
+from .codec import MediaLimits, limits_of
+
 if TYPE_CHECKING:
     from .codec import MediaCodec
 
@@ -34,7 +36,7 @@ class Heard:
     Attributes:
         item_id: The item that was playing.
         content_index: Its content part.
-        samples: How much of the part has been played.
+        samples: How much of the part has been played, in samples of the model.
         finished: All of it has, and no more will come.
     """
 
@@ -48,6 +50,7 @@ class Heard:
 class _Part:
     item_id: str
     content_index: int
+    rate: int  # Of the model's audio.
     sent: int = 0  # bytes
     done: bool = False
 
@@ -61,7 +64,9 @@ class _Mark:
 
 @attrs.define(eq=False)
 class Playout:
-    """Turns the model's audio into messages of the provider, each piece followed by a mark.
+    """Turns the model's audio, in the format that the provider plays, into messages, each piece followed by a mark.
+
+    Pieces are as long as the provider takes them: shorter ones are collected, and padded at the end of a part.
 
     Outlives the connection to the model: the stream of the provider goes on. Marks are named
     ``<item>:<ms sent of it>:g<generation>:m<number>`` and ``done:<item>:g…:m…``; the generation counts starts of the
@@ -69,7 +74,8 @@ class Playout:
 
     Args:
         codec: The wire format.
-        frame_ms: Cut audio into frames of this length and pace them; ``None`` sends it as it comes.
+        frame_ms: Cut audio into frames of this length, or the provider's least, and pace them; ``None`` sends it as it
+            comes.
         max_bytes: How much may wait.
 
     Attributes:
@@ -80,6 +86,7 @@ class Playout:
     _frame_ms: float | None = None
     _max_bytes: int = 64 * 1024 * 1024
     stream_id: str | None = attrs.field(default=None, init=False)
+    _limits: MediaLimits = attrs.field(init=False)
     _generation: int = attrs.field(default=0, init=False)
     _marks_made: int = attrs.field(default=0, init=False)
     _parts: dict[tuple[str, str, int], _Part] = attrs.field(factory=dict[tuple[str, str, int], _Part], init=False)
@@ -91,10 +98,20 @@ class Playout:
     _texts: deque[str] = attrs.field(factory=deque[str], init=False)
     _played_until: float = attrs.field(default=-math.inf, init=False)
 
+    def __attrs_post_init__(self) -> None:
+        self._limits = limits_of(self._codec)
+
     # From the model
 
-    def play(self, response_id: str, item_id: str, content_index: int, audio: bytes) -> None:
+    def play(self, response_id: str, item_id: str, content_index: int, audio: bytes, rate: int | None = None) -> None:
         """Queue audio after what was queued before.
+
+        Args:
+            response_id: The response.
+            item_id: Its item.
+            content_index: The content part of the item.
+            audio: Samples in the format that the provider plays.
+            rate: The rate of the model's audio, if it is another.
 
         Raises:
             ConsumerTooSlow: More than ``max_bytes`` would wait; nothing was queued.
@@ -108,13 +125,10 @@ class Playout:
         key = (response_id, item_id, content_index)
         part = self._parts.get(key)
         if part is None:
-            part = self._parts[key] = _Part(item_id, content_index)
+            part = self._parts[key] = _Part(item_id, content_index, rate or self._codec.audio_format.rate)
             if len(self._parts) > MAX_PARTS:
                 del self._parts[next(iter(self._parts))]
-        if self._frame_ms is None:
-            self._queue(part, audio)
-        else:
-            self._cut(part, audio, self._frame_ms)
+        self._collect(part, audio)
 
     def finish(self, response_id: str, item_id: str, content_index: int) -> None:
         """All audio of a part has come."""
@@ -125,15 +139,21 @@ class Playout:
         self._flush_tail()
         self._waiting.append((part, None))
 
-    def _cut(self, part: _Part, audio: bytes, frame_ms: float) -> None:
+    def _collect(self, part: _Part, audio: bytes) -> None:
+        """Queue what is long enough, and keep the rest until more comes."""
         if self._tail is not None and self._tail[0] is not part:
             self._flush_tail()
         tail = bytearray() if self._tail is None else self._tail[1]
         tail += audio
-        size = max(1, int(frame_ms * self._codec.audio_format.bytes_per_second / 1000))
-        whole = len(tail) // size * size
-        for start in range(0, whole, size):
-            self._queue(part, bytes(tail[start : start + size]))
+        least = self._size(self._limits.min_ms)
+        if self._frame_ms is None:
+            whole = len(tail) if len(tail) >= least else 0
+            self._queue(part, bytes(tail[:whole]))
+        else:
+            size = max(1, least, self._size(self._frame_ms))
+            whole = len(tail) // size * size
+            for start in range(0, whole, size):
+                self._queue(part, bytes(tail[start : start + size]))
         del tail[:whole]
         self._tail = (part, tail) if tail else None
 
@@ -143,9 +163,16 @@ class Playout:
             self._queue(part, bytes(tail))
 
     def _queue(self, part: _Part, audio: bytes) -> None:
-        if audio:
-            self._waiting.append((part, audio))
-            self._waiting_bytes += len(audio)
+        most = len(audio) if self._limits.max_ms is None else self._size(self._limits.max_ms)
+        # Equal pieces: the last one of full ones could be shorter than the provider takes.
+        pieces = -(-len(audio) // most) if audio else 0
+        for number in range(pieces):
+            piece = audio[len(audio) * number // pieces : len(audio) * (number + 1) // pieces]
+            self._waiting.append((part, piece))
+            self._waiting_bytes += len(piece)
+
+    def _size(self, ms: float) -> int:
+        return int(ms * self._codec.audio_format.bytes_per_second / 1000)
 
     def clear(self) -> None:
         """Drop what has not been played, here and at the provider, and forget the marks."""
@@ -165,7 +192,12 @@ class Playout:
     # From the provider
 
     def start(self, stream_id: str) -> list[Heard]:
-        """A stream begins, and what waited for it may go. Whatever an earlier one was playing is over."""
+        """A stream begins, and what waited for it may go. Whatever an earlier one was playing is over.
+
+        Nothing changes if it is the stream that runs already.
+        """
+        if stream_id == self.stream_id:
+            return []
         over = {id(mark.part): mark.part for mark in self._marks.values()}
         self.stream_id = stream_id
         self._generation += 1
@@ -173,7 +205,7 @@ class Playout:
         self._marks.clear()
         self._texts.clear()
         self._played_until = -math.inf
-        return [_heard(part, self._samples(part.sent), True) for part in over.values()]
+        return [_heard(part, self._samples(part), True) for part in over.values()]
 
     def reach(self, name: str) -> Heard | None:
         """A mark has come back; ``None`` for one that is not ours, or of before a clear."""
@@ -185,6 +217,16 @@ class Playout:
         return _heard(mark.part, mark.samples, mark.finished)
 
     # To the provider
+
+    def ask(self) -> None:
+        """Send a mark, for the provider to show that it is there."""
+        if self.stream_id is not None:
+            self._texts.append(self._codec.mark(self.stream_id, "alive"))
+
+    @property
+    def waits_for_start(self) -> bool:
+        """There is audio, and no stream to send it to."""
+        return self.stream_id is None and bool(self._waiting or self._tail)
 
     @property
     def idle(self) -> bool:
@@ -207,13 +249,15 @@ class Playout:
         if audio is None:
             self._waiting.popleft()
             return self._mark(self.stream_id, part, finished=True)
-        if self._frame_ms is not None and not self._is_due(len(audio), now):
+        missing = max(0, self._size(self._limits.min_ms) - len(audio))
+        if self._frame_ms is not None and not self._is_due(len(audio) + missing, now):
             return None
         self._waiting.popleft()
         self._waiting_bytes -= len(audio)
         part.sent += len(audio)
         self._texts.append(self._mark(self.stream_id, part, finished=False))
-        return self._codec.media(self.stream_id, audio)
+        audio_format = self._codec.audio_format
+        return self._codec.media(self.stream_id, audio + audio_format.silence(audio_format.samples_in(missing)))
 
     def _is_due(self, size: int, now: float) -> bool:
         if now < self._played_until - LEAD:
@@ -227,13 +271,15 @@ class Playout:
         place = f"g{self._generation}:m{self._marks_made}"
         sent_ms = part.sent * 1000 // self._codec.audio_format.bytes_per_second
         name = f"done:{part.item_id}:{place}" if finished else f"{part.item_id}:{sent_ms}:{place}"
-        self._marks[name] = _Mark(part, self._samples(part.sent), finished)
+        self._marks[name] = _Mark(part, self._samples(part), finished)
         if len(self._marks) > MAX_MARKS:
             del self._marks[next(iter(self._marks))]
         return self._codec.mark(stream_id, name)
 
-    def _samples(self, size: int) -> int:
-        return self._codec.audio_format.samples_in(size)
+    def _samples(self, part: _Part) -> int:
+        """How much of a part was sent, in samples of the model."""
+        audio_format = self._codec.audio_format
+        return audio_format.samples_in(part.sent) * part.rate // audio_format.rate
 
 
 def _heard(part: _Part, samples: int, finished: bool) -> Heard:

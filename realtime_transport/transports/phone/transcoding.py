@@ -1,0 +1,108 @@
+"""Between the formats of the telephone and those of the session. Without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+
+from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.audio.resampling import Converter
+from realtime_transport.errors import ConfigError
+
+if TYPE_CHECKING:
+    from realtime_transport.protocol.wire.server_events import ResponseCreated, SessionUpdated
+
+__all__ = ["Transcoder", "format_at"]
+
+MAX_RESPONSES = 16
+"""Responses with a format of their own that are remembered; more do not speak at a time."""
+
+
+@attrs.define(eq=False)
+class Transcoder:
+    """Converts audio where the telephone and the session do not have the same format; usually they do.
+
+    Args:
+        played: What the provider plays.
+        session_input: What the session takes.
+        session_output: What the session gives.
+
+    Raises:
+        MissingExtraError: The rates differ, and numpy or soxr is not installed.
+
+    Attributes:
+        caller: What the caller's audio is; ``None`` passes it on as it is.
+    """
+
+    played: AudioFormat
+    session_input: AudioFormat
+    session_output: AudioFormat
+    caller: AudioFormat | None = attrs.field(init=False)
+    _to_model: Converter = attrs.field(init=False)
+    _to_caller: Converter = attrs.field(init=False)
+    _responses: dict[str, AudioFormat] = attrs.field(factory=dict[str, AudioFormat], init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.caller = self.played
+        self._to_model = Converter(self.played, self.session_input)
+        self._to_caller = Converter(self.session_output, self.played)
+
+    def session_updated(self, event: SessionUpdated) -> None:
+        """The server says what the session is now."""
+        session = event.raw.get("session")
+        self.session_input = format_at(session, "audio", "input", "format") or self.session_input
+        self.session_output = format_at(session, "audio", "output", "format") or self.session_output
+
+    def response_created(self, event: ResponseCreated) -> None:
+        """A response may have a format of its own."""
+        response = event.raw.get("response")
+        given, response_id = format_at(response, "audio", "output", "format"), _at(response, "id")
+        if given is not None and isinstance(response_id, str):
+            self._responses[response_id] = given
+            while len(self._responses) > MAX_RESPONSES:
+                del self._responses[next(iter(self._responses))]
+
+    def to_model(self, audio: bytes) -> bytes:
+        """*audio* of the caller as the session takes it; possibly nothing yet."""
+        if self.caller is None or self.caller == self.session_input:
+            return audio
+        if (self._to_model.source, self._to_model.target) != (self.caller, self.session_input):
+            self._to_model = Converter(self.caller, self.session_input)
+        return self._to_model.process(audio)
+
+    def output_format(self, response_id: str) -> AudioFormat:
+        """What the audio of a response is."""
+        return self._responses.get(response_id, self.session_output)
+
+    def to_caller(self, audio: bytes, response_id: str) -> bytes:
+        """*audio* of a response as the provider plays it; possibly nothing yet."""
+        given = self.output_format(response_id)
+        if given == self.played:
+            return audio
+        if self._to_caller.source != given:
+            self._to_caller = Converter(given, self.played)
+        return self._to_caller.process(audio)
+
+    def end_of_part(self, response_id: str) -> bytes:
+        """What is held back of the audio of a response."""
+        return b"" if self.output_format(response_id) == self.played else self._to_caller.flush()
+
+    def clear(self) -> None:
+        """Forget what is held back of the model's audio: it is not to be played."""
+        self._to_caller.reset()
+
+
+def format_at(value: object, *path: str) -> AudioFormat | None:
+    """The audio format under *path* in *value*; ``None`` if there is none that is known."""
+    try:
+        return AudioFormat.parse(_at(value, *path))
+    except ConfigError:
+        return None
+
+
+def _at(value: object, *path: str) -> Any:
+    for name in path:
+        value = cast("Mapping[str, object]", value).get(name) if isinstance(value, Mapping) else None
+    return value
