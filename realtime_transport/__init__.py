@@ -142,6 +142,9 @@ if TYPE_CHECKING:
     from .transports.cloudflare import (
         CloudflareRealtimeTransportLayer as CloudflareRealtimeTransportLayer,
     )
+    from .transports.endpoint import (
+        Endpoint as Endpoint,
+    )
     from .transports.layer import (
         RealtimeTransportLayer as RealtimeTransportLayer,
     )
@@ -272,6 +275,9 @@ _HOMES = {
     """,
     "transports.cloudflare": """
         CloudflareRealtimeTransportLayer
+    """,
+    "transports.endpoint": """
+        Endpoint
     """,
     "transports.layer": """
         RealtimeTransportLayer

@@ -15,10 +15,11 @@ import anyio
 import anyio.lowlevel
 import attrs
 
-from realtime_transport.errors import ConnectionLost, ConsumerTooSlow, NotConnectedError, RealtimeError
+from realtime_transport.errors import ConnectionLost, ConsumerTooSlow, RealtimeError
 
 from .keepalive import KeepAlive
-from .link import KeepAliveLink, LinkClosed
+from .life_cycle import ConnectionEnd, LifeCycle
+from .link import KeepAliveLink, LimitedLink, LinkClosed
 from .outbox import Outbox, OutboxStatistics
 
 if TYPE_CHECKING:
@@ -52,30 +53,6 @@ class Timeouts:
     ping_interval: float | None = 20.0
     ping_timeout: float | None = 20.0
     close: float | None = 2.0
-
-
-@attrs.frozen(kw_only=True)
-class ConnectionEnd:
-    """How a connection ended.
-
-    Attributes:
-        code: The close code: that of the peer, or 1000 if we closed.
-        reason: The reason that the peer gave, possibly empty.
-        error: What went wrong; ``None`` after a clean close (we closed, or the peer closed with 1000).
-    """
-
-    code: int | None
-    reason: str
-    error: Exception | None
-
-
-def _again(error: Exception) -> Exception:
-    """*error*, ready to be raised once more: a fresh traceback for the error that many callers see."""
-    if not isinstance(error, ConnectionLost):
-        return error
-    again = ConnectionLost(str(error), code=error.code, reason=error.reason)
-    again.__cause__ = error.__cause__
-    return again
 
 
 @attrs.frozen(kw_only=True)
@@ -113,6 +90,7 @@ class Connection:
         max_outbox_bytes: int,
         pumps: Sequence[tuple[str, Callable[[], Awaitable[None]]]] = (),
         before_receive: Callable[[], None] = lambda: None,
+        life: LifeCycle | None = None,
     ) -> None:
         self._link = link
         self._engine = engine
@@ -121,6 +99,7 @@ class Connection:
         self._timeouts = timeouts
         self._pumps = pumps
         self._before_receive = before_receive
+        self._check_size = link.check_size if isinstance(link, LimitedLink) else _any_size
         self._outbox = Outbox(max_outbox_bytes)
         self._timer_deadline: float | None = None
         self._timer_wake = anyio.Event()
@@ -131,10 +110,7 @@ class Connection:
         self._reader_scope = anyio.CancelScope()
         self._reader_done = anyio.Event()
         self._writer_done = anyio.Event()
-        self.end: ConnectionEnd | None = None
-        """How it ended; ``None`` while it is open."""
-        self.told: bool = False
-        """Whether a caller has been told of a loss by an exception."""
+        self.life: LifeCycle = life or LifeCycle.of_open_link()
 
     # Life
 
@@ -163,13 +139,12 @@ class Connection:
                 with anyio.CancelScope(shield=True):
                     await self._finish()
                 tasks.cancel_scope.cancel()
-        assert self.end is not None
-        return self.end
+        assert self.life.end is not None
+        return self.life.end
 
     def close(self, *, discard: bool = False) -> None:
         """Begin to close; `run` then ends. Idempotent. With *discard*, what was queued is not sent."""
-        if self.end is None:
-            self.end = ConnectionEnd(code=1000, reason="", error=None)
+        self.life.close()
         self._outbox.close(discard=discard)
         self._ending.set()
 
@@ -206,8 +181,7 @@ class Connection:
         self._set_end(ConnectionEnd(code=code, reason="", error=error))
 
     def _set_end(self, end: ConnectionEnd) -> None:
-        if self.end is None:
-            self.end = end
+        self.life.finish(end)
         self._outbox.close(discard=True)  # There is nobody left to send it to.
         self._ending.set()
 
@@ -287,7 +261,9 @@ class Connection:
         Raises:
             ConnectionLost: The connection was lost.
             NotConnectedError: It was closed.
+            LocalProtocolError: The link does not carry messages of this size.
         """
+        self._check_size(size)
         if self._sends >= SENDS_PER_TURN:
             self._sends = 0
             await anyio.lowlevel.checkpoint()
@@ -303,25 +279,16 @@ class Connection:
         Raises:
             anyio.WouldBlock: There is no room now; *operation* was not called.
         """
-        if self.end is None and not self._outbox.has_room(size):
+        self._check_size(size)
+        if self.life.is_open and not self._outbox.has_room(size):
             raise anyio.WouldBlock
         self.perform(operation)
 
     def perform(self, operation: Callable[[float], None]) -> None:
         """Let *operation* fill the engine, and queue what it has to say without regard to the bound."""
-        if self.end is not None:
-            raise self.error_for_caller() or NotConnectedError(
-                "the connection is closed; connect again before you send"
-            )
+        self.life.require_open()
         operation(self._clock.now())
         self.flush()
-
-    def error_for_caller(self) -> Exception | None:
-        """The loss of the connection as an exception to be raised now; ``None`` if it is open or was closed cleanly."""
-        if self.end is None or self.end.error is None:
-            return None
-        self.told = True
-        return _again(self.end.error)
 
     def flush(self) -> None:
         """Queue the engine's messages, publish its events, set the timer. Never waits."""
@@ -349,6 +316,10 @@ class Connection:
             outbox=self._outbox.statistics(),
             subscriptions=self._hub.statistics(),
         )
+
+
+def _any_size(_size: int, /) -> None:
+    """A link without a limit of its own."""
 
 
 def _describe(closed: LinkClosed) -> str:

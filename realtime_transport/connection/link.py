@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import ObjectStream
 
-__all__ = ["KeepAliveLink", "Link", "LinkClosed", "ObjectStreamLink"]
+__all__ = ["KeepAliveLink", "LimitedLink", "Link", "LinkClosed", "ObjectStreamLink"]
 
 
 class LinkClosed(Exception):
@@ -69,6 +69,19 @@ class KeepAliveLink(Protocol):
 
     def ping(self) -> anyio.Event | None:
         """Queue a ping for the next `Link.send`; the event is set by its pong. ``None`` if pings are not possible."""
+        ...
+
+
+@runtime_checkable
+class LimitedLink(Protocol):
+    """A link that does not carry messages of any size."""
+
+    def check_size(self, size: int, /) -> None:
+        """Refuse a message of about *size* characters before it is queued, if it is too long.
+
+        Raises:
+            LocalProtocolError: It is.
+        """
         ...
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from realtime_transport.connection.link import LinkClosed
-from realtime_transport.errors import MessageTooBig
+from realtime_transport.errors import LocalProtocolError, MessageTooBig
 
 from .host import Inbox
 
@@ -63,6 +63,14 @@ class PeerLink:
         """Wait until the channel is open; why it closed instead, if it did."""
         await self._opened.wait()
         return (self._why or "it was closed") if self._inbox.ended else None
+
+    def check_size(self, size: int, /) -> None:
+        """See `LimitedLink.check_size`."""
+        if self.peer is not None and size > self.peer.max_message_bytes:
+            raise LocalProtocolError(
+                f"the message has about {size} bytes, and the data channel takes {self.peer.max_message_bytes}; "
+                "send it in smaller pieces, or over the sideband WebSocket (OpenAIRealtimeWebSocket, call_id=)"
+            )
 
     async def receive(self) -> list[str | bytes]:
         """See `Link.receive`."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
 import anyio
 import attrs
 
-from realtime_transport.connection.connection import Connection, ConnectionEnd
+from realtime_transport.connection.connection import Connection
+from realtime_transport.connection.life_cycle import ConnectionEnd, LifeCycle, Signal, State
 from realtime_transport.connection.subscription import Tap
-from realtime_transport.errors import ConnectError, ConnectionLost, RealtimeError, SetupTimeout
+from realtime_transport.errors import ConnectError, ConnectionLost, LocalProtocolError, RealtimeError, SetupTimeout
 from realtime_transport.protocol.engine.events import (
     ConnectedEvent,
     ConnectionChangeEvent,
@@ -17,74 +19,118 @@ from realtime_transport.protocol.engine.events import (
     ErrorEvent,
 )
 
+from .media import Media, MediaContext
+from .sending import audio_size
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from anyio.abc import TaskStatus
 
     from realtime_transport.connection.interface import Event
+    from realtime_transport.connection.life_cycle import Notice
     from realtime_transport.connection.link import Link
     from realtime_transport.connection.subscription import Hub
     from realtime_transport.protocol.engine.engine import Engine
-    from realtime_transport.protocol.engine.events import ConnectionStatus
 
-    from .media import Media
+    from .endpoint import Endpoint
     from .options import Connector, ConnectRequest, Settings
 
 __all__ = ["Attempt"]
 
-_PHASES = {
-    "key": "the API key",
-    "upgrade": "the server to answer the upgrade request",
-    "devices": "the microphone and the loudspeaker",
-    "offer": "the ICE servers, to make an offer",
-    "answer": "the server to answer the SDP offer",
-    "channel": "the data channel to open: the server answered, but it was not reached by UDP",
-}
-
 
 @attrs.define(eq=False, kw_only=True)
 class Attempt:
-    """Asks for the key, opens the link, runs the connection, tells the status. Used once.
+    """Asks for the key, opens the link, and runs the connection. Used once.
+
+    Args:
+        endpoint: What the wire is.
+        settings: Deadlines, bounds and audio ends.
+        hub: Takes the events.
+        engine: The rules of the protocol, fresh for this connection.
+        muted: Whether the audio source begins muted.
+        make_request: Asks for the key and makes the request.
+        ended: Is called when the attempt is over.
 
     Attributes:
-        prepare: Resolves the key and says what to open.
-        connector: Opens the link.
-        engine: The rules of the protocol, fresh for this connection.
-        old_model: The model to go back to if the link does not open.
+        life: Where it stands.
         media: The audio ends.
-        connected_at: The event that makes the status ``"connected"``; ``None``: the open link does.
-        phase: What is being waited for while it opens, as in `SetupTimeout`.
-        status: Where it stands.
+        request: What was asked for, once that is known.
         connection: The connection, once the link is open.
-        settled: Whether the model asked for is to stay.
-        done: Set when everything has been let go.
     """
 
+    endpoint: Endpoint
     settings: Settings
     hub: Hub
-    prepare: Callable[[], Awaitable[ConnectRequest]]
-    connector: Connector
     engine: Engine
-    media: Media
-    old_model: str
-    connected_at: type[Event] | None = None
-    phase: str = "key"
-    status: ConnectionStatus = "disconnected"
-    connection: Connection | None = None
-    settled: bool = False
-    done: anyio.Event = attrs.field(factory=anyio.Event)
-    _opening: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
-    _opened: anyio.Event = attrs.field(factory=anyio.Event)
-    _closed_by_us: bool = False
+    muted: bool
+    make_request: Callable[[], Awaitable[ConnectRequest]]
+    ended: Callable[[Attempt], None]
+    life: LifeCycle = attrs.field(init=False)
+    media: Media = attrs.field(init=False)
+    request: ConnectRequest | None = attrs.field(default=None, init=False)
+    connection: Connection | None = attrs.field(default=None, init=False)
+    _opening: anyio.CancelScope = attrs.field(factory=anyio.CancelScope, init=False)
 
-    async def run(self, opened: Callable[[], None]) -> ConnectionEnd:
-        """Run to the end; call *opened* at the upgrade. If cancelled, everything is let go within ``close_timeout``.
+    def __attrs_post_init__(self) -> None:
+        self.life = LifeCycle(self._emit)
+        self.media = self.endpoint.make_media(
+            MediaContext(
+                settings=self.settings,
+                session=self.engine.initial_session,
+                default_format=self.endpoint.policy.default_format,
+                engine=self.engine,
+                hub=self.hub,
+                muted=self.muted,
+                send_audio=self._send_audio,
+                is_open=lambda: self.life.is_open,
+                close=self.close,
+            )
+        )
+        tap = self.media.tap()
+        if tap is not None:
+            self.hub.add_tap(tap)
+        self.hub.add_tap(Tap(accepts=self._makes_ready, put=self._set_ready, withdraw=lambda _: None))
+
+    # Running
+
+    @asynccontextmanager
+    async def block(self) -> AsyncGenerator[None]:
+        """Run beside an ``async with`` block, from the open link on; see `OpenAIRealtimeBase.connect`."""
+        failure: BaseException | None = None
+        async with anyio.create_task_group() as tasks:
+            # The exceptions of the block and of the run leave this group by hand: it would wrap them.
+            try:
+                await tasks.start(self._run_beside, name="realtime connection")
+                yield
+            except GeneratorExit:
+                raise
+            except BaseException as exc:  # noqa: BLE001 - raised again below
+                failure = exc
+            self.close(discard=failure is not None)
+        if failure is not None:
+            raise failure
+        loss = self.life.take_unreported_loss()
+        if loss is not None:
+            raise loss
+
+    async def _run_beside(self, *, task_status: TaskStatus[None]) -> None:
+        try:
+            await self.run(task_status.started)
+        except Exception:
+            if self.connection is None:
+                raise  # There is no block yet; otherwise `block` raises the loss when it is left.
+
+    async def run(self, opened: Callable[[], None]) -> None:
+        """Run to the end; call *opened* when the link is open.
+
+        If cancelled, what is queued is discarded, and everything is let go within ``close_timeout``.
 
         Raises:
             ConnectError: The connection could not be opened.
+            ConnectionLost: It was lost.
             Exception: What the key function raised.
         """
-        end: ConnectionEnd | None = None
-        failure: Exception | None = None
         try:
             async with anyio.create_task_group() as tasks:
                 if self.settings.connect_timeout is not None:
@@ -93,33 +139,39 @@ class Attempt:
                     tasks.start_soon(companion, name=f"realtime {name}")
                 try:
                     with self._opening:
-                        end = await self._open_and_run(opened)
-                except Exception as exc:  # noqa: BLE001 - raised again outside of the task group, which would wrap it
-                    failure = exc
+                        await self._open_and_run(opened)
+                except Exception as exc:  # noqa: BLE001 - raised below, outside of the task group, which would wrap it
+                    self.life.finish(ConnectionEnd(code=None, reason="", error=exc))
                 tasks.cancel_scope.cancel()
-            if failure is None and end is None:
-                failure = self._why_not_opened()
-            if self.status != "disconnected":
-                self._tell_end(end, failure)
         finally:
-            self.status = "disconnected"
+            # Cancelled where nothing else has ended it.
+            self.life.close()
+            self.life.signal(Signal.GONE)
             self.hub.end(self._error_for_iterator)
-            self.done.set()
-        if end is None:
-            assert failure is not None
-            raise failure
-        return end
+            self.ended(self)
+        if self.life.end is not None and self.life.end.error is not None:
+            raise self.life.end.error
 
-    async def _open_and_run(self, opened: Callable[[], None]) -> ConnectionEnd:
-        request = await self.prepare()
-        self.phase = "upgrade"
-        self._set_status("connecting")
-        async with self.connector(request) as link:
-            self._opened.set()
-            return await self._run(link, opened)
+    async def _open_and_run(self, opened: Callable[[], None]) -> None:
+        request = self.request = attrs.evolve(await self.make_request(), enter_phase=self._enter)
+        connector = self.endpoint.connector
+        if self.endpoint.prepare is not None:
+            self.life.enter(self.endpoint.preparing)
+            connector = await self.endpoint.prepare(request)
+        assert connector is not None
+        await self._connect(connector, request, opened)
 
-    async def _run(self, link: Link, opened: Callable[[], None]) -> ConnectionEnd:
-        self.connection = Connection(
+    async def _connect(self, connector: Connector, request: ConnectRequest, opened: Callable[[], None]) -> None:
+        self.life.enter(self.endpoint.phases[0])
+        self.life.signal(Signal.REQUESTED)
+        async with connector(request) as link:
+            self.connection = self._make_connection(link)
+            self.life.signal(Signal.JOINED if self.endpoint.connected_when_ready else Signal.OPENED)
+            opened()
+            await self.connection.run()
+
+    def _make_connection(self, link: Link) -> Connection:
+        return Connection(
             link,
             self.engine,
             self.hub,
@@ -128,83 +180,118 @@ class Attempt:
             max_outbox_bytes=self.settings.max_outbox_bytes,
             pumps=self.media.pumps(),
             before_receive=self.media.refresh,
+            life=self.life,
         )
-        if self.connected_at is None:
-            self._tell_connected()
-        else:
-            self.hub.add_tap(Tap(accepts=self._makes_connected, put=self._tell_connected, withdraw=lambda _: None))
-        opened()
-        return await self.connection.run()
 
-    def _makes_connected(self, kind: type[Event]) -> bool:
-        # A cast, since what the hub calls an event is a protocol to the type checker, and a class in fact.
-        connected_at = cast("type[object] | None", self.connected_at)
-        return self.status == "connecting" and connected_at is not None and issubclass(kind, connected_at)
-
-    def _tell_connected(self, _event: Event | None = None) -> None:
-        if self.status == "connecting":
-            self._set_status("connected")
-            self.hub.publish([ConnectedEvent(sequence=self.engine.next_sequence())])
+    def _enter(self, name: str) -> None:
+        phase = next((phase for phase in self.endpoint.phases if phase.name == name), None)
+        if phase is None:
+            raise LocalProtocolError(f"{name!r} is not one of the phases of this endpoint")
+        self.life.enter(phase)
 
     async def _expire(self, timeout: float) -> None:
         clock = self.settings.clock
         with clock.move_on_at(clock.now() + timeout):
-            await self._opened.wait()
-        if not self._opened.is_set():
+            await self.life.wait_while(State.RESOLVING_KEY, State.OPENING)
+        if self.life.is_opening:
+            phase = self.life.phase
+            late = SetupTimeout(
+                f"waited {timeout:g} s for {phase.waits_for}; raise connect_timeout if it needs longer",
+                phase=phase.name,
+                timeout=timeout,
+            )
+            self.life.finish(ConnectionEnd(code=None, reason="", error=late))
             self._opening.cancel()
-
-    def _why_not_opened(self) -> ConnectError:
-        if self._closed_by_us:
-            return ConnectError("the transport was closed before the connection was open")
-        timeout = self.settings.connect_timeout or 0.0
-        return SetupTimeout(
-            f"waited {timeout:g} s for {_PHASES[self.phase]}; raise connect_timeout if it needs longer",
-            phase=self.phase,
-            timeout=timeout,
-        )
 
     def close(self, *, discard: bool = False) -> None:
-        """Begin to close, at whatever stage; `done` is set when it is done. Idempotent."""
-        if self.done.is_set():
-            return
-        self._closed_by_us = True
+        """Begin to close, at whatever stage. Idempotent."""
         if self.connection is not None:
-            if self.status == "connected":
-                self.status = "disconnecting"
             self.connection.close(discard=discard)
-        elif not self._opened.is_set():
+        elif self.life.close():
             self._opening.cancel()
 
-    @property
-    def told(self) -> bool:
-        """Whether a caller has been told of the loss by an exception."""
-        return self.connection is not None and self.connection.told
+    async def _send_audio(self, audio: bytes) -> None:
+        self.life.require_open()
+        assert self.connection is not None
+        await self.connection.send(audio_size(audio), lambda now: self.engine.send_audio(audio, False, now))
 
-    def error_for_caller(self) -> Exception | None:
-        """The loss of the connection, for a call that found it lost; ``None`` if it is open or was closed cleanly."""
-        return None if self.connection is None else self.connection.error_for_caller()
+    # The session
+
+    def _makes_ready(self, kind: type[Event]) -> bool:
+        # A cast, since what the hub calls an event is a protocol to the type checker, and a class in fact.
+        return issubclass(cast("type[object]", kind), self.endpoint.ready_events)
+
+    def _set_ready(self, _event: Event) -> None:
+        self.life.signal(Signal.READY)
+
+    async def wait_for_session(self) -> None:
+        """Wait until the session is ready. If cancelled, nothing has changed.
+
+        Raises:
+            ConnectError: The server closed the connection before; what it had reported is in it.
+            SetupTimeout: The server does not make it ready within ``session_timeout``.
+        """
+        timeout, clock = self.settings.session_timeout, self.settings.clock
+        with clock.move_on_at(None if timeout is None else clock.now() + timeout):
+            await self.life.wait_while(State.OPEN, State.CONFIGURING)
+        if self.life.has_been(State.READY):
+            return
+        if self.life.is_open:
+            expected = " or ".join(event.type for event in self.endpoint.ready_events)
+            raise SetupTimeout(
+                f"the server accepted the connection but did not send {expected} within {timeout:g} s; "
+                "is this a Realtime endpoint? wait_for_session=False does not wait",
+                phase="session",
+                timeout=timeout or 0.0,
+            )
+        raise self._refusal()
+
+    def _refusal(self) -> ConnectError:
+        loss = self.life.error_for_caller()
+        if not isinstance(loss, ConnectionLost):
+            refusal = ConnectError("the server closed the connection before the session was ready")
+            refusal.__cause__ = loss
+            return refusal
+        said = self.engine.last_error
+        code = said.code if said is not None and said.code else loss.reason or None
+        what = f": {said.message}" if said is not None else ""
+        refusal = ConnectError(f"{loss} before the session was ready{what}", code=code)
+        refusal.__cause__ = loss
+        return refusal
+
+    # Events
+
+    def _emit(self, notices: tuple[Notice, ...]) -> None:
+        events = [event for notice in notices for event in self._events(notice)]
+        self.hub.publish(events)
+
+    def _events(self, notice: Notice) -> list[Event]:
+        match notice:
+            case "error":
+                return self._error_events()
+            case "connection_change":
+                return [ConnectionChangeEvent(status=self.life.status, sequence=self.engine.next_sequence())]
+            case "connected":
+                return [ConnectedEvent(sequence=self.engine.next_sequence())]
+            case "disconnected":
+                return [self._disconnected_event()]
+
+    def _error_events(self) -> list[Event]:
+        error = None if self.life.end is None else self.life.end.error
+        cause = error.__cause__ if isinstance(error, ConnectionLost) else error
+        if not isinstance(cause, RealtimeError):
+            return []
+        return [ErrorEvent(error=cause, sequence=self.engine.next_sequence())]
+
+    def _disconnected_event(self) -> DisconnectedEvent:
+        end = self.life.end
+        assert end is not None
+        return DisconnectedEvent(
+            code=end.code,
+            reason=end.reason,
+            error=end.error if isinstance(end.error, RealtimeError) else None,
+            sequence=self.engine.next_sequence(),
+        )
 
     def _error_for_iterator(self) -> BaseException:
-        return self.error_for_caller() or anyio.EndOfStream()
-
-    def _set_status(self, status: ConnectionStatus) -> None:
-        self.status = status
-        self.hub.publish([ConnectionChangeEvent(status=status, sequence=self.engine.next_sequence())])
-
-    def _tell_end(self, end: ConnectionEnd | None, failure: Exception | None) -> None:
-        error = failure if end is None else end.error
-        cause = error.__cause__ if isinstance(error, ConnectionLost) else error
-        told: list[Event] = []
-        if isinstance(cause, RealtimeError) and not (end is None and self._closed_by_us):
-            told.append(ErrorEvent(error=cause, sequence=self.engine.next_sequence()))
-        self.status = "disconnected"
-        told.append(ConnectionChangeEvent(status="disconnected", sequence=self.engine.next_sequence()))
-        told.append(
-            DisconnectedEvent(
-                code=None if end is None else end.code,
-                reason="" if end is None else end.reason,
-                error=error if isinstance(error, RealtimeError) else None,
-                sequence=self.engine.next_sequence(),
-            )
-        )
-        self.hub.publish(told)
+        return self.life.error_for_caller() or anyio.EndOfStream()

@@ -4,44 +4,33 @@ from __future__ import annotations
 
 import secrets
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import anyio
-import anyio.lowlevel
 import attrs
 
-from realtime_transport.connection.subscription import Hub, Subscription, SubscriptionLimits
-from realtime_transport.errors import (
-    ConnectError,
-    ConnectionLost,
-    LocalProtocolError,
-    NotConnectedError,
-    SetupTimeout,
-    UnsupportedOperation,
-)
+from realtime_transport.errors import UnsupportedOperation
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL, SessionSettings
 from realtime_transport.protocol.engine.engine import Engine
 from realtime_transport.protocol.engine.events import AudioEvent
-from realtime_transport.protocol.engine.policy import CLIENT_PLAYBACK, EnginePolicy
-from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta, SessionCreated
 from realtime_transport.urls import redact_url
 
 from .attempt import Attempt
-from .media import Media
-from .opening import build_url, resolve_api_key
-from .options import ConnectOptions, ConnectRequest, Settings
-from .sending import SendingTransport, audio_size
+from .core import TransportCore
+from .endpoint import Endpoint
+from .opening import resolve_api_key
+from .options import ConnectOptions, ConnectRequest, RequestParts, Settings
+from .sending import SendingTransport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Mapping
     from typing import Self
 
     from anyio.abc import TaskStatus
 
-    from realtime_transport.connection.connection import Connection, ConnectionStatistics
-    from realtime_transport.protocol.engine.events import ConnectionStatus, Event
-    from realtime_transport.protocol.vendors.profiles import EndpointProfile
-    from realtime_transport.protocol.wire.model import ServerEvent
+    from realtime_transport.connection.connection import Connection
+    from realtime_transport.protocol.engine.events import ConnectionStatus
+    from realtime_transport.protocol.engine.policy import EnginePolicy
 
     from .options import ApiKey, Connector, SessionConfig, TransportOptions
 
@@ -63,7 +52,7 @@ class ConnectionState:
     call_id: str | None = None
 
 
-class OpenAIRealtimeBase(SendingTransport):
+class OpenAIRealtimeBase(TransportCore, SendingTransport):
     """Speaks the OpenAI Realtime protocol over the links that a connector opens.
 
     ::
@@ -75,19 +64,24 @@ class OpenAIRealtimeBase(SendingTransport):
                 ...
 
     Args:
-        connector: Opens a link for a `ConnectRequest`.
+        connector: Opens a link for a `ConnectRequest`; short for an `Endpoint` with nothing else special about it.
+        endpoint: What the wire is, instead of *connector*.
         model: The model; `current_model` changes it.
         api_key: A key, or a sync or async function that is asked at each connect; ``OPENAI_API_KEY`` if not given.
         url: Used as written, except that a call id becomes its query; the default host if not given.
         headers: Further headers of the upgrade request.
         query: Further query parameters of the URL.
         options: Deadlines, bounds, audio ends and clock; see `Settings`.
+
+    Raises:
+        TypeError: Neither or both of *connector* and *endpoint* were given.
     """
 
     def __init__(
         self,
         *,
-        connector: Connector,
+        connector: Connector | None = None,
+        endpoint: Endpoint | None = None,
         model: str = DEFAULT_MODEL,
         api_key: ApiKey | None = None,
         url: str | None = None,
@@ -95,40 +89,26 @@ class OpenAIRealtimeBase(SendingTransport):
         query: Mapping[str, str] | None = None,
         **options: Unpack[TransportOptions],
     ) -> None:
-        self._connector = connector
+        if (connector is None) == (endpoint is None):
+            raise TypeError("a transport is built on a connector or on an endpoint: pass one of them")
+        if endpoint is None:
+            assert connector is not None
+            endpoint = Endpoint(connector=connector)
+        super().__init__(endpoint, Settings(**options))
         self._model = model
         self._api_key = api_key
         self._url = url
         self._headers = dict(headers or {})
         self._query = dict(query or {})
-        self._settings = Settings(**options)
-        self._hub = Hub()
-        self._attempt: Attempt | None = None
-        self._profile: EndpointProfile | None = None
-        self._stream: Subscription[Event] | None = None
-        self._state = ConnectionState(status="disconnected")
         self._muted = None if self._settings.audio_source is None else False
-
-    _policy: ClassVar[EnginePolicy] = CLIENT_PLAYBACK
-    """What is special about the wire: who plays the audio, what may be sent."""
-
-    _ready_event: ClassVar[type[ServerEvent]] = SessionCreated
-    """What the server says when the session is ready: `connect` waits for it."""
-
-    _connected_at: ClassVar[type[Event] | None] = None
-    """What makes the status ``"connected"``: ``None``, the open link."""
 
     # State
 
     @property
-    def status(self) -> ConnectionStatus:
-        """``"connecting"``, ``"connected"``, ``"disconnecting"`` or ``"disconnected"``."""
-        return "disconnected" if self._attempt is None else self._attempt.status
-
-    @property
     def connection_state(self) -> ConnectionState:
         """Status, URL and call of the current connection."""
-        return attrs.evolve(self._state, status=self.status)
+        request = None if self._attempt is None else self._attempt.request
+        return ConnectionState(status=self.status, url=_shown(request), call_id=self.call_id)
 
     @property
     def current_model(self) -> str:
@@ -144,7 +124,8 @@ class OpenAIRealtimeBase(SendingTransport):
     @property
     def call_id(self) -> str | None:
         """The call that the current connection is attached to."""
-        return self._state.call_id
+        request = None if self._attempt is None else self._attempt.request
+        return None if request is None else request.call_id
 
     @property
     def tracing_config(self) -> Any:
@@ -155,14 +136,6 @@ class OpenAIRealtimeBase(SendingTransport):
     def muted(self) -> bool | None:
         """Whether the audio source is muted; ``None`` without one: then the caller decides what to send."""
         return self._muted
-
-    def statistics(self) -> ConnectionStatistics:
-        """Counters of the current connection.
-
-        Raises:
-            NotConnectedError: There is none.
-        """
-        return self._open_connection()[0].statistics()
 
     # Life
 
@@ -201,43 +174,16 @@ class OpenAIRealtimeBase(SendingTransport):
         options = ConnectOptions(
             api_key=api_key, model=model, url=url, call_id=call_id, initial_session_config=initial_session_config
         )
+        before = self._model
         attempt = self._begin(options)
-        failure: BaseException | None = None
-        lost: list[Exception] = []
-        async with anyio.create_task_group() as tasks:
-            # The exceptions of the block and of the run leave this group by hand: it would wrap them.
-            try:
-                async with _subscription(attempt.hub, _of(self._ready_event), self._settings.limits) as setup:
-                    await tasks.start(self._run_beside, attempt, lost, name="realtime connection")
-                    if wait_for_session:
-                        await self._wait_for_session(setup, attempt)
-                attempt.settled = True
-                yield self
-            except GeneratorExit:
-                raise
-            except BaseException as exc:  # noqa: BLE001 - raised again below
-                failure = exc
-            attempt.close(discard=failure is not None)
-        if not attempt.settled:
-            self._model = attempt.old_model
-        if failure is not None:
-            raise failure
-        if lost and not attempt.told:
-            raise lost[0]
-
-    async def _run_beside(self, attempt: Attempt, lost: list[Exception], *, task_status: TaskStatus[None]) -> None:
-        opened = anyio.Event()
-
-        def tell() -> None:
-            opened.set()
-            task_status.started()
-
-        try:
-            await self._drive(attempt, tell)
-        except Exception as exc:
-            if not opened.is_set():
-                raise
-            lost.append(exc)
+        async with attempt.block():
+            if wait_for_session:
+                try:
+                    await attempt.wait_for_session()
+                except BaseException:
+                    self._model = before
+                    raise
+            yield self
 
     async def run(
         self, options: ConnectOptions | None = None, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
@@ -251,176 +197,86 @@ class OpenAIRealtimeBase(SendingTransport):
             ConnectError: The connection could not be opened.
             ConnectionLost: It was lost.
         """
-        await self._drive(self._begin(options or ConnectOptions()), task_status.started)
-
-    async def _drive(self, attempt: Attempt, opened: Callable[[], None]) -> None:
-        try:
-            end = await attempt.run(opened)
-        finally:
-            self._hub = Hub()
-            if attempt.connection is None:
-                self._model = attempt.old_model
-        if end.error is not None:
-            raise end.error
+        await self._begin(options or ConnectOptions()).run(task_status.started)
 
     def _begin(self, options: ConnectOptions) -> Attempt:
-        if self._attempt is not None and not self._attempt.done.is_set():
-            raise LocalProtocolError(
-                "the transport is already connected or connecting; use another transport for a second connection"
-            )
-        settings = self._settings
-        model = options.model or self._model
-        ends = {"input": settings.audio_source, "output": settings.audio_sink}
-        policy = attrs.evolve(
-            self._policy,
-            playback_reported=self._policy.playback_reported or settings.audio_sink is not None,
-            fixed_formats=frozenset(side for side, end in ends.items() if end is not None),
-        )
+        self._refuse_second_attempt()
+        self._endpoint.check(options)
+        before, model = self._model, options.model or self._model
         engine = Engine(
             new_id=_new_id,
             model=model,
             session_config=options.initial_session_config,
-            policy=policy,
-            create_timeout=settings.create_timeout,
-            profile=self._profile,
+            policy=self._policy(),
+            create_timeout=self._settings.create_timeout,
+            profile=self._endpoint.profile,
         )
         hub = self._hub
         hub.on_change(lambda: engine.wants(hub.wants))
 
-        async def prepare() -> ConnectRequest:
-            variable = "OPENAI_API_KEY" if self._profile is None else self._profile.key_variable
-            key = await resolve_api_key(options.api_key, self._api_key, variable=variable)
-            request = self._request(options, key)
-            self._state = ConnectionState(
-                status="connecting", url=redact_url(request.url, key), call_id=options.call_id
-            )
-            return request
+        def ended(attempt: Attempt) -> None:
+            self._renew_hub()
+            if attempt.connection is None:
+                self._model = before
 
-        async def send_captured(audio: bytes) -> None:
-            connection, _ = self._open_connection()
-            await connection.send(audio_size(audio), lambda now: engine.send_audio(audio, False, now))
-
-        session = self.build_session_payload(options.initial_session_config or {})
-        media = self._make_media(session, engine, send_captured)
         attempt = Attempt(
-            settings=settings,
+            endpoint=self._endpoint,
+            settings=self._settings,
             hub=hub,
-            prepare=prepare,
-            connector=self._connector,
             engine=engine,
-            media=media,
-            old_model=self._model,
-            connected_at=self._connected_at,
+            muted=bool(self._muted),
+            make_request=lambda: self._make_request(options, engine.initial_session),
+            ended=ended,
         )
-        tap = media.tap()
-        if tap is not None:
-            hub.add_tap(tap)
-        self._stream = hub.subscribe(self._by_default, settings.limits)
-        self._model, self._attempt = model, attempt
+        self._set_attempt(attempt)
+        self._model = model
         return attempt
 
-    def _make_media(
-        self, session: Mapping[str, Any], engine: Engine, send: Callable[[bytes], Awaitable[None]]
-    ) -> Media:
-        """The audio ends of a connection whose session begins as *session*; *send* takes audio for the server."""
-        return Media.build(self._settings, session, engine, send, muted=bool(self._muted))
-
-    def _request(self, options: ConnectOptions, key: str) -> ConnectRequest:
-        url = build_url(
-            connect_url=options.url,
-            own_url=self._url,
-            model=self._model,
-            call_id=options.call_id,
-            query=self._query,
+    def _policy(self) -> EnginePolicy:
+        settings, policy = self._settings, self._endpoint.policy
+        ends = {"input": settings.audio_source, "output": settings.audio_sink}
+        return attrs.evolve(
+            policy,
+            playback_reported=policy.playback_reported or settings.audio_sink is not None,
+            fixed_formats=frozenset(side for side, end in ends.items() if end is not None),
         )
-        return ConnectRequest(
-            url=url,
-            headers={**self._headers, "Authorization": f"Bearer {key}"},
-            max_message_bytes=self._settings.max_message_bytes,
+
+    async def _make_request(self, options: ConnectOptions, session: Mapping[str, Any]) -> ConnectRequest:
+        profile = self._endpoint.profile
+        variable = "OPENAI_API_KEY" if profile is None else profile.key_variable
+        key = await resolve_api_key(options.api_key, self._api_key, variable=variable)
+        parts = RequestParts(
             api_key=key,
             model=self._model,
             call_id=options.call_id,
+            connect_url=options.url,
+            own_url=self._url,
+            headers=self._headers,
+            query=self._query,
+            max_message_bytes=self._settings.max_message_bytes,
+            profile=profile,
             allow_insecure=self._settings.allow_insecure,
+            session=session,
         )
-
-    async def _wait_for_session(self, setup: Subscription[Event], attempt: Attempt) -> None:
-        timeout, clock = self._settings.session_timeout, self._settings.clock
-        try:
-            with clock.move_on_at(None if timeout is None else clock.now() + timeout):
-                async for _ in setup:
-                    return
-                raise ConnectError("the server closed the connection before the session was ready")
-        except ConnectionLost as exc:
-            said = attempt.engine.last_error
-            code = said.code if said is not None and said.code else exc.reason or None
-            what = f": {said.message}" if said is not None else ""
-            raise ConnectError(f"{exc} before the session was ready{what}", code=code) from exc
-        raise SetupTimeout(
-            f"the server accepted the connection but did not send {self._ready_event.type} within {timeout:g} s; "
-            "is this a Realtime endpoint? wait_for_session=False does not wait",
-            phase="session",
-            timeout=timeout or 0.0,
-        )
-
-    async def aclose(self) -> None:
-        """Send what is queued, close the connection, and wait until it is closed. Idempotent.
-
-        It takes ``close_timeout`` at most. A connect that is under way fails with `ConnectError`. If cancelled, the
-        connection closes all the same.
-        """
-        attempt = self._attempt
-        if attempt is None or attempt.done.is_set():
-            await anyio.lowlevel.checkpoint()
-            return
-        attempt.close()
-        await attempt.done.wait()
-
-    def close_nowait(self, *, discard: bool = False) -> None:
-        """Begin to close, and return at once; `aclose` waits until it is done. Idempotent.
-
-        Args:
-            discard: Do not send what is queued.
-        """
-        if self._attempt is not None:
-            self._attempt.close(discard=discard)
-
-    # Events
-
-    def __aiter__(self) -> AsyncIterator[Event]:
-        """The events of the connection, from before the handshake on; see `Subscription`.
-
-        Raises:
-            NotConnectedError: The transport was never connected.
-        """
-        if self._stream is None:
-            raise NotConnectedError("there are no events before connect(); iterate inside of its block")
-        return self._stream
-
-    @asynccontextmanager
-    async def subscribe(self, *types: type[Event]) -> AsyncGenerator[Subscription[Event]]:
-        """A stream of the events of *types* (and their subclasses), from now on.
-
-        Without types it gives what iterating the transport gives: everything but the typed audio delta. Opened
-        before a connect, it belongs to that connection.
-        """
-        accepts = _of(*types) if types else self._by_default
-        async with _subscription(self._hub, accepts, self._settings.limits) as subscription:
-            yield subscription
+        return self._endpoint.build_request(parts)
 
     def _by_default(self, cls: type[Any]) -> bool:
         if issubclass(cls, AudioEvent):
             wanted = self._settings.audio_events
             return self._settings.audio_sink is None if wanted is None else wanted
-        # AudioEvent holds the content of the typed delta, and can give it.
-        return not issubclass(cls, ResponseOutputAudioDelta)
+        return super()._by_default(cls)
 
     # Control: plain functions, which never wait
 
     def _open_connection(self) -> tuple[Connection, Engine]:
         attempt = self._attempt
-        if attempt is None or attempt.connection is None:
-            raise NotConnectedError("there is no connection; send inside of `async with transport.connect(...)`")
-        return attempt.connection, attempt.engine
+        connection = self._current_connection()
+        assert attempt is not None
+        return connection, attempt.engine
+
+    @property
+    def _audio_refused(self) -> str | None:
+        return self._endpoint.policy.audio_refused
 
     def interrupt(self, *, cancel_ongoing_response: bool = True) -> None:
         """Stop the model: cancel a running response, and tell the server how much of its audio was heard.
@@ -431,12 +287,13 @@ class OpenAIRealtimeBase(SendingTransport):
         Args:
             cancel_ongoing_response: ``False`` only truncates, where the server cancels by itself.
         """
-        attempt = self._attempt
-        if attempt is None or attempt.connection is None or attempt.connection.end is not None:
+        attempt = self._open_attempt()
+        if attempt is None or attempt.connection is None:
             return
         engine = attempt.engine
         attempt.media.refresh()
         attempt.connection.perform(lambda now: engine.interrupt(cancel_ongoing_response, now))
+        attempt.media.interrupted()
 
     def cancel_response(self) -> None:
         """Cancel the running response, if there is one; what was heard of it stays.
@@ -472,8 +329,8 @@ class OpenAIRealtimeBase(SendingTransport):
                 "there is no audio source to mute; pass audio_source= to the transport, or do not call send_audio()"
             )
         self._muted = muted
-        if self._attempt is not None and self._attempt.media.capture is not None:
-            self._attempt.media.capture.muted = muted
+        if self._attempt is not None:
+            self._attempt.media.set_muted(muted)
 
     def build_session_payload(self, config: SessionConfig) -> dict[str, Any]:
         """The ``session`` object that *config* makes, defaults included; nothing is sent.
@@ -481,24 +338,12 @@ class OpenAIRealtimeBase(SendingTransport):
         Raises:
             ConfigError: A setting has a wrong name, type or value.
         """
-        return SessionSettings(self._model, self._policy.default_format).preview(config)
+        return SessionSettings(self._model, self._endpoint.policy.default_format).preview(config)
 
 
-def _of(*types: type[Event]) -> Callable[[type[Any]], bool]:
-    return lambda cls: issubclass(cls, types)
+def _shown(request: ConnectRequest | None) -> str | None:
+    return None if request is None else redact_url(request.url, request.api_key or "")
 
 
 def _new_id(kind: str) -> str:
     return f"{kind}_{secrets.token_hex(12)}"
-
-
-@asynccontextmanager
-async def _subscription(
-    hub: Hub, accepts: Callable[[type[Any]], bool], limits: SubscriptionLimits
-) -> AsyncGenerator[Subscription[Any]]:
-    subscription = hub.subscribe(accepts, limits)
-    try:
-        yield subscription
-    finally:
-        with anyio.CancelScope(shield=True):
-            await subscription.aclose()

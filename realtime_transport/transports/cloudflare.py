@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, Unpack
 import anyio
 import anyio.lowlevel
 
+from realtime_transport.connection.life_cycle import Phase
 from realtime_transport.connection.link import LinkClosed
 from realtime_transport.errors import ConfigError, ConnectError, MessageTooBig, UpgradeRejected
 from realtime_transport.keys import usable_headers
@@ -17,17 +18,21 @@ from realtime_transport.protocol.config.settings import DEFAULT_MODEL
 from realtime_transport.urls import http_url, require_encryption, scrub, secrets_in
 
 from .base import OpenAIRealtimeBase
+from .endpoint import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
-    from .attempt import Attempt
-    from .options import ApiKey, ConnectOptions, ConnectRequest, TransportOptions
+    from .endpoint import Prepare
+    from .options import ApiKey, Connector, ConnectRequest, TransportOptions
 
 __all__ = ["CloudflareRealtimeTransportLayer", "Fetch", "FetchedSocketLink"]
 
 Fetch: TypeAlias = "Callable[[str, dict[str, Any]], Awaitable[Any]]"
 """``fetch(url, init)`` as in a Worker: gives a response with ``status``, ``webSocket`` and ``text()``."""
+
+FETCH = Phase("fetch", "the server to answer the upgrade request of fetch()")
 
 MAX_REJECTION_CHARACTERS = 64 * 1024
 """How much of the body of a refused upgrade is kept."""
@@ -69,7 +74,11 @@ class CloudflareRealtimeTransportLayer(OpenAIRealtimeBase):
         **options: Unpack[TransportOptions],
     ) -> None:
         super().__init__(
-            connector=self._link,
+            endpoint=Endpoint(
+                # The fetch is part of the preparation: if it fails, there was no connection to report about.
+                prepare=_fetching(fetch or _worker_fetch),
+                preparing=FETCH,
+            ),
             model=model,
             api_key=api_key,
             url=url,
@@ -77,30 +86,27 @@ class CloudflareRealtimeTransportLayer(OpenAIRealtimeBase):
             query=query,
             **options,
         )
-        self._fetch = fetch or _worker_fetch
-        self._fetched: Any = None
 
-    def _begin(self, options: ConnectOptions) -> Attempt:
-        # The fetch is part of the preparation: if it fails, there was no connection to report about.
-        attempt = super()._begin(options)
-        prepare = attempt.prepare
 
-        async def prepare_and_fetch() -> ConnectRequest:
-            request = await prepare()
-            self._fetched = await _upgrade(self._fetch, request)
-            return request
+def _fetching(fetch: Fetch) -> Prepare:
+    async def prepare(request: ConnectRequest) -> Connector:
+        socket = await _upgrade(fetch, request)
 
-        attempt.prepare = prepare_and_fetch
-        return attempt
+        def connect(request: ConnectRequest) -> AbstractAsyncContextManager[FetchedSocketLink]:
+            return _accepted(socket, request)
 
-    @asynccontextmanager
-    async def _link(self, request: ConnectRequest) -> AsyncGenerator[FetchedSocketLink]:
-        fetched, self._fetched = self._fetched, None
-        link = FetchedSocketLink(fetched, max_message_bytes=request.max_message_bytes)
-        try:
-            yield link
-        finally:
-            link.release()
+        return connect
+
+    return prepare
+
+
+@asynccontextmanager
+async def _accepted(socket: Any, request: ConnectRequest) -> AsyncGenerator[FetchedSocketLink]:
+    link = FetchedSocketLink(socket, max_message_bytes=request.max_message_bytes)
+    try:
+        yield link
+    finally:
+        link.release()
 
 
 async def _upgrade(fetch: Fetch, request: ConnectRequest) -> Any:

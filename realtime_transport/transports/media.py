@@ -18,11 +18,58 @@ if TYPE_CHECKING:
     from realtime_transport.audio.sinks import AudioSink
     from realtime_transport.audio.sources import AudioSource
     from realtime_transport.connection.interface import Event
+    from realtime_transport.connection.subscription import Hub
     from realtime_transport.protocol.engine.engine import Engine
 
     from .options import Settings
 
-__all__ = ["Media"]
+__all__ = ["Media", "MediaContext"]
+
+
+@attrs.frozen(kw_only=True)
+class MediaContext:
+    """What the audio ends of one connection are made of.
+
+    Attributes:
+        settings: The audio ends, the bounds and the clock of the transport.
+        session: The payload that opens the session.
+        default_format: The audio format where that names none.
+        engine: Is told how far playback is, and numbers events.
+        hub: Takes events.
+        muted: Whether to begin muted.
+        send_audio: Sends audio to the server; waits for room.
+        is_open: Whether there is a connection.
+        close: Begins to close it.
+    """
+
+    settings: Settings
+    session: Mapping[str, Any]
+    default_format: AudioFormat
+    engine: Engine
+    hub: Hub
+    muted: bool
+    send_audio: Callable[[bytes], Awaitable[None]]
+    is_open: Callable[[], bool]
+    close: Callable[[], None]
+
+    @property
+    def input_format(self) -> AudioFormat:
+        """The format of the audio that is sent."""
+        return self._format("input")
+
+    @property
+    def output_format(self) -> AudioFormat:
+        """The format of the audio that is received."""
+        return self._format("output")
+
+    async def send_audio_if_open(self, audio: bytes) -> None:
+        """As `send_audio`; without a connection *audio* is dropped. If cancelled, nothing was queued."""
+        if self.is_open():
+            await self.send_audio(audio)
+
+    def _format(self, side: str) -> AudioFormat:
+        named = self.session.get("audio", {}).get(side, {}).get("format")
+        return self.default_format if named is None else AudioFormat.parse(named)
 
 
 @attrs.define(eq=False)
@@ -38,21 +85,13 @@ class Media:
     playback: PlaybackPump | None = None
 
     @classmethod
-    def build(
-        cls,
-        settings: Settings,
-        session: Mapping[str, Any],
-        engine: Engine,
-        send: Callable[[bytes], Awaitable[None]],
-        *,
-        muted: bool,
-    ) -> Media:
-        """Make the pumps for the formats of *session*, the payload that opens the session."""
-        media = cls()
+    def build(cls, context: MediaContext) -> Media:
+        """Make the pumps for the audio ends of the settings."""
+        settings, media = context.settings, cls()
         if settings.audio_source is not None:
-            media.capture = _capture(settings, settings.audio_source, _format(session, "input"), send, muted=muted)
+            media.capture = _capture(context, settings.audio_source)
         if settings.audio_sink is not None:
-            media.playback = _playback(settings, settings.audio_sink, _format(session, "output"), engine)
+            media.playback = _playback(context, settings.audio_sink)
         return media
 
     def pumps(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
@@ -85,26 +124,31 @@ class Media:
         if self.playback is not None:
             self.playback.refresh()
 
+    def interrupted(self) -> None:
+        """The user has interrupted the model, whether or not there was audio to withdraw."""
 
-def _format(session: Mapping[str, Any], side: str) -> AudioFormat:
-    return AudioFormat.parse(session["audio"][side]["format"])
-
-
-def _capture(
-    settings: Settings,
-    source: AudioSource,
-    audio_format: AudioFormat,
-    send: Callable[[bytes], Awaitable[None]],
-    *,
-    muted: bool,
-) -> CapturePump:
-    return CapturePump(source, audio_format, send=send, clock=settings.clock, muted=muted)
+    def set_muted(self, muted: bool) -> None:
+        """Mute or unmute the source, if there is one."""
+        if self.capture is not None:
+            self.capture.muted = muted
 
 
-def _playback(settings: Settings, sink: AudioSink, audio_format: AudioFormat, engine: Engine) -> PlaybackPump:
-    clock = settings.clock
+def _capture(context: MediaContext, source: AudioSource) -> CapturePump:
+    return CapturePump(
+        source,
+        context.input_format,
+        send=context.send_audio,
+        clock=context.settings.clock,
+        muted=context.muted,
+    )
+
+
+def _playback(context: MediaContext, sink: AudioSink) -> PlaybackPump:
+    settings, engine = context.settings, context.engine
 
     def report(item_id: str, content_index: int, samples: int) -> None:
-        engine.audio_played(item_id, content_index, samples, clock.now())
+        engine.audio_played(item_id, content_index, samples, settings.clock.now())
 
-    return PlaybackPump(sink, audio_format, report, max_bytes=settings.max_playback_bytes, clock=clock)
+    return PlaybackPump(
+        sink, context.output_format, report, max_bytes=settings.max_playback_bytes, clock=settings.clock
+    )

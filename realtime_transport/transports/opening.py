@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
@@ -9,11 +10,21 @@ from realtime_transport.errors import ConfigError
 from realtime_transport.keys import resolve_api_key
 from realtime_transport.urls import REALTIME, endpoint_url, is_base_url
 
+from .options import ConnectRequest
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .options import RequestParts, TransportOptions
 
-__all__ = ["build_url", "resolve_api_key", "with_query"]
+__all__ = [
+    "bearer_request",
+    "build_url",
+    "require_no_audio_ends",
+    "resolve_api_key",
+    "subprotocol_request",
+    "with_query",
+]
 
 DEFAULT_BASE_URL = "wss://api.openai.com/v1"
 
@@ -43,6 +54,63 @@ def build_url(
         url = url.replace("{call_id}", quote(call_id, safe=""))
     url = url.replace("{model}", quote(model, safe=""))
     return with_query(url, extra)
+
+
+def require_no_audio_ends(options: TransportOptions, why: str) -> None:
+    """Refuse ``audio_source`` and ``audio_sink`` on a wire that is both.
+
+    Raises:
+        ConfigError: One of them was given.
+    """
+    for name in ("audio_source", "audio_sink"):
+        if options.get(name) is not None:
+            raise ConfigError(f"{name}: {why}", key=name)
+
+
+def bearer_request(parts: RequestParts) -> ConnectRequest:
+    """The request with the key as a bearer token, or where the profile of the server wants it.
+
+    Raises:
+        ConfigError: The URL cannot be made.
+    """
+    url = build_url(
+        connect_url=parts.connect_url,
+        own_url=parts.own_url,
+        model=parts.model,
+        call_id=parts.call_id,
+        query=parts.query,
+    )
+    if parts.profile is None:
+        return _request(parts, url, {**parts.headers, "Authorization": f"Bearer {parts.api_key}"})
+    headers, query, subprotocols = parts.profile.credentials(parts.api_key)
+    headers = {**parts.profile.headers, **parts.headers, **headers}
+    return _request(parts, with_query(url, query), headers, subprotocols)
+
+
+def subprotocol_request(parts: RequestParts) -> ConnectRequest:
+    """As `bearer_request`, with the key as a subprotocol, as browsers have to send it."""
+    if parts.profile is not None:
+        return bearer_request(parts)
+    if re.search(r"[,\s]", parts.api_key):
+        raise ConfigError("api_key: no subprotocol can carry a key with a comma or a space in it", key="api_key")
+    bearer = bearer_request(parts)
+    subprotocols = ("realtime", f"openai-insecure-api-key.{parts.api_key}")
+    return _request(parts, bearer.url, dict(parts.headers), subprotocols)
+
+
+def _request(
+    parts: RequestParts, url: str, headers: Mapping[str, str], subprotocols: tuple[str, ...] = ()
+) -> ConnectRequest:
+    return ConnectRequest(
+        url=url,
+        headers=dict(headers),
+        subprotocols=subprotocols,
+        max_message_bytes=parts.max_message_bytes,
+        api_key=parts.api_key,
+        model=parts.model,
+        call_id=parts.call_id,
+        allow_insecure=parts.allow_insecure,
+    )
 
 
 def with_query(url: str, extra: Mapping[str, str]) -> str:

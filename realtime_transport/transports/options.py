@@ -19,6 +19,7 @@ from realtime_transport.urls import redact_url
 if TYPE_CHECKING:
     from realtime_transport.audio.sinks import AudioSink
     from realtime_transport.audio.sources import AudioSource
+    from realtime_transport.protocol.vendors.profiles import EndpointProfile
 
 __all__ = [
     "ApiKey",
@@ -26,12 +27,17 @@ __all__ = [
     "ConnectRequest",
     "ConnectionOptions",
     "Connector",
+    "RequestParts",
     "Settings",
     "TransportOptions",
 ]
 
 SessionConfig: TypeAlias = RealtimeSessionConfig | Mapping[str, Any]
 """Settings of the session: the class, or a mapping in snake_case or camelCase."""
+
+
+def _no_phases(_name: str) -> None:
+    """Outside of a connect attempt nobody asks how far a connector has come."""
 
 
 @attrs.frozen(kw_only=True)
@@ -47,6 +53,8 @@ class ConnectRequest:
         model: The model asked for.
         call_id: The call to attach to, if any.
         allow_insecure: Whether the key may go over ws or http to a host that is not this machine.
+        enter_phase: For a connector that works in several steps: says which of the endpoint's phases it has come to,
+            which is what a time-out then names.
     """
 
     url: str = attrs.field(repr=lambda url: repr(redact_url(url)))
@@ -57,6 +65,38 @@ class ConnectRequest:
     model: str | None = None
     call_id: str | None = None
     allow_insecure: bool = False
+    enter_phase: Callable[[str], None] = attrs.field(default=_no_phases, repr=False, eq=False)
+
+
+@attrs.frozen(kw_only=True)
+class RequestParts:
+    """What a `ConnectRequest` is made of.
+
+    Attributes:
+        api_key: The key.
+        model: The model asked for.
+        call_id: The call to attach to, if any.
+        connect_url: The URL given for this connection only.
+        own_url: The URL that the transport was built with.
+        headers: Further headers.
+        query: Further query parameters.
+        max_message_bytes: See `ConnectRequest`.
+        profile: In what the server differs from the service.
+        allow_insecure: See `ConnectRequest`.
+        session: The session that the connection is to be opened with.
+    """
+
+    api_key: str = attrs.field(repr=False)
+    model: str
+    call_id: str | None = None
+    connect_url: str | None = attrs.field(default=None, repr=False)
+    own_url: str | None = attrs.field(default=None, repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
+    query: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
+    max_message_bytes: int | None = 64 * 1024 * 1024
+    profile: EndpointProfile | None = None
+    allow_insecure: bool = False
+    session: Mapping[str, Any] = attrs.field(factory=dict[str, Any], repr=False)
 
 
 Connector: TypeAlias = Callable[[ConnectRequest], AbstractAsyncContextManager[Link]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from realtime_transport.errors import LocalProtocolError
+from realtime_transport.errors import LocalProtocolError, UnsupportedOperation
 
 from .layer import RealtimeTransportLayer
 
@@ -65,7 +65,14 @@ class SendingTransport(RealtimeTransportLayer):
             NotConnectedError: There is none.
         """
 
+    @property
+    @abstractmethod
+    def _audio_refused(self) -> str | None:
+        """Why audio cannot be sent on this wire; ``None`` if it can."""
+
     def _check_may_send_audio(self) -> None:
+        if self._audio_refused is not None:
+            raise UnsupportedOperation(self._audio_refused)
         if self.muted is not None:
             raise LocalProtocolError("the audio source speaks on this transport; send_audio() is for one without")
 
@@ -154,10 +161,10 @@ class SendingTransport(RealtimeTransportLayer):
             NotConnectedError: No connection is open.
             ConnectionLost: The link broke; ``code`` holds the close code, if there was one.
             LocalProtocolError: The transport has an audio source, which is what speaks.
+            UnsupportedOperation: The audio of this wire goes another way, as that of a SIP call.
         """
-        connection, engine = self._open_connection()
         self._check_may_send_audio()
-        await connection.send(audio_size(audio), lambda now: engine.send_audio(audio, commit, now))
+        await self._send(audio_size(audio), lambda engine, now: engine.send_audio(audio, commit, now))
 
     def send_audio_nowait(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
         """`send_audio` without waiting."""

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import attrs
 
-from realtime_transport.errors import ConfigError, UnsupportedOperation
+from realtime_transport.errors import ConfigError
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL, SessionSettings
-from realtime_transport.protocol.engine.policy import SERVER_PLAYBACK, EnginePolicy
+from realtime_transport.protocol.engine.policy import SERVER_PLAYBACK
 
-from .websocket import OpenAIRealtimeWebSocket
+from .base import OpenAIRealtimeBase
+from .endpoint import Endpoint
+from .opening import require_no_audio_ends
+from .websocket import websocket_connector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import httpx
 
-    from .attempt import Attempt
     from .options import ApiKey, ConnectOptions, Connector, SessionConfig, TransportOptions
 
 __all__ = ["OpenAIRealtimeSIP"]
 
-_NO_AUDIO = "OpenAIRealtimeSIP cannot send audio: the audio of the call goes from the telephone to the server"
+_POLICY = attrs.evolve(
+    SERVER_PLAYBACK,
+    audio_refused="OpenAIRealtimeSIP cannot send audio: the audio of the call goes from the telephone to the server",
+)
 
 _REFUSED_BY_CALLS = ("threshold", "prefix_padding_ms", "silence_duration_ms")
 """Fields of the turn detection for which the calls API answers 400 ``unknown_parameter``."""
 
 
-class OpenAIRealtimeSIP(OpenAIRealtimeWebSocket):
+class OpenAIRealtimeSIP(OpenAIRealtimeBase):
     """Controls a SIP call: text, tools and interruptions over a WebSocket, audio between telephone and server.
 
     ::
@@ -55,8 +60,6 @@ class OpenAIRealtimeSIP(OpenAIRealtimeWebSocket):
         ConfigError: ``audio_source`` or ``audio_sink`` was given: the telephone is both.
     """
 
-    _policy: ClassVar[EnginePolicy] = attrs.evolve(SERVER_PLAYBACK, audio_refused=_NO_AUDIO)
-
     def __init__(
         self,
         *,
@@ -69,44 +72,18 @@ class OpenAIRealtimeSIP(OpenAIRealtimeWebSocket):
         connector: Connector | None = None,
         **options: Unpack[TransportOptions],
     ) -> None:
-        for name in ("audio_source", "audio_sink"):
-            if options.get(name) is not None:
-                raise ConfigError(f"{name}: the audio of a SIP call belongs to the telephone", key=name)
+        require_no_audio_ends(options, "the audio of a SIP call belongs to the telephone")
         super().__init__(
+            endpoint=Endpoint(
+                connector=connector or websocket_connector(client), policy=_POLICY, check=_require_call_id
+            ),
             model=model,
             api_key=api_key,
             url=url,
-            client=client,
             headers=headers,
             query=query,
-            connector=connector,
             **options,
         )
-
-    def _begin(self, options: ConnectOptions) -> Attempt:
-        if not options.call_id:
-            raise ConfigError(
-                "call_id: a SIP transport attaches to a call; pass the call_id of the realtime.call.incoming webhook "
-                "to connect()",
-                key="call_id",
-            )
-        return super()._begin(options)
-
-    async def send_audio(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> NoReturn:
-        """Not possible here.
-
-        Raises:
-            UnsupportedOperation: Always: the telephone sends the audio.
-        """
-        raise UnsupportedOperation(_NO_AUDIO)
-
-    def send_audio_nowait(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> NoReturn:
-        """Not possible here.
-
-        Raises:
-            UnsupportedOperation: Always: the telephone sends the audio.
-        """
-        raise UnsupportedOperation(_NO_AUDIO)
 
     @staticmethod
     def build_initial_config(config: SessionConfig | None = None, *, model: str = DEFAULT_MODEL) -> dict[str, Any]:
@@ -121,9 +98,18 @@ class OpenAIRealtimeSIP(OpenAIRealtimeWebSocket):
         Raises:
             ConfigError: A setting has a wrong name, type or value, or the calls API refuses it.
         """
-        session = SessionSettings(model, OpenAIRealtimeSIP._policy.default_format).preview(config or {})
+        session = SessionSettings(model, _POLICY.default_format).preview(config or {})
         _check_turn_detection(session["audio"]["input"]["turn_detection"])
         return session
+
+
+def _require_call_id(options: ConnectOptions) -> None:
+    if not options.call_id:
+        raise ConfigError(
+            "call_id: a SIP transport attaches to a call; pass the call_id of the realtime.call.incoming webhook "
+            "to connect()",
+            key="call_id",
+        )
 
 
 def _check_turn_detection(turn_detection: object) -> None:

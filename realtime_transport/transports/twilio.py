@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import attrs
 
 from realtime_transport.errors import ConfigError, DecodeError, NotConnectedError
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL
-from realtime_transport.protocol.engine.policy import PHONE_PLAYBACK, EnginePolicy
+from realtime_transport.protocol.engine.policy import PHONE_PLAYBACK
+from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta
 
+from .base import OpenAIRealtimeBase
+from .endpoint import Endpoint
+from .opening import require_no_audio_ends
 from .phone.intake import Intake
 from .phone.leg import ModelSide, PhoneLeg, PhoneLine
 from .phone.liveness import Liveness
@@ -19,18 +23,14 @@ from .phone.messages import PhoneMedia, PhoneStarted
 from .phone.playout import Playout
 from .phone.reading import to_text
 from .phone.sockets import open_socket
-from .phone.transcoding import Transcoder, format_at
+from .phone.transcoding import Transcoder
 from .phone.twilio import TwilioCodec
-from .websocket import OpenAIRealtimeWebSocket
+from .websocket import websocket_connector
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     import httpx
 
-    from realtime_transport.protocol.engine.engine import Engine
-
-    from .media import Media
+    from .media import MediaContext
     from .options import ApiKey, Connector, TransportOptions
     from .phone.codec import MediaCodec
     from .phone.sockets import SocketLike
@@ -48,7 +48,7 @@ MAX_INACTIVITY_MS = 2**31 - 1
 """24 days; what other SDKs accept."""
 
 
-class TwilioRealtimeTransportLayer(OpenAIRealtimeWebSocket):
+class TwilioRealtimeTransportLayer(OpenAIRealtimeBase):
     """Bridges the media stream of a telephone call and the Realtime API.
 
     ::
@@ -103,8 +103,6 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeWebSocket):
             was given: the telephone is both.
     """
 
-    _policy: ClassVar[EnginePolicy] = PHONE_PLAYBACK
-
     def __init__(
         self,
         socket: SocketLike,
@@ -123,22 +121,22 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeWebSocket):
         connector: Connector | None = None,
         **options: Unpack[TransportOptions],
     ) -> None:
-        for name in ("audio_source", "audio_sink"):
-            if options.get(name) is not None:
-                raise ConfigError(f"{name}: the telephone is where audio comes from and goes to", key=name)
+        require_no_audio_ends(options, "the telephone is where audio comes from and goes to")
+        codec = codec or TwilioCodec()
         super().__init__(
+            endpoint=Endpoint(
+                connector=connector or websocket_connector(client),
+                policy=attrs.evolve(PHONE_PLAYBACK, default_format=codec.audio_format),
+                make_media=self._make_leg,
+                left_out=(ResponseOutputAudioDelta, PhoneMedia),
+            ),
             model=model,
             api_key=api_key,
             url=url,
-            client=client,
             headers=headers,
             query=query,
-            connector=connector,
             **options,
         )
-        codec = codec or TwilioCodec()
-        # For every transport but this one it is a fact about the class.
-        self._policy = attrs.evolve(PHONE_PLAYBACK, default_format=codec.audio_format)  # pyright: ignore[reportAttributeAccessIssue]
         _check(frame_ms, "frame_ms", 10_000)
         _check(input_audio_inactivity_timeout_ms, "input_audio_inactivity_timeout_ms", MAX_INACTIVITY_MS)
         self._line = PhoneLine(
@@ -157,49 +155,19 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeWebSocket):
         """What the provider said when the stream began; ``None`` before. Only the id if the application has read it."""
         return self._line.started
 
-    def _make_media(
-        self, session: Mapping[str, Any], engine: Engine, send: Callable[[bytes], Awaitable[None]]
-    ) -> Media:
-        def is_open() -> bool:
-            attempt = self._attempt
-            return attempt is not None and attempt.connection is not None and attempt.connection.end is None
-
-        async def send_while_open(audio: bytes) -> None:
-            if is_open():
-                await send(audio)
-
-        played = self._line.codec.audio_format
-        formats = Transcoder(
-            played,
-            format_at(session, "audio", "input", "format") or played,
-            format_at(session, "audio", "output", "format") or played,
-        )
+    def _make_leg(self, context: MediaContext) -> PhoneLeg:
+        formats = Transcoder(self._line.codec.audio_format, context.input_format, context.output_format)
         if self._line.started is not None:
             formats.caller = self._line.started.audio_format
         self._leg = PhoneLeg(
             line=self._line,
-            model=ModelSide(is_open=is_open, send=send_while_open, close=self.close_nowait),
+            model=ModelSide(is_open=context.is_open, send=context.send_audio_if_open, close=context.close),
             formats=formats,
-            engine=engine,
-            hub=self._hub,
-            clock=self._settings.clock,
+            engine=context.engine,
+            hub=context.hub,
+            clock=context.settings.clock,
         )
         return self._leg
-
-    def _by_default(self, cls: type[Any]) -> bool:
-        return super()._by_default(cls) and not issubclass(cls, PhoneMedia)
-
-    def interrupt(self, *, cancel_ongoing_response: bool = True) -> None:
-        """Stop the model: cancel a running response, clear what the provider has buffered, and truncate what was not
-        heard. Does nothing without a connection.
-
-        Args:
-            cancel_ongoing_response: ``False`` leaves the running response to the server.
-        """
-        if self.status == "connected":
-            super().interrupt(cancel_ongoing_response=cancel_ongoing_response)
-            assert self._leg is not None
-            self._leg.interrupted()
 
     async def wait_until_heard(self) -> None:
         """Wait until the caller has heard all that the model has said so far, or the connection has ended.

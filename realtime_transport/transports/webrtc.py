@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
-from urllib.parse import parse_qsl, urlsplit
+from typing import TYPE_CHECKING, Any, Unpack
 
 import anyio
 import anyio.to_thread
 import attrs
 
-from realtime_transport.errors import ConfigError, LocalProtocolError, NegotiationError
+from realtime_transport.connection.life_cycle import Phase
+from realtime_transport.errors import NegotiationError
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL
-from realtime_transport.protocol.engine.policy import SERVER_PLAYBACK, EnginePolicy
-from realtime_transport.protocol.vendors.profiles import PROFILES, profile_named
+from realtime_transport.protocol.engine.policy import SERVER_PLAYBACK
+from realtime_transport.protocol.vendors.profiles import profile_named
 from realtime_transport.protocol.wire.server_events import SessionUpdated
 from realtime_transport.rtc.host import asyncio_host
 from realtime_transport.rtc.link import PeerLink
@@ -22,8 +22,8 @@ from realtime_transport.rtc.settings import OpusSettings, PeerCallbacks, PeerOpt
 from realtime_transport.urls import CALLS, endpoint_url, is_loopback
 
 from .base import ConnectionState, OpenAIRealtimeBase
-from .opening import build_url, with_query
-from .webrtc_call import CallRequest, check_call, post_offer
+from .endpoint import Endpoint
+from .webrtc_call import CallRequest, call_request, check_call, post_offer
 from .webrtc_media import DEFAULT_DEVICE, WebRTCMedia
 
 if TYPE_CHECKING:
@@ -34,18 +34,25 @@ if TYPE_CHECKING:
     from realtime_transport.audio.sinks import AudioSink
     from realtime_transport.audio.sources import AudioSource
     from realtime_transport.connection.link import Link
-    from realtime_transport.protocol.engine.engine import Engine
-    from realtime_transport.protocol.engine.events import Event
-    from realtime_transport.protocol.vendors.profiles import CallRules, EndpointProfile
-    from realtime_transport.protocol.wire.model import ServerEvent
+    from realtime_transport.protocol.vendors.profiles import EndpointProfile
     from realtime_transport.rtc.host import AsyncioHost
     from realtime_transport.rtc.jitter import JitterStatistics
     from realtime_transport.rtc.peer import Peer
     from realtime_transport.rtc.settings import IceServer
 
-    from .options import ApiKey, ConnectionOptions, ConnectOptions, ConnectRequest
+    from .media import MediaContext
+    from .options import ApiKey, ConnectionOptions, ConnectRequest
 
 __all__ = ["OpenAIRealtimeWebRTC", "WebRTCConnectionState"]
+
+_POLICY = attrs.evolve(SERVER_PLAYBACK, interrupts_on_speech=False)
+
+PHASES = (
+    Phase("devices", "the microphone and the loudspeaker"),
+    Phase("offer", "the ICE servers, to make an offer"),
+    Phase("answer", "the server to answer the SDP offer"),
+    Phase("channel", "the data channel to open: the server answered, but it was not reached by UDP"),
+)
 
 BASE_URL = "https://api.openai.com/v1"
 
@@ -101,10 +108,6 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
         options: Deadlines, bounds and clock; see `Settings`.
     """
 
-    _policy: ClassVar[EnginePolicy] = attrs.evolve(SERVER_PLAYBACK, interrupts_on_speech=False)
-    _ready_event: ClassVar[type[ServerEvent]] = SessionUpdated
-    _connected_at: ClassVar[type[Event] | None] = SessionUpdated
-
     def __init__(
         self,
         *,
@@ -127,7 +130,16 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
             options["audio_events"] = audio_sink is None
         found = None if profile is None else profile_named(profile)
         super().__init__(
-            connector=self._open_call,
+            endpoint=Endpoint(
+                connector=self._open_call,
+                policy=_POLICY,
+                profile=found,
+                phases=PHASES,
+                ready_events=(SessionUpdated,),
+                connected_when_ready=True,
+                build_request=call_request,
+                make_media=self._make_media,
+            ),
             model=model,
             api_key=api_key,
             url=endpoint_url(base_url or BASE_URL, CALLS) if found is None else found.calls_url(base_url),
@@ -135,7 +147,6 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
             query=query,
             **options,
         )
-        self._profile = found
         self._client = client
         self._source, self._sink = audio_source, audio_sink
         self._muted = None if audio_source is None else False
@@ -143,7 +154,9 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
         self._ice_servers = ice_servers
         self._silence_timeout = silence_timeout
         self._opus = opus
+        self._media: WebRTCMedia | None = None
         self._peer: Peer | None = None
+        self._call_id: str | None = None
         self._peer_state: str | None = None
 
     @property
@@ -152,7 +165,7 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
         peer = self._peer
         return WebRTCConnectionState(
             status=self.status,
-            url=self._state.url,
+            url=super().connection_state.url,
             call_id=self.call_id,
             peer_connection=None if peer is None else peer.pc,
             data_channel=None if peer is None else peer.channel,
@@ -163,93 +176,44 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
         """What the jitter buffer has done so far; ``None`` without a connection."""
         return None if self._peer is None else self._peer.sound.statistics()
 
-    def interrupt(self, *, cancel_ongoing_response: bool = True) -> None:
-        """Stop the model: cancel a running response, and let the server drop what it has not played yet.
+    @property
+    def call_id(self) -> str | None:
+        """The call that the server has made of our offer."""
+        return self._call_id
 
-        What waits in our sink is dropped at once. No truncation is sent: the server owns playback. Does nothing without
-        a connection.
-
-        Args:
-            cancel_ongoing_response: ``False`` only clears what is being played.
-        """
-        attempt = self._attempt
-        if attempt is not None and attempt.connection is not None and attempt.connection.end is None:
-            cast("WebRTCMedia", attempt.media).drop()
-        super().interrupt(cancel_ongoing_response=cancel_ongoing_response)
-
-    async def _send(self, size: int, operation: Callable[[Engine, float], None]) -> None:
-        self._check_size(size)
-        await super()._send(size, operation)
-
-    def _send_nowait(self, size: int, operation: Callable[[Engine, float], None]) -> None:
-        self._check_size(size)
-        super()._send_nowait(size, operation)
-
-    def _check_size(self, size: int) -> None:
-        if self._peer is not None and size > self._peer.max_message_bytes:
-            raise LocalProtocolError(
-                f"the message has about {size} bytes, and the data channel takes {self._peer.max_message_bytes}; "
-                "send it in smaller pieces, or over the sideband WebSocket (OpenAIRealtimeWebSocket, call_id=)"
-            )
-
-    def _request(self, options: ConnectOptions, key: str) -> CallRequest:
-        given = options.url and endpoint_url(options.url, CALLS)
-        url = build_url(connect_url=given, own_url=self._url, model=self._model, call_id=None, query=self._query)
-        profile = self._profile or PROFILES["openai"]
-        rules = profile.calls
-        assert rules is not None
-        _refuse_query(url, rules)
-        session = self.build_session_payload(options.initial_session_config or {})
-        session = profile.supported({"type": "session.update", "session": session})["session"]
-        headers, query, _ = profile.credentials(key)
-        if rules.is_secret(key):
-            headers, query = {"Authorization": f"Bearer {key}"}, {}
-        mints = rules.needs_secret and not rules.is_secret(key)
-        return CallRequest(
-            url=with_query(url, query),
-            headers={**profile.headers, **self._headers, **headers},
-            api_key=key,
-            model=self._model,
-            session=session if mints or rules.posts_session(key) else None,
-            secrets_url=profile.secrets_url(url) if mints else None,
-            allow_insecure=self._settings.allow_insecure,
-        )
-
-    def _make_media(
-        self, session: Mapping[str, Any], engine: Engine, send: Callable[[bytes], Awaitable[None]]
-    ) -> WebRTCMedia:
-        return WebRTCMedia(
+    def _make_media(self, context: MediaContext) -> WebRTCMedia:
+        media = self._media = WebRTCMedia(
             source_or_device=self._source,
             sink_or_device=self._sink,
-            hub=self._hub,
-            engine=engine,
-            clock=self._settings.clock,
-            muted=bool(self._muted),
+            hub=context.hub,
+            engine=context.engine,
+            clock=context.settings.clock,
+            muted=context.muted,
         )
+        return media
 
     # Connecting
 
     @asynccontextmanager
     async def _open_call(self, request: ConnectRequest) -> AsyncGenerator[Link]:
-        attempt = self._attempt
-        assert attempt is not None
-        media = cast("WebRTCMedia", attempt.media)
+        media = self._media
+        assert media is not None
+        assert isinstance(request, CallRequest)
         check_call(request, self._client)
         async with AsyncExitStack() as stack:
             stack.callback(self._forget)
-            attempt.phase = "devices"
             await media.open(stack)
             # Half a second the first time: not in the caller's loop.
             await anyio.to_thread.run_sync(import_module, "realtime_transport.rtc.peer")
             host = await stack.enter_async_context(asyncio_host())
             link = PeerLink(host)
-            attempt.phase = "offer"
+            request.enter_phase("offer")
             peer = self._peer = await self._make_peer(host, link, media, request, stack)
             offer = await host.run(peer.offer)
-            attempt.phase = "answer"
-            answer = await post_offer(cast("CallRequest", request), offer, self._client)
-            self._state = attrs.evolve(self._state, call_id=answer.call_id)
-            attempt.phase = "channel"
+            request.enter_phase("answer")
+            answer = await post_offer(request, offer, self._client)
+            self._call_id = answer.call_id
+            request.enter_phase("channel")
             await host.run(peer.accept, answer.sdp)
             failed = await link.wait_open()
             if failed is not None:
@@ -299,16 +263,4 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
         self._peer_state = state
 
     def _forget(self) -> None:
-        self._peer = self._peer_state = None
-        self._state = attrs.evolve(self._state, call_id=None)
-
-
-def _refuse_query(url: str, rules: CallRules) -> None:
-    given = dict(parse_qsl(urlsplit(url).query))
-    for name, value in rules.unusable_query.items():
-        if given.get(name, "").lower() == value:
-            raise ConfigError(
-                f"query: with {name}={value} the server keeps session.updated from the data channel, which says that "
-                "the session is configured; leave it out",
-                key="query",
-            )
+        self._peer = self._peer_state = self._call_id = None

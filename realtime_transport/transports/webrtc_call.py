@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 import orjson
 
-from realtime_transport.errors import ConnectError, NegotiationError, UpgradeRejected
+from realtime_transport.errors import ConfigError, ConnectError, NegotiationError, UpgradeRejected
 from realtime_transport.keys import usable_headers
+from realtime_transport.protocol.vendors.profiles import PROFILES
 from realtime_transport.urls import (
     CALLS,
     address_hint,
+    endpoint_url,
     http_url,
     redact_url,
     require_encryption,
@@ -19,12 +22,17 @@ from realtime_transport.urls import (
     secrets_in,
 )
 
+from .opening import build_url, with_query
 from .options import ConnectRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import httpx
+
+    from realtime_transport.protocol.vendors.profiles import CallRules
+
+    from .options import RequestParts
 
 __all__ = ["CallAnswer", "CallRequest", "check_call", "post_offer"]
 
@@ -75,6 +83,45 @@ def check_call(request: ConnectRequest, client: httpx.AsyncClient | None) -> Non
     """
     usable_headers(request.headers)
     require_encryption(http_url(request.url, example=_EXAMPLE), allow_insecure=request.allow_insecure, client=client)
+
+
+def call_request(parts: RequestParts) -> CallRequest:
+    """The request for a new call: an `Endpoint.build_request`.
+
+    Raises:
+        ConfigError: The URL cannot be used.
+    """
+    given = parts.connect_url and endpoint_url(parts.connect_url, CALLS)
+    url = build_url(connect_url=given, own_url=parts.own_url, model=parts.model, call_id=None, query=parts.query)
+    profile, key = parts.profile or PROFILES["openai"], parts.api_key
+    rules = profile.calls
+    assert rules is not None
+    _refuse_query(url, rules)
+    session = profile.supported({"type": "session.update", "session": parts.session})["session"]
+    headers, query, _ = profile.credentials(key)
+    if rules.is_secret(key):
+        headers, query = {"Authorization": f"Bearer {key}"}, {}
+    mints = rules.needs_secret and not rules.is_secret(key)
+    return CallRequest(
+        url=with_query(url, query),
+        headers={**profile.headers, **parts.headers, **headers},
+        api_key=key,
+        model=parts.model,
+        session=session if mints or rules.posts_session(key) else None,
+        secrets_url=profile.secrets_url(url) if mints else None,
+        allow_insecure=parts.allow_insecure,
+    )
+
+
+def _refuse_query(url: str, rules: CallRules) -> None:
+    given = dict(parse_qsl(urlsplit(url).query))
+    for name, value in rules.unusable_query.items():
+        if given.get(name, "").lower() == value:
+            raise ConfigError(
+                f"query: with {name}={value} the server keeps session.updated from the data channel, which says that "
+                "the session is configured; leave it out",
+                key="query",
+            )
 
 
 async def post_offer(request: CallRequest, offer: str, client: httpx.AsyncClient | None) -> CallAnswer:

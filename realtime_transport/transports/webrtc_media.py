@@ -143,6 +143,10 @@ class WebRTCMedia(Media):
     def refresh(self) -> None:
         """The server knows how far playback is: it plays."""
 
+    def interrupted(self) -> None:
+        """Drop what has not been played: also where the server has nothing to cancel."""
+        self.drop()
+
     def drop(self, seconds: float = DISCARD) -> None:
         """Drop what has not been played, at once, and what comes within *seconds*."""
         self._discard_until = self.clock.now() + seconds

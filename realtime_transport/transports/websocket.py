@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Unpack
 
-import attrs
-
-from realtime_transport.errors import ConfigError
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL
 from realtime_transport.protocol.vendors.profiles import profile_named
-from realtime_transport.protocol.wire.server_events import SessionUpdated
+from realtime_transport.protocol.wire.server_events import SessionCreated, SessionUpdated
 
 from .base import OpenAIRealtimeBase
-from .opening import with_query
+from .endpoint import Endpoint
+from .opening import bearer_request, subprotocol_request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,9 +21,9 @@ if TYPE_CHECKING:
     from realtime_transport.connection.link import Link
     from realtime_transport.protocol.vendors.profiles import EndpointProfile
 
-    from .options import ApiKey, ConnectOptions, Connector, ConnectRequest, TransportOptions
+    from .options import ApiKey, Connector, ConnectRequest, TransportOptions
 
-__all__ = ["OpenAIRealtimeWebSocket"]
+__all__ = ["OpenAIRealtimeWebSocket", "websocket_connector"]
 
 
 class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
@@ -70,7 +67,12 @@ class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
     ) -> None:
         found = None if profile is None else profile_named(profile)
         super().__init__(
-            connector=connector or _websocket_connector(client),
+            endpoint=Endpoint(
+                connector=connector or websocket_connector(client),
+                profile=found,
+                ready_events=(SessionCreated,) if found is None or found.speaks_first else (SessionUpdated,),
+                build_request=subprotocol_request if use_insecure_api_key else bearer_request,
+            ),
             model=model,
             api_key=api_key,
             url=url if found is None else found.url(url),
@@ -78,39 +80,14 @@ class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
             query=query,
             **options,
         )
-        self._use_subprotocol = use_insecure_api_key
-        self._profile = found
-        if found is not None and not found.speaks_first:
-            # For every other server it is a fact about the class.
-            self._ready_event = SessionUpdated  # pyright: ignore[reportAttributeAccessIssue]
-
-    def _request(self, options: ConnectOptions, key: str) -> ConnectRequest:
-        request = super()._request(options, key)
-        if self._profile is not None:
-            return _with_credentials(request, self._profile, key)
-        if not self._use_subprotocol:
-            return request
-        if re.search(r"[,\s]", key):
-            raise ConfigError("api_key: no subprotocol can carry a key with a comma or a space in it", key="api_key")
-        headers = {name: value for name, value in request.headers.items() if name != "Authorization"}
-        return attrs.evolve(request, headers=headers, subprotocols=("realtime", f"openai-insecure-api-key.{key}"))
 
 
-def _websocket_connector(client: httpx.AsyncClient | None) -> Connector:
+def websocket_connector(client: httpx.AsyncClient | None) -> Connector:
+    """Opens WebSocket links over *client*, or over one of our own."""
+
     def connect(request: ConnectRequest) -> AbstractAsyncContextManager[Link]:
         from .websocket_link import connect_websocket  # httpx takes its time to import: at the first connect.
 
         return connect_websocket(request, client=client)
 
     return connect
-
-
-def _with_credentials(request: ConnectRequest, profile: EndpointProfile, key: str) -> ConnectRequest:
-    headers, query, subprotocols = profile.credentials(key)
-    others = {name: value for name, value in request.headers.items() if name != "Authorization"}
-    return attrs.evolve(
-        request,
-        url=with_query(request.url, query),
-        headers={**profile.headers, **others, **headers},
-        subprotocols=subprotocols,
-    )

@@ -311,7 +311,7 @@ async def test_a_loss_is_told_to_senders_waiting_and_later() -> None:
             it.link.end(1011, "oops")
             await it.clock.advance(2.0)
         assert [(exc.code, exc.reason) for exc in told] == [(1011, "oops")]
-        assert it.connection.told
+        assert it.connection.life.take_unreported_loss() is None
         with pytest.raises(ConnectionLost, match="1011"):
             it.connection.send_nowait(1, it.engine.say("late"))
 
@@ -321,7 +321,7 @@ async def test_a_close_of_the_peer_with_1000_is_clean() -> None:
         it.link.end(1000, "bye")
         await wait_all_tasks_blocked()
         assert it.ends == [ConnectionEnd(code=1000, reason="bye", error=None)]
-        assert it.connection.error_for_caller() is None
+        assert it.connection.life.error_for_caller() is None
 
 
 async def test_a_bug_in_the_engine_ends_the_connection_and_is_kept() -> None:

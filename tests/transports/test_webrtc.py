@@ -529,7 +529,6 @@ async def test_a_peer_that_only_listens_is_alive(server: CallServer) -> None:
 
 
 async def test_the_session_updated_is_waited_for_by_name(server: CallServer) -> None:
-    assert OpenAIRealtimeWebRTC._ready_event is SessionUpdated  # pyright: ignore[reportPrivateUsage]
     server.configures = False
     transport = transport_to(server)
     async with transport.connect(wait_for_session=False):

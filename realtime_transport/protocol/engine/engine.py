@@ -94,6 +94,11 @@ class Engine:
     # What the connection reads
 
     @property
+    def initial_session(self) -> Mapping[str, Any]:
+        """The ``session`` that opens the connection: what the configuration says, completed by the defaults."""
+        return self._initial_update
+
+    @property
     def ready(self) -> bool:
         """``session.created`` has come on this connection."""
         return self._receiver.ready

@@ -1,0 +1,137 @@
+"""What a transport is whatever protocol it speaks: one attempt after the other, and the events of the current one."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
+
+from realtime_transport.connection.subscription import Hub, Subscription, SubscriptionLimits
+from realtime_transport.errors import LocalProtocolError, NotConnectedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+    from realtime_transport.connection.connection import Connection, ConnectionStatistics
+    from realtime_transport.connection.life_cycle import Status
+    from realtime_transport.protocol.wire.model import Event
+
+    from .attempt import Attempt
+    from .endpoint import Endpoint
+    from .options import Settings
+
+__all__ = ["TransportCore"]
+
+
+class TransportCore:
+    """Runs connect attempts over an endpoint, one at a time."""
+
+    def __init__(self, endpoint: Endpoint, settings: Settings) -> None:
+        self._endpoint = endpoint
+        self._settings = settings
+        self._hub = Hub()
+        self._attempt: Attempt | None = None
+        self._stream: Subscription[Event] | None = None
+
+    @property
+    def status(self) -> Status:
+        """``"connecting"``, ``"connected"``, ``"disconnecting"`` or ``"disconnected"``."""
+        return "disconnected" if self._attempt is None else self._attempt.life.status
+
+    def statistics(self) -> ConnectionStatistics:
+        """Counters of the current connection.
+
+        Raises:
+            NotConnectedError: There is none.
+        """
+        return self._current_connection().statistics()
+
+    async def aclose(self) -> None:
+        """Send what is queued, close the connection, and wait until it is closed. Idempotent.
+
+        It takes ``close_timeout`` at most. A connect that is under way fails with `ConnectError`. If cancelled, the
+        connection closes all the same.
+        """
+        attempt = self._attempt
+        if attempt is None or attempt.life.is_over:
+            await anyio.lowlevel.checkpoint()
+            return
+        attempt.close()
+        await attempt.life.wait_closed()
+
+    def close_nowait(self, *, discard: bool = False) -> None:
+        """Begin to close, and return at once; `aclose` waits until it is done. Idempotent.
+
+        Args:
+            discard: Do not send what is queued.
+        """
+        if self._attempt is not None:
+            self._attempt.close(discard=discard)
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        """The events of the connection, from before the handshake on; see `Subscription`.
+
+        Raises:
+            NotConnectedError: The transport was never connected.
+        """
+        if self._stream is None:
+            raise NotConnectedError("there are no events before connect(); iterate inside of its block")
+        return self._stream
+
+    @asynccontextmanager
+    async def subscribe(self, *types: type[Event]) -> AsyncGenerator[Subscription[Event]]:
+        """A stream of the events of *types* (and their subclasses), from now on.
+
+        Without types it gives what iterating the transport gives: everything but the typed audio delta. Opened
+        before a connect, it belongs to that connection.
+        """
+        accepts = _of(*types) if types else self._by_default
+        async with _subscription(self._hub, accepts, self._settings.limits) as subscription:
+            yield subscription
+
+    def _by_default(self, cls: type[Any]) -> bool:
+        """Whether the default stream holds events of the class *cls*."""
+        return not issubclass(cls, self._endpoint.left_out)
+
+    def _refuse_second_attempt(self) -> None:
+        if self._attempt is not None and not self._attempt.life.is_over:
+            raise LocalProtocolError(
+                "the transport is already connected or connecting; use another transport for a second connection"
+            )
+
+    def _set_attempt(self, attempt: Attempt) -> None:
+        self._stream = self._hub.subscribe(self._by_default, self._settings.limits)
+        self._attempt = attempt
+
+    def _renew_hub(self) -> None:
+        """What is subscribed to from now on belongs to the next connection."""
+        self._hub = Hub()
+
+    def _open_attempt(self) -> Attempt | None:
+        """The attempt whose connection is open, if there is one."""
+        attempt = self._attempt
+        return attempt if attempt is not None and attempt.life.is_open else None
+
+    def _current_connection(self) -> Connection:
+        attempt = self._attempt
+        if attempt is None or attempt.connection is None:
+            raise NotConnectedError("there is no connection; send inside of `async with transport.connect(...)`")
+        return attempt.connection
+
+
+def _of(*types: type[Event]) -> Callable[[type[Any]], bool]:
+    return lambda cls: issubclass(cls, types)
+
+
+@asynccontextmanager
+async def _subscription(
+    hub: Hub, accepts: Callable[[type[Any]], bool], limits: SubscriptionLimits
+) -> AsyncGenerator[Subscription[Any]]:
+    subscription = hub.subscribe(accepts, limits)
+    try:
+        yield subscription
+    finally:
+        with anyio.CancelScope(shield=True):
+            await subscription.aclose()
