@@ -86,6 +86,13 @@ def workers(session: nox.Session) -> None:
 
 
 @nox.session
+def plugins(session: nox.Session) -> None:
+    """The pytest fixtures of the package beside pytest-asyncio, which is in no other session."""
+    session.install("-e", ".[all]", *group("test"), "pytest-asyncio>=1")
+    session.run("python", "-m", "pytest", "-p", "no:asyncio", "tests/plugins", *session.posargs)
+
+
+@nox.session
 def interop(session: nox.Session) -> None:
     """WebRTC with stacks that are not ours: libwebrtc in Node.js, and Chromium if it is installed."""
     if shutil.which("npm") is None:

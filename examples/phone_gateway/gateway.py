@@ -25,6 +25,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from realtime_transport import (
     ConnectError,
@@ -38,8 +39,7 @@ from realtime_transport import (
 )
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.websockets import WebSocket
+    from starlette.requests import HTTPConnection, Request
 
 logger = logging.getLogger("phone_gateway")
 
@@ -56,7 +56,7 @@ class Gateway:
 
     Attributes:
         public_host: The host that Twilio reaches us by; the one of the webhook's request if empty.
-        auth_token: Of the Twilio account; with it, requests that Twilio has not signed are refused.
+        auth_token: Of the Twilio account; with it, requests and sockets that Twilio has not signed are refused.
         realtime_url: A Realtime endpoint; the service if empty.
         model: The model, for an endpoint that wants it in the URL.
         frame_ms: See `TwilioRealtimeTransportLayer`.
@@ -97,7 +97,7 @@ class Gateway:
         """The webhook of a call: tells Twilio, in TwiML, to open a media stream to us."""
         form = dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
         host = self.public_host or request.url.netloc
-        if self.auth_token and not is_from_twilio(request, f"https://{host}/incoming", form, self.auth_token):
+        if self.auth_token and not is_from_twilio(request, [f"https://{host}/incoming"], form, self.auth_token):
             return PlainTextResponse("not signed by Twilio\n", status_code=403)
         if self.full:
             return twiml('<Reject reason="busy"/>')
@@ -107,14 +107,21 @@ class Gateway:
 
     async def media(self, socket: WebSocket) -> None:
         """A media stream: one call, from here to its end."""
-        await socket.accept()
+        url = f"wss://{self.public_host or socket.url.netloc}/media"
+        if self.auth_token and not is_from_twilio(socket, [url, f"{url}/"], {}, self.auth_token):
+            logger.warning("a media stream that Twilio has not signed was refused")
+            await close_quietly(socket, 1008)  # Before it is accepted: the peer gets 403.
+            return
         if self.full:
-            await socket.close(1013)
+            await close_quietly(socket, 1013)
             return
         self.calls.add(socket)
         begun = time.monotonic()
         try:
+            await socket.accept()
             await self.talk(TwilioRealtimeTransportLayer(socket, frame_ms=self.frame_ms, model=self.model))
+        except (RuntimeError, WebSocketDisconnect):
+            logger.info("the caller hung up before the socket was open")
         except ConnectError:
             logger.exception("no connection to the model")
         except RealtimeError:
@@ -122,8 +129,9 @@ class Gateway:
         finally:
             self.calls.discard(socket)
             logger.info("call over after %.1f s, %d left", time.monotonic() - begun, len(self.calls))
-        # Twilio goes on with the TwiML behind <Connect> once the socket is closed, here by hanging up.
-        await close_quietly(socket)
+            # Twilio goes on with the TwiML behind <Connect> once the socket is closed, here by hanging up. A handler
+            # that only returns leaves 1006 behind, and one that raises 1011.
+            await close_quietly(socket)
 
     async def talk(self, transport: TwilioRealtimeTransportLayer) -> None:
         url = f"{self.realtime_url}?model={{model}}" if self.realtime_url else None
@@ -147,16 +155,21 @@ def twiml(content: str) -> Response:
     return Response(f'<?xml version="1.0" encoding="UTF-8"?><Response>{content}</Response>', media_type="text/xml")
 
 
-def is_from_twilio(request: Request, url: str, form: dict[str, str], token: str) -> bool:
-    """https://www.twilio.com/docs/usage/webhooks/webhooks-security"""
-    signed = url + "".join(name + form[name] for name in sorted(form))
-    expected = base64.b64encode(hmac.digest(token.encode(), signed.encode(), hashlib.sha1)).decode()
-    return hmac.compare_digest(expected, request.headers.get("x-twilio-signature", ""))
+def is_from_twilio(connection: HTTPConnection, urls: list[str], form: dict[str, str], token: str) -> bool:
+    """Whether Twilio has signed one of *urls*: https://www.twilio.com/docs/usage/webhooks/webhooks-security.
+
+    A WebSocket has no form. Twilio signs its URL as it stands in the TwiML, at times with a slash behind it.
+    """
+    given = connection.headers.get("x-twilio-signature", "").encode()
+    fields = "".join(name + form[name] for name in sorted(form))
+    signatures = [base64.b64encode(hmac.digest(token.encode(), (url + fields).encode(), hashlib.sha1)) for url in urls]
+    return any(hmac.compare_digest(signature, given) for signature in signatures)
 
 
-async def close_quietly(socket: WebSocket) -> None:
-    with contextlib.suppress(RuntimeError):  # Twilio has closed it already.
-        await socket.close()
+async def close_quietly(socket: WebSocket, code: int = 1000) -> None:
+    # Twilio has closed it already, or has vanished.
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+        await socket.close(code)
 
 
 class Server(uvicorn.Server):

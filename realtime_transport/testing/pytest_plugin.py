@@ -11,6 +11,9 @@ Two fixtures give a running `realtime_transport.emulator.RealtimeEmulator`:
           async with transport.connect(url=f"{realtime_emulator.websocket_url}?model=gpt-realtime-2.1", api_key="any"):
               ...
 
+  The test has to be run by anyio: under pytest-asyncio, or in a test that is no coroutine function, the fixture fails
+  and says so.
+
 * ``realtime_emulator_thread`` runs in a thread with a loop of its own, for tests of any other kind: plain functions,
   other async plugins, programs in other processes.
 
@@ -23,6 +26,7 @@ Both take their arguments from ``realtime_emulator_options``; override it to cho
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,8 +49,10 @@ def realtime_emulator_options() -> dict[str, Any]:
 async def realtime_emulator(
     anyio_backend: Any,  # Makes anyio run this fixture.
     realtime_emulator_options: dict[str, Any],
+    request: pytest.FixtureRequest,
 ) -> AsyncGenerator[RealtimeEmulator]:
     """An emulator that listens on a free port of this machine for as long as the test runs."""
+    _check_that_anyio_runs(request)
     from realtime_transport.emulator import RealtimeEmulator
 
     async with RealtimeEmulator(**realtime_emulator_options) as emulator:
@@ -63,3 +69,19 @@ def realtime_emulator_thread(realtime_emulator_options: dict[str, Any]) -> Gener
     with start_blocking_portal() as portal:
         with portal.wrap_async_context_manager(RealtimeEmulator(**realtime_emulator_options)) as emulator:
             yield emulator
+
+
+def _check_that_anyio_runs(request: pytest.FixtureRequest) -> None:
+    """Fail unless the emulator's loop is that of the test: it would stand still meanwhile, and the test time out."""
+    if type(request.node).__module__.partition(".")[0] == "pytest_asyncio":
+        why = "pytest-asyncio runs this test"
+    elif inspect.iscoroutinefunction(request.function) or hasattr(request.function, "hypothesis"):
+        return
+    else:
+        why = "this test is not a coroutine function"
+    pytest.fail(
+        f"{why}, and realtime_emulator lives on an event loop of anyio, which stands still meanwhile: "
+        "use realtime_emulator_thread, which has a thread of its own"
+        + (", or pytest.mark.anyio with asyncio_mode = strict" if why.startswith("pytest-asyncio") else ""),
+        pytrace=False,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,9 +16,12 @@ from realtime_transport.testing.pytest_plugin import (  # noqa: F401 - fixtures
     realtime_emulator_thread,
 )
 from tests.emulator.client import connect
+from tests.processes import environment
 
 if TYPE_CHECKING:
     from realtime_transport.emulator import RealtimeEmulator
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.anyio
@@ -50,3 +54,22 @@ def test_loading_the_plugin_loads_no_server() -> None:
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_function_that_is_no_coroutine_is_told_to_use_the_thread(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text("def test_it(realtime_emulator): pass\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "realtime_transport.testing.pytest_plugin",
+        "-p",
+        "no:cacheprovider",
+    ]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment(PYTHONPATH=str(ROOT))
+    )
+    assert done.returncode == 1
+    assert "use realtime_emulator_thread" in done.stdout

@@ -1,4 +1,4 @@
-"""The gateway example: its webhook, its limits, its draining; whole calls are in ``nox -s telephony``."""
+"""The gateway example: its webhook, its sockets, its limits, its draining; whole calls are in ``nox -s telephony``."""
 
 from __future__ import annotations
 
@@ -61,3 +61,113 @@ async def test_a_full_or_draining_gateway_is_busy(example: Any) -> None:
         assert "<Reject" in (await post(gateway)).text
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=gateway.app()), base_url="http://g") as client:
             assert (await client.get("/ready")).status_code == 503
+
+
+async def open_media(gateway: Any, headers: dict[str, str], incoming: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the gateway does with a media stream at ``wss://gateway.example/media``."""
+    sent: list[dict[str, Any]] = []
+    messages = [{"type": "websocket.connect"}, *incoming]
+    received: list[str] = []
+
+    async def receive() -> dict[str, Any]:
+        message = messages.pop(0)
+        received.append(message["type"])
+        return message
+
+    async def send(message: Any) -> None:
+        if "websocket.disconnect" in received:
+            raise OSError("there is nobody to send this to")  # What uvicorn does.
+        sent.append(message)
+
+    scope = {
+        "type": "websocket",
+        "asgi": {"version": "3.0"},
+        "scheme": "wss",
+        "path": "/media",
+        "raw_path": b"/media",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(name.encode(), value.encode()) for name, value in {"host": "gateway.example", **headers}.items()],
+        "subprotocols": [],
+        "state": {},
+    }
+    await gateway.app()(scope, receive, send)
+    return sent
+
+
+def signature(url: str, token: str = "token") -> dict[str, str]:
+    return {"x-twilio-signature": base64.b64encode(hmac.digest(token.encode(), url.encode(), hashlib.sha1)).decode()}
+
+
+FORGED = [
+    {},
+    {"x-twilio-signature": ""},
+    {"x-twilio-signature": "bm8="},
+    {"x-twilio-signature": "Ä"},
+    signature("wss://gateway.example/media", "another"),
+    signature("wss://elsewhere.example/media"),
+    signature("https://gateway.example/media"),
+]
+
+
+@pytest.mark.parametrize("headers", FORGED, ids=str)
+async def test_a_media_stream_that_twilio_has_not_signed_is_refused_before_it_is_accepted(
+    example: Any, headers: dict[str, str]
+) -> None:
+    gateway = example.Gateway(auth_token="token", public_host="gateway.example")
+    sent = await open_media(gateway, headers, [])
+    assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1008)]
+    assert not gateway.calls
+
+
+@pytest.mark.parametrize("url", ["wss://gateway.example/media", "wss://gateway.example/media/"])
+@pytest.mark.parametrize("public_host", ["gateway.example", ""])
+async def test_a_signed_media_stream_is_a_call_that_ends_with_a_close(
+    example: Any, monkeypatch: pytest.MonkeyPatch, url: str, public_host: str
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    gateway = example.Gateway(auth_token="token", public_host=public_host)
+    talked: list[Any] = []
+
+    async def talk(transport: Any) -> None:
+        talked.append(transport)
+
+    monkeypatch.setattr(example.Gateway, "talk", staticmethod(talk))
+    sent = await open_media(gateway, signature(url), [])
+    assert [(message["type"], message.get("code")) for message in sent] == [
+        ("websocket.accept", None),
+        ("websocket.close", 1000),
+    ]
+    assert len(talked) == 1
+    assert not gateway.calls
+
+
+async def test_a_full_gateway_refuses_a_media_stream(example: Any) -> None:
+    sent = await open_media(example.Gateway(max_calls=0), {}, [])
+    assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1013)]
+
+
+@pytest.mark.parametrize("code", [1000, 1006])
+async def test_a_peer_that_vanishes_is_no_error_of_the_handler(
+    example: Any, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    gateway = example.Gateway(realtime_url="ws://127.0.0.1:9/v1/realtime")
+    sent = await open_media(gateway, {}, [{"type": "websocket.disconnect", "code": code}])
+    assert [message["type"] for message in sent] == ["websocket.accept"]
+    assert not gateway.calls
+
+
+async def test_a_peer_that_vanishes_before_it_is_accepted_is_no_error_either(example: Any) -> None:
+    class Gone:
+        url = httpx.URL("ws://gateway.example/media")
+
+        async def accept(self) -> None:
+            raise example.WebSocketDisconnect(1006)
+
+        async def close(self, code: int = 1000) -> None:
+            raise example.WebSocketDisconnect(1006)
+
+    gateway = example.Gateway()
+    await gateway.media(Gone())
+    assert not gateway.calls
