@@ -36,6 +36,7 @@ from realtime_transport.server_events import UnknownServerEvent
 from realtime_transport.testing import ManualClock
 from realtime_transport.testing.links import MemoryLink, MemoryServer
 from realtime_transport.transports.options import ConnectRequest
+from realtime_transport.transports.sip import OpenAIRealtimeSIP
 
 from .servers import AcceptedConnection, serving
 
@@ -180,6 +181,29 @@ async def test_3_a_response_without_audio_can_be_interrupted() -> None:
         transport.interrupt()
         await settle()
         assert server.types() == ["response.cancel"]
+
+
+@pytest.mark.parametrize("by", ["interrupt", "detector"])
+async def test_3_a_reply_that_the_server_plays_is_told_to_be_cut_off(by: str) -> None:
+    server, clock = MemoryServer(), ManualClock()
+    part = {"response_id": "r1", "item_id": "i1", "content_index": 0, "part": {"type": "audio"}}
+    transport = OpenAIRealtimeSIP(connector=server.connector, api_key="sk-test", ping_interval=None, clock=clock)
+    async with transport.connect(call_id="rtc_1", wait_for_session=False):
+        server.send(
+            CREATED,
+            {"type": "response.content_part.added", "event_id": "p", **part},
+            {"type": "output_audio_buffer.started", "event_id": "s", "response_id": "r1"},
+        )
+        await settle()
+        await clock.advance(0.3)
+        if by == "interrupt":
+            transport.interrupt()
+        else:
+            server.send({"type": "input_audio_buffer.speech_started", "event_id": "v", "item_id": "u"})
+        server.send({"type": "output_audio_buffer.cleared", "event_id": "x", "response_id": "r1"})
+        [event] = await told(transport, AudioInterruptedEvent)
+        assert (event.response_id, event.item_id, event.audio_end_ms) == ("r1", "i1", 300)
+        assert "conversation.item.truncate" not in server.types()
 
 
 # 4. Connections say why they ended

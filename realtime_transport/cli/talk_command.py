@@ -24,7 +24,6 @@ from realtime_transport.protocol.engine.events import (
 from realtime_transport.protocol.wire.server_events import (
     ConversationItemInputAudioTranscriptionCompleted,
     InputAudioBufferSpeechStarted,
-    OutputAudioBufferCleared,
 )
 
 if TYPE_CHECKING:
@@ -222,7 +221,7 @@ class _Talk:
                 if self._reply.strip():
                     self._say(f"model: {self._reply.strip()}")
                 self._reply = ""
-            case AudioInterruptedEvent() | OutputAudioBufferCleared():
+            case AudioInterruptedEvent():
                 self._say("       (interrupted)")
             case InputAudioBufferSpeechStarted():
                 self._say("       (you speak)")

@@ -126,9 +126,9 @@ class TransportCalls:
         """Change the conversation on the server; see `OpenAIRealtimeBase.reset_history`."""
         self._transport.reset_history_nowait(old_history, new_history)
 
-    def interrupt(self, *, cancel_ongoing_response: bool = True) -> None:
+    def interrupt(self, *, cancel_ongoing_response: bool = True, response_id: str | None = None) -> None:
         """Stop the model; see `OpenAIRealtimeBase.interrupt`. Does nothing without a connection."""
-        self._transport.interrupt(cancel_ongoing_response=cancel_ongoing_response)
+        self._transport.interrupt(cancel_ongoing_response=cancel_ongoing_response, response_id=response_id)
 
     def cancel_response(self) -> None:
         """Cancel the running response; see `OpenAIRealtimeBase.cancel_response`."""

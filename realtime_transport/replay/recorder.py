@@ -162,7 +162,6 @@ class Recorder:
                 self._being_played.add(str(response_id))
             case OutputAudioBufferStopped(response_id=response_id) | OutputAudioBufferCleared(response_id=response_id):
                 self._being_played.discard(str(response_id))
-                self._interruptions += isinstance(event, OutputAudioBufferCleared)
             case ErrorEvent():
                 self._error(event)
             case _:

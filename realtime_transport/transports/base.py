@@ -278,31 +278,35 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
     def _audio_refused(self) -> str | None:
         return self._endpoint.policy.audio_refused
 
-    def interrupt(self, *, cancel_ongoing_response: bool = True) -> None:
-        """Stop the model: cancel a running response, and tell the server how much of its audio was heard.
+    def interrupt(self, *, cancel_ongoing_response: bool = True, response_id: str | None = None) -> None:
+        """Stop the model: cancel what is running, and stop playback, in the way of the wire.
 
-        Undelivered audio is withdrawn and `AudioInterruptedEvent` overtakes it. Goes out before waiting audio. Does
-        nothing without a connection.
+        If a reply was playing, `AudioInterruptedEvent` says what was cut off; it overtakes undelivered audio, which is
+        withdrawn. Where we own playback, the server is told how much was heard; where the server owns it, it is asked
+        to drop what it has not played. Goes out before waiting audio. Does nothing without a connection.
 
         Args:
-            cancel_ongoing_response: ``False`` only truncates, where the server cancels by itself.
+            cancel_ongoing_response: ``False`` only stops playback, where the server cancels by itself.
+            response_id: Stop this response only; ``None``: all that are running or playing.
         """
         attempt = self._open_attempt()
         if attempt is None or attempt.connection is None:
             return
         engine = attempt.engine
         attempt.media.refresh()
-        attempt.connection.perform(lambda now: engine.interrupt(cancel_ongoing_response, now))
-        attempt.media.interrupted()
+        attempt.connection.perform(lambda now: engine.interrupt(cancel_ongoing_response, now, response_id))
 
-    def cancel_response(self) -> None:
-        """Cancel the running response, if there is one; what was heard of it stays.
+    def cancel_response(self, response_id: str | None = None) -> None:
+        """Cancel the running responses; what has come of them is played all the same.
+
+        Args:
+            response_id: Cancel this response only.
 
         Raises:
             NotConnectedError: There is no connection.
         """
         connection, engine = self._open_connection()
-        connection.perform(engine.cancel_response)
+        connection.perform(lambda now: engine.cancel_response(now, response_id))
 
     def audio_played(self, item_id: str, content_index: int, samples: int) -> None:
         """Report how much of an item has been played, for those who play the audio themselves.

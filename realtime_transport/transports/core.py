@@ -93,7 +93,7 @@ class TransportCore:
 
     def _by_default(self, cls: type[Any]) -> bool:
         """Whether the default stream holds events of the class *cls*."""
-        return not issubclass(cls, self._endpoint.left_out)
+        return not (issubclass(cls, self._endpoint.left_out) or cls.for_taps_only)
 
     def _refuse_second_attempt(self) -> None:
         if self._attempt is not None and not self._attempt.life.is_over:
@@ -122,7 +122,7 @@ class TransportCore:
 
 
 def _of(*types: type[Event]) -> Callable[[type[Any]], bool]:
-    return lambda cls: issubclass(cls, types)
+    return lambda cls: issubclass(cls, types) and not cls.for_taps_only
 
 
 @asynccontextmanager

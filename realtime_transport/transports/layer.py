@@ -116,7 +116,7 @@ class RealtimeTransportLayer(ABC):
         """Change the conversation on the server from *old_history* to *new_history*."""
 
     @abstractmethod
-    def interrupt(self, *, cancel_ongoing_response: bool = True) -> None:
+    def interrupt(self, *, cancel_ongoing_response: bool = True, response_id: str | None = None) -> None:
         """Stop the model: what it says and what it has said but nobody has heard."""
 
     @abstractmethod

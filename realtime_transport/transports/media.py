@@ -124,9 +124,6 @@ class Media:
         if self.playback is not None:
             self.playback.refresh()
 
-    def interrupted(self) -> None:
-        """The user has interrupted the model, whether or not there was audio to withdraw."""
-
     def set_muted(self, muted: bool) -> None:
         """Mute or unmute the source, if there is one."""
         if self.capture is not None:

@@ -137,17 +137,13 @@ class WebRTCMedia(Media):
     def tap(self) -> Tap:
         """What has to be known of the server's events."""
         return Tap(
-            accepts=lambda kind: issubclass(kind, _WATCHED), put=self._watch, withdraw=lambda _: self.drop(DISCARD)
+            accepts=lambda kind: issubclass(kind, _WATCHED), put=self._watch, withdraw=lambda _: self._drop(DISCARD)
         )
 
     def refresh(self) -> None:
         """The server knows how far playback is: it plays."""
 
-    def interrupted(self) -> None:
-        """Drop what has not been played: also where the server has nothing to cancel."""
-        self.drop()
-
-    def drop(self, seconds: float = DISCARD) -> None:
+    def _drop(self, seconds: float) -> None:
         """Drop what has not been played, at once, and what comes within *seconds*."""
         self._discard_until = self.clock.now() + seconds
         if self.inbox is not None:
@@ -168,7 +164,7 @@ class WebRTCMedia(Media):
                 self._response_id = ""
             case OutputAudioBufferCleared():
                 self._response_id = ""
-                self.drop(STRAGGLERS)
+                self._drop(STRAGGLERS)
             case _:
                 pass
 

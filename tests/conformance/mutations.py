@@ -91,8 +91,8 @@ def _clock_runs_on(patch: pytest.MonkeyPatch) -> None:
 def _always_cancel(patch: pytest.MonkeyPatch) -> None:
     original = interruption.Interrupter.interrupt
 
-    def interrupt(self: Any, now: float, *, cancel: bool, cause: Any = ()) -> bool:
-        return original(self, now, cancel=True, cause=cause)
+    def interrupt(self: Any, now: float, *, cancel: bool, **options: Any) -> bool:
+        return original(self, now, cancel=True, **options)
 
     patch.setattr(interruption.Interrupter, "interrupt", interrupt)
 

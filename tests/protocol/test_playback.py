@@ -202,7 +202,7 @@ def test_memory_is_bounded() -> None:
     stopped = ledger.interrupt(0.0)
     assert stopped is not None
     assert len(stopped.truncations) == len(stopped.response_ids) == MAX_PARTS
-    assert stopped.truncations[0] == Truncation(item_id="i10", content_index=0, audio_end_ms=0)
+    assert stopped.truncations[0] == Truncation(item_id="i10", content_index=0, audio_end_ms=0, response_id="r10")
 
 
 def test_reset() -> None:

@@ -27,6 +27,7 @@ from realtime_transport.errors import (
 )
 from realtime_transport.events import (
     AudioEvent,
+    AudioInterruptedEvent,
     ConnectedEvent,
     ConnectionChangeEvent,
     DisconnectedEvent,
@@ -472,6 +473,8 @@ async def test_an_interruption_drops_what_was_not_played(server: CallServer) -> 
             if isinstance(event, AudioEvent) and event.response_id == "r1":
                 break
         transport.interrupt()
+        cut = await next_of(transport, AudioInterruptedEvent)
+        assert (cut.response_id, cut.withdraws) == ("r1", {"r1"})
         await server.until("output_audio_buffer.clear")
         await server.send({"type": "response.done", "event_id": "e", "response": {"id": "r1", "status": "cancelled"}})
         server.say = lambda: None
@@ -481,6 +484,22 @@ async def test_an_interruption_drops_what_was_not_played(server: CallServer) -> 
         await server.until("output_audio_buffer.clear")
     types = [event["type"] for event in server.received if event["type"] != "session.update"]
     assert types == ["response.cancel", "output_audio_buffer.clear", "output_audio_buffer.clear"]
+
+
+async def test_a_reply_that_the_servers_detector_cuts_off_is_told(server: CallServer) -> None:
+    transport = transport_to(server)
+    async with transport.connect(), transport.subscribe(AudioInterruptedEvent, OutputAudioBufferCleared) as events:
+        await server.send(
+            {"type": "response.created", "event_id": "e", "response": {"id": "r1"}},
+            {"type": "output_audio_buffer.started", "event_id": "e", "response_id": "r1"},
+            {"type": "input_audio_buffer.speech_started", "event_id": "e", "audio_start_ms": 0, "item_id": "i"},
+            {"type": "output_audio_buffer.cleared", "event_id": "e", "response_id": "r1"},
+        )
+        cleared, cut = await events.receive(), await events.receive()
+        assert isinstance(cleared, OutputAudioBufferCleared)
+        assert isinstance(cut, AudioInterruptedEvent)
+        assert cut.response_id == "r1"
+    assert not [event for event in server.received if event["type"] != "session.update"]
 
 
 async def test_speech_of_the_user_is_the_servers_to_react_to(server: CallServer) -> None:

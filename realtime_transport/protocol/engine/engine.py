@@ -20,12 +20,14 @@ from .events import ErrorEvent, FunctionCallEvent, ItemUpdateEvent, McpApprovalR
 from .history_diff import HistoryEditor
 from .interruption import Interrupter
 from .lanes import Lane, Outgoing, lane_of
+from .open_responses import OpenResponses
 from .output_queue import Interest, Output
 from .playback_ledger import PlaybackLedger
 from .policy import CLIENT_PLAYBACK, EnginePolicy
 from .realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem, RealtimeToolCallItem, realtime_item
 from .receiver import Receiver
-from .sequencer import ResponseSequencer
+from .sequencer import Phase, ResponseSequencer
+from .server_playback import ServerPlayback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,11 +82,17 @@ class Engine:
             policy.playback_reported, policy.played_slack_ms, policy.ends_reported, policy.default_format
         )
         self._history = HistoryEditor(new_id)
-        self._interrupter = Interrupter(policy, self._sequencer, self._ledger, self._output)
+        self._responses = OpenResponses()
+        self._server_playback = ServerPlayback(policy.default_format)
+        self._interrupter = Interrupter(
+            policy, self._sequencer, self._responses, self._ledger, self._server_playback, self._output
+        )
         self._receiver = Receiver(
             self._settings,
             self._sequencer,
+            self._responses,
             self._ledger,
+            self._server_playback,
             self._history,
             self._interrupter,
             self._output,
@@ -183,6 +191,8 @@ class Engine:
         if given_up is not None:
             error = RemoteProtocolError(f"response.create was not answered within {self._create_timeout} s")
             self._output.emit(ErrorEvent(error=error, event_id=given_up))
+        if self._sequencer.phase is Phase.IDLE:
+            self._responses.forget_conversation()
         self._send_create(now)
 
     # The user
@@ -198,7 +208,7 @@ class Engine:
             return
         text = self._output.encode(message)
         if message["type"] == "response.cancel":
-            self._sequencer.begin_cancel(now)
+            self._interrupter.note_cancel(message.get("response_id"), now)
         self._output.send_text(text, lane_of(message))
 
     def send_message(
@@ -287,15 +297,15 @@ class Engine:
         for event in self._history.plan([realtime_item(item) for item in old], [realtime_item(item) for item in new]):
             self._output.send(event)
 
-    def cancel_response(self, now: float) -> None:
-        """Stop the active response, if there is one. What was received of it may be played."""
+    def cancel_response(self, now: float, response_id: str | None = None) -> None:
+        """Stop the open responses, or *response_id*. What was received of them may be played."""
         self._require_open()
-        self._interrupter.cancel(now)
+        self._interrupter.cancel(now, response_id)
 
-    def interrupt(self, cancel_ongoing_response: bool, now: float) -> None:
-        """Stop the model, and playback. Without a connection this does nothing."""
+    def interrupt(self, cancel_ongoing_response: bool, now: float, response_id: str | None = None) -> None:
+        """Stop the model and playback, or only *response_id*. Without a connection this does nothing."""
         if self._open:
-            self._interrupter.interrupt(now, cancel=cancel_ongoing_response)
+            self._interrupter.interrupt(now, cancel=cancel_ongoing_response, response_id=response_id)
 
     def audio_played(self, item_id: str, content_index: int, samples: int, now: float) -> None:
         """*samples* samples of a content part, counted from its beginning, have reached the listener."""
@@ -325,7 +335,15 @@ class Engine:
 
     def _reset(self) -> None:
         self._open = False
-        for machine in (self._sequencer, self._ledger, self._history, self._interrupter, self._receiver):
+        for machine in (
+            self._sequencer,
+            self._responses,
+            self._ledger,
+            self._server_playback,
+            self._history,
+            self._interrupter,
+            self._receiver,
+        ):
             machine.reset()
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.wire.items import Item
     from realtime_transport.protocol.wire.responses import Response
 
+    from .playback_ledger import Truncation
     from .realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem, RealtimeMcpCallItem
 
 __all__ = [
@@ -109,20 +110,48 @@ class AudioDoneEvent(SemanticEvent):
 
 @attrs.frozen(kw_only=True)
 class AudioInterruptedEvent(SemanticEvent):
-    """The model was interrupted: stop playing.
+    """The model was interrupted while a reply was playing: stop playing.
 
-    It is told ahead of everything that has not been delivered yet; the audio that it withdraws is never delivered.
+    The event carries the decision: what was cut off, how much of it was heard, and which audio is taken back. It is
+    delivered ahead of everything that has not been delivered yet; the audio that it withdraws is never delivered.
 
     Attributes:
+        response_id: The response that was playing; empty if the server gave it no id.
+        item_id: The item that was playing; empty if the server did not say.
+        content_index: The content part that was playing.
+        samples_heard: How much of that part was heard, in samples of its format: reported by the sink, the provider
+            or `audio_played`, otherwise estimated by the time since the part began.
+        audio_end_ms: The same in milliseconds.
+        truncations: What the server was told to cut, in the order of playback; empty where the server owns playback
+            and where all was heard.
         withdraws: The responses whose undelivered audio is taken back.
         preceded_by: The server event that caused it, if one did; it is delivered just before this event.
     """
 
     event_name: ClassVar[str] = "audio_interrupted"
 
+    response_id: str = ""
+    item_id: str = ""
+    content_index: int = 0
+    samples_heard: int = 0
+    audio_end_ms: int = 0
+    truncations: tuple[Truncation, ...] = ()
     # The two are class attributes of all other events.
     withdraws: frozenset[str] | None = frozenset()  # pyright: ignore[reportIncompatibleVariableOverride]
     preceded_by: tuple[Event, ...] = attrs.field(default=(), eq=False, repr=False)  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+@attrs.frozen(kw_only=True)
+class Withdrawal(Event):
+    """Responses were stopped of which nothing had been heard: what is on its way to a listener is taken back.
+
+    It reaches what plays audio for us (the taps of the hub). No stream of a transport delivers it: for the application
+    nothing has happened.
+    """
+
+    for_taps_only: ClassVar[bool] = True
+
+    withdraws: frozenset[str] | None = frozenset()  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 @attrs.frozen(kw_only=True)

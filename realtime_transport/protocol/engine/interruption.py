@@ -1,4 +1,8 @@
-"""Stopping the model, in the way of the wire."""
+"""Stopping the model, in the way of the wire.
+
+This is where an interruption is decided, once: which responses are cancelled, what was heard of them, and which audio
+is taken back. The event carries the decision; whoever plays or keeps audio acts on it.
+"""
 
 from __future__ import annotations
 
@@ -9,74 +13,100 @@ import attrs
 from .events import AudioInterruptedEvent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from realtime_transport.protocol.wire.model import Event
 
+    from .open_responses import OpenResponse, OpenResponses
     from .output_queue import Output
-    from .playback_ledger import PlaybackLedger
+    from .playback_ledger import Interruption, PlaybackLedger
     from .policy import EnginePolicy
     from .sequencer import ResponseSequencer
+    from .server_playback import ServerPlayback
 
 __all__ = ["Interrupter"]
 
 
 @attrs.define(eq=False)
 class Interrupter:
-    """Cancels, truncates or clears, and tells the application.
+    """Cancels, truncates or clears, and emits the decision.
 
     Attributes:
-        active_id: The response that is active, if the server gave it an id.
         server_cancels: The server cancels by itself when it hears speech; ``None`` if it has not said.
     """
 
     _policy: EnginePolicy
     _sequencer: ResponseSequencer
+    _responses: OpenResponses
     _ledger: PlaybackLedger
+    _server_playback: ServerPlayback
     _output: Output
-    active_id: str | None = attrs.field(default=None, init=False)
     server_cancels: bool | None = attrs.field(default=None, init=False)
 
-    def cancel(self, now: float) -> bool:
-        """Ask the server to stop the active response, if there is one. Whether it was asked."""
-        if not self._sequencer.begin_cancel(now):
-            return False
-        self._output.send({"type": "response.cancel"})
-        return True
+    def cancel(self, now: float, response_id: str | None = None) -> bool:
+        """Ask the server to stop *response_id*, or all open responses.
 
-    def interrupt(self, now: float, *, cancel: bool, cause: tuple[Event, ...] = ()) -> bool:
+        Returns:
+            Whether anything was open that had not been asked to stop before.
+        """
+        targets = self._responses.matching(response_id)
+        asked = [response for response in targets if not response.cancelled]
+        unheard_of = self._mark(targets, response_id, now) and not targets
+        if unheard_of:
+            self._output.send({"type": "response.cancel"})
+        for response in asked:
+            named = response.response_id and (response_id is not None or self._responses.overlap)
+            name = {"response_id": response.response_id} if named else {}
+            self._output.send({"type": "response.cancel", **name})
+        return unheard_of or bool(asked)
+
+    def note_cancel(self, response_id: object, now: float) -> None:
+        """The user has sent a ``response.cancel``, for *response_id* if that is text."""
+        meant = response_id if isinstance(response_id, str) else None
+        self._mark(self._responses.matching(meant, in_conversation=meant is None), meant, now)
+
+    def _mark(self, targets: list[OpenResponse], response_id: str | None, now: float) -> bool:
+        """Count *targets* as asked to stop; whether one of the conversation is, which we may not have heard of."""
+        for response in targets:
+            response.cancelled = True
+        concerned = any(response.in_conversation for response in targets) or (response_id is None and not targets)
+        return concerned and self._sequencer.begin_cancel(now)
+
+    def interrupt(
+        self, now: float, *, cancel: bool, response_id: str | None = None, cause: tuple[Event, ...] = ()
+    ) -> bool:
         """Stop the model.
 
         Args:
             now: The time.
-            cancel: Cancel the active response too, also if there is no audio of it yet.
-            cause: The server event that made us.
+            cancel: Cancel open responses too, also those of which there is no audio yet.
+            response_id: Stop this response only; ``None``: all.
+            cause: The server event that led to it.
 
         Returns:
-            Whether an `AudioInterruptedEvent` was told; it holds *cause*.
+            Whether an `AudioInterruptedEvent` was emitted; it holds *cause*.
         """
-        cancelled = cancel and self.cancel(now)
-        if self.active_id is not None and (cancelled or self._policy.stops_unheard):
-            self._ledger.discard(self.active_id)
-        if self._policy.clears_output:
+        targets = self._responses.matching(response_id)
+        if cancel:
+            self.cancel(now, response_id)
+        if cancel or self._policy.stops_unheard:
+            for response in targets:
+                self._ledger.discard(response.response_id)
+        clears = self._policy.clears_output and (response_id is None or self._server_playback.plays(response_id))
+        if clears:
             self._output.send({"type": "output_audio_buffer.clear"})
-        stopped = self._ledger.interrupt(now) if self._policy.truncates else None
-        if stopped is None:
-            return False
-        for cut in stopped.truncations:
-            self._output.send(
-                {
-                    "type": "conversation.item.truncate",
-                    "item_id": cut.item_id,
-                    "content_index": cut.content_index,
-                    "audio_end_ms": cut.audio_end_ms,
-                }
-            )
-        also = {self.active_id} if self.active_id is not None else set[str]()
-        # Also where nobody listens: it withdraws audio from whoever does.
-        self._output.emit_always(AudioInterruptedEvent(withdraws=stopped.response_ids | also, preceded_by=cause))
-        return True
+        stopped = self._stop_playback(now, response_id)
+        if stopped is not None:
+            self._emit(stopped, cause, targets)
+        elif clears or (self._policy.stops_unheard and not all(response.withdrawn for response in targets)):
+            # Nothing was heard yet, but some of it may be on its way through what stands behind the engine.
+            self._output.withdraw(_ids(targets))
+        for response in targets:
+            response.withdrawn = True
+        return stopped is not None
 
     def handle_speech(self, now: float, cause: Event) -> bool:
-        """The user speaks. Whether an `AudioInterruptedEvent` was told; it holds *cause*."""
+        """The user speaks. Whether an `AudioInterruptedEvent` was emitted; it holds *cause*."""
         if not self._policy.interrupts_on_speech:
             return False
         cancel = not self.server_cancels
@@ -86,6 +116,49 @@ class Interrupter:
             cancel = False
         return self.interrupt(now, cancel=cancel, cause=(cause,))
 
+    def handle_cut(self, now: float, response_id: str, cause: Event) -> bool:
+        """The server has cut off *response_id*, which it played. Whether an event was emitted; it holds *cause*."""
+        stopped = self._server_playback.interrupt(now, response_id)
+        if stopped is None:
+            return False
+        self._emit(stopped, (cause,))
+        return True
+
     def reset(self) -> None:
         """Forget everything: the connection is gone."""
-        self.active_id = self.server_cancels = None
+        self.server_cancels = None
+
+    def _stop_playback(self, now: float, response_id: str | None) -> Interruption | None:
+        if not self._policy.truncates:
+            return self._server_playback.interrupt(now, response_id)
+        stopped = self._ledger.interrupt(now, response_id)
+        for cut in () if stopped is None else stopped.truncations:
+            self._output.send(
+                {
+                    "type": "conversation.item.truncate",
+                    "item_id": cut.item_id,
+                    "content_index": cut.content_index,
+                    "audio_end_ms": cut.audio_end_ms,
+                }
+            )
+        return stopped
+
+    def _emit(self, stopped: Interruption, cause: tuple[Event, ...], targets: Sequence[OpenResponse] = ()) -> None:
+        playing = stopped.playing
+        # Also where nobody listens: it withdraws audio from whoever does.
+        self._output.emit_always(
+            AudioInterruptedEvent(
+                response_id=playing.response_id,
+                item_id=playing.item_id,
+                content_index=playing.content_index,
+                samples_heard=playing.samples,
+                audio_end_ms=playing.audio_end_ms,
+                truncations=stopped.truncations,
+                withdraws=stopped.response_ids | _ids(targets),
+                preceded_by=cause,
+            )
+        )
+
+
+def _ids(responses: Sequence[OpenResponse]) -> frozenset[str]:
+    return frozenset(response.response_id for response in responses if response.response_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
@@ -11,9 +11,12 @@ from realtime_transport.protocol.wire.codec import dumps
 from realtime_transport.protocol.wire.model import Event
 from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta
 
+from .events import Withdrawal
 from .lanes import Lane, Outgoing, lane_of
 
 __all__ = ["Interest", "Output"]
+
+E = TypeVar("E", bound=Event)
 
 Interest = Callable[[type[Event]], bool]
 """Says whether anybody wants events of a class."""
@@ -52,6 +55,11 @@ class Output:
         self._sequence += 1
         return self._sequence
 
+    def place(self, event: E) -> E:
+        """Give *event* the next place in the true order: the cause of an interruption, which takes it along."""
+        object.__setattr__(event, "sequence", self.next_sequence())
+        return event
+
     def emit(self, event: Event) -> None:
         """Tell *event*, if it is wanted, as the next in order."""
         if self.wanted(type(event)):
@@ -63,6 +71,10 @@ class Output:
         # Frozen for everybody else: the place is not known before the event is told.
         object.__setattr__(event, "sequence", self._sequence)
         self._events.append(event)
+
+    def withdraw(self, response_ids: frozenset[str]) -> None:
+        """Take the audio of responses back from what plays it."""
+        self.emit_always(Withdrawal(withdraws=response_ids))
 
     def encode(self, message: Mapping[str, Any]) -> str:
         """*message* as text, in the words of the server; empty if it has none for it."""

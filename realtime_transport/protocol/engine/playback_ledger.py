@@ -23,11 +23,19 @@ MAX_PARTS = 256
 
 @attrs.frozen(kw_only=True)
 class Truncation:
-    """Where to cut a content part: nothing after *audio_end_ms* was heard."""
+    """Where to cut a content part: nothing after *audio_end_ms* was heard.
+
+    Attributes:
+        response_id: The response that the part belongs to.
+        samples: What was heard of the part, in samples of the format in which it came.
+        audio_end_ms: The same in milliseconds, rounded down.
+    """
 
     item_id: str
     content_index: int
     audio_end_ms: int
+    samples: int = 0
+    response_id: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -35,16 +43,19 @@ class Interruption:
     """What an interruption means for the audio.
 
     Attributes:
-        truncations: What to cut, in the order of playback.
+        truncations: What to cut, in the order of playback. Empty where probably all of it was heard.
+        playing: The part that was playing, cut or not.
         response_ids: Responses that may have audio on the way to a listener.
     """
 
     truncations: tuple[Truncation, ...]
+    playing: Truncation
     response_ids: frozenset[str]
 
 
 @attrs.define(eq=False)
 class _Part:
+    response_id: str
     item_id: str
     content_index: int
     audio_format: AudioFormat
@@ -71,7 +82,13 @@ class _Part:
 
     def truncate_at(self, audio_end_ms: int) -> Truncation:
         bounded = max(0, min(audio_end_ms, self.received_ms))
-        return Truncation(item_id=self.item_id, content_index=self.content_index, audio_end_ms=bounded)
+        return Truncation(
+            item_id=self.item_id,
+            content_index=self.content_index,
+            audio_end_ms=bounded,
+            samples=min(self.audio_format.samples_for_ms(bounded), self.received_samples),
+            response_id=self.response_id,
+        )
 
 
 @attrs.define(eq=False)
@@ -151,18 +168,22 @@ class PlaybackLedger:
             part.played = max(part.played, samples)
             self._drop_if_played(part)
 
-    def interrupt(self, now: float) -> Interruption | None:
-        """Playback stops here. The ledger is empty afterwards; ``None`` if it was before."""
-        if not self._parts:
+    def interrupt(self, now: float, response_id: str | None = None) -> Interruption | None:
+        """Playback stops here, of all responses or of *response_id*; ``None`` if none of it is left to be heard.
+
+        What was stopped is forgotten; audio that still comes of it is discarded.
+        """
+        parts = [part for part in self._parts.values() if response_id in (None, part.response_id)]
+        if not parts:
             return None
-        truncations = self._reported_cuts() if self._reported else self._estimated_cut(now)
-        for response_id in self._sounding:
-            self.discard(response_id)
-        interruption = Interruption(truncations=truncations, response_ids=frozenset(self._sounding))
-        self._parts.clear()
-        self._sounding.clear()
-        self._latest = None
-        return interruption
+        truncations, playing = self._reported_cuts(parts) if self._reported else self._estimated_cut(parts, now)
+        sounding = [each for each in self._sounding if response_id in (None, each)]
+        for each in sounding:
+            self.discard(each)
+            del self._sounding[each]
+        for part in parts:
+            self.finish(part.item_id, part.content_index)
+        return Interruption(truncations=truncations, playing=playing, response_ids=frozenset(sounding))
 
     def reset(self) -> None:
         """Forget everything: the connection is gone."""
@@ -180,7 +201,7 @@ class PlaybackLedger:
                 # Without reports all that came before counts as heard.
                 self._parts.clear()
             audio_format = self._formats.get(response_id, self.session_format)
-            part = self._parts[key] = _Part(item_id, content_index, audio_format, now)
+            part = self._parts[key] = _Part(response_id, item_id, content_index, audio_format, now)
             _bound(self._parts)
         self._latest = part
         return part
@@ -189,22 +210,23 @@ class PlaybackLedger:
         if self._reported and part.fully_played and not self._ends_reported:
             self.finish(part.item_id, part.content_index)
 
-    def _reported_cuts(self) -> tuple[Truncation, ...]:
+    def _reported_cuts(self, parts: list[_Part]) -> tuple[tuple[Truncation, ...], Truncation]:
         cuts: list[Truncation] = []
-        for part in self._parts.values():
+        for part in parts:
             # Of the parts that have not begun, only the first can be playing already.
             begun = part.played > 0 or not cuts
             played_ms = part.audio_format.ms(part.played) + self._slack_ms
             cuts.append(part.truncate_at(played_ms if begun else 0))
-        return tuple(cuts)
+        return tuple(cuts), cuts[0]
 
-    def _estimated_cut(self, now: float) -> tuple[Truncation, ...]:
-        part = next(reversed(self._parts.values()))
+    def _estimated_cut(self, parts: list[_Part], now: float) -> tuple[tuple[Truncation, ...], Truncation]:
+        part = parts[-1]
         elapsed_us = part.elapsed_us(now)
+        cut = part.truncate_at(elapsed_us // 1000)
         if part.done and elapsed_us * part.audio_format.bytes_per_second >= part.received * 1_000_000:
             # Probably all of it was heard, and a truncation would wipe the transcript.
-            return ()
-        return (part.truncate_at(elapsed_us // 1000),)
+            return (), cut
+        return (cut,), cut
 
 
 def _bound(table: dict[Any, Any]) -> None:

@@ -21,16 +21,18 @@ from realtime_transport.protocol.wire.objects import ServerError
 from realtime_transport.protocol.wire.session import RealtimeSession, Session, TranscriptionSession, TranslationSession
 
 from .events import AudioEvent, ErrorEvent, FunctionCallEvent
-from .projection import PROJECTIONS, item_to_retrieve
+from .projection import PROJECTIONS, item_to_retrieve, text
 
 if TYPE_CHECKING:
     from realtime_transport.protocol.config.settings import SessionSettings
 
     from .history_diff import HistoryEditor
     from .interruption import Interrupter
+    from .open_responses import OpenResponses
     from .output_queue import Output
     from .playback_ledger import PlaybackLedger
     from .sequencer import ResponseSequencer
+    from .server_playback import ServerPlayback
 
 __all__ = ["Receiver"]
 
@@ -59,7 +61,9 @@ class Receiver:
 
     _settings: SessionSettings
     _sequencer: ResponseSequencer
+    _responses: OpenResponses
     _ledger: PlaybackLedger
+    _server_playback: ServerPlayback
     _history: HistoryEditor
     _interrupter: Interrupter
     _output: Output
@@ -148,7 +152,7 @@ class Receiver:
         if not self._concerns(cls):
             return
         event, problems = decode_server_event(raw)
-        if cls is not server.InputAudioBufferSpeechStarted or not self._handle_speech(event, now):
+        if cls not in _CUTS or not self._handle_cut(event, now):
             self._output.emit(event)
         if cls is not server.Error:  # whatever it holds, it is told as an error anyway
             self._report(event, problems)
@@ -191,10 +195,21 @@ class Receiver:
 
     # Handlers: what an event does to the machines.
 
-    def _handle_speech(self, event: ServerEvent, now: float) -> bool:
-        # The interruption goes ahead of all that waits, and takes its cause along.
-        object.__setattr__(event, "sequence", self._output.next_sequence())
-        return self._interrupter.handle_speech(now, event)
+    def _handle_cut(self, event: ServerEvent, now: float) -> bool:
+        interrupter = self._interrupter
+        match event:
+            case server.InputAudioBufferSpeechStarted():
+                return interrupter.handle_speech(now, self._output.place(event))
+            case server.OutputAudioBufferCleared():
+                response_id = text(event.response_id)
+            case server.ResponseDone(raw={"response": {"status_details": {"reason": "turn_detected"}}}):
+                # A server that does not say that it has cleared what it played.
+                response_id = text(_dig(event.raw, "response").get("id"))
+            case _:
+                return False
+        return self._server_playback.plays(response_id) and interrupter.handle_cut(
+            now, response_id, self._output.place(event)
+        )
 
     def _session_created(self, event: server.SessionCreated, now: float) -> None:
         self.ready = True
@@ -219,17 +234,31 @@ class Receiver:
 
     def _response_created(self, event: server.ResponseCreated, now: float) -> None:
         response = _dig(event.raw, "response")
-        response_id = response.get("id")
-        self._interrupter.active_id = response_id if isinstance(response_id, str) and response_id else None
-        if self._interrupter.active_id is not None:
-            audio_format = _output_format(_dig(response, "audio", "output").get("format"))
-            self._ledger.begin_response(self._interrupter.active_id, audio_format)
+        response_id = text(response.get("id"))
+        in_conversation = response.get("conversation_id", "") is not None
+        self._responses.begin(response_id, in_conversation=in_conversation)
+        if response_id:
+            self._ledger.begin_response(response_id, _output_format(_dig(response, "audio", "output").get("format")))
         self._sequencer.handle_created(now)
 
     def _response_done(self, event: server.ResponseDone, now: float) -> None:
-        if _dig(event.raw, "response").get("id") == self._interrupter.active_id:
-            self._interrupter.active_id = None
-        self._sequencer.handle_done(now)
+        response = _dig(event.raw, "response")
+        in_conversation = response.get("conversation_id", "") is not None
+        if self._responses.end(text(response.get("id")), in_conversation=in_conversation):
+            self._sequencer.handle_done(now)
+
+    def _part_added(self, event: server.ResponseContentPartAdded, now: float) -> None:
+        if isinstance(event.item_id, str) and _dig(event.raw, "part").get("type") in ("audio", "output_audio"):
+            index = event.content_index
+            self._server_playback.begin_part(
+                text(event.response_id), event.item_id, index if isinstance(index, int) else 0
+            )
+
+    def _server_plays(self, event: server.OutputAudioBufferStarted, now: float) -> None:
+        self._server_playback.start(text(event.response_id), now)
+
+    def _server_has_played(self, event: server.OutputAudioBufferStopped, now: float) -> None:
+        self._server_playback.stop(text(event.response_id))
 
     def _audio_done(self, event: server.ResponseOutputAudioDone, now: float) -> None:
         if isinstance(event.item_id, str):
@@ -263,15 +292,22 @@ _HANDLERS: Mapping[type[ServerEvent], Callable[[Receiver, Any, float], None]] = 
     server.SessionUpdated: Receiver._session_updated,  # pyright: ignore[reportPrivateUsage]
     server.ResponseCreated: Receiver._response_created,  # pyright: ignore[reportPrivateUsage]
     server.ResponseDone: Receiver._response_done,  # pyright: ignore[reportPrivateUsage]
+    server.ResponseContentPartAdded: Receiver._part_added,  # pyright: ignore[reportPrivateUsage]
+    server.OutputAudioBufferStarted: Receiver._server_plays,  # pyright: ignore[reportPrivateUsage]
+    server.OutputAudioBufferStopped: Receiver._server_has_played,  # pyright: ignore[reportPrivateUsage]
     server.ResponseOutputAudioDone: Receiver._audio_done,  # pyright: ignore[reportPrivateUsage]
     server.ConversationItemAdded: Receiver._item_added,  # pyright: ignore[reportPrivateUsage]
     server.ConversationItemDeleted: Receiver._item_deleted,  # pyright: ignore[reportPrivateUsage]
     server.Error: Receiver._error,  # pyright: ignore[reportPrivateUsage]
 }
 
+_CUTS = frozenset({server.InputAudioBufferSpeechStarted, server.OutputAudioBufferCleared, server.ResponseDone})
+"""Events by which the server may cut off a reply."""
+
 _ALSO_NEEDED = frozenset(
     {
         server.InputAudioBufferSpeechStarted,
+        server.OutputAudioBufferCleared,
         server.ConversationItemInputAudioTranscriptionCompleted,
         server.ConversationItemTruncated,
         server.ResponseMcpCallInProgress,

@@ -56,6 +56,7 @@ class Event:
         is_audio: The event carries audio: it counts in bytes and may be withdrawn or dropped.
         withdraws: Ids of responses whose undelivered audio this event takes back.
         preceded_by: Events that a subscription delivers directly before this one.
+        for_taps_only: No stream of a transport delivers the event: it only takes audio back.
     """
 
     sequence: int = attrs.field(default=0, eq=False)
@@ -63,6 +64,7 @@ class Event:
     is_audio: ClassVar[bool] = False
     withdraws: ClassVar[frozenset[str] | None] = None
     preceded_by: ClassVar[tuple[Event, ...]] = ()
+    for_taps_only: ClassVar[bool] = False
 
 
 class WireModel:

@@ -15,7 +15,6 @@ from realtime_transport.protocol.wire.server_events import (
     InputAudioBufferSpeechStarted,
     InputAudioBufferSpeechStopped,
     ResponseCreated,
-    ResponseDone,
     SessionUpdated,
 )
 
@@ -107,7 +106,6 @@ class PhoneLeg(Media):
     _engine: Engine = attrs.field(alias="engine")
     _hub: Hub = attrs.field(alias="hub")
     _clock: Clock = attrs.field(alias="clock")
-    _active: object = attrs.field(default=None, init=False)
     _start_due: float | None = attrs.field(default=None, init=False)
     _playout_wake: anyio.Event = attrs.field(factory=anyio.Event, init=False)
     _timer_wake: anyio.Event = attrs.field(factory=anyio.Event, init=False)
@@ -134,12 +132,8 @@ class PhoneLeg(Media):
             case AudioDoneEvent() as done:
                 self._finish(done)
             case ResponseCreated() as created:
-                self._active = _response_id(created)
                 self._formats.response_created(created)
-            case ResponseDone() as done if self._active == _response_id(done):
-                self._active = None
             case InputAudioBufferSpeechStarted():
-                self.interrupted()
                 self._line.intake.speech_started()
                 self._timer_wake.set()
             case InputAudioBufferSpeechStopped():
@@ -169,15 +163,7 @@ class PhoneLeg(Media):
         self._playout_wake.set()
 
     def _withdraw(self, _responses: frozenset[str]) -> None:
-        self._clear()
-
-    def interrupted(self) -> None:
-        """An interruption: where the active response has not been heard yet, nothing was withdrawn."""
-        if self._active is not None:
-            self._clear()
-
-    def _clear(self) -> None:
-        self._active = None
+        # The provider's buffer can only be cleared as a whole.
         self._formats.clear()
         self._line.playout.clear()
         self._playout_wake.set()
@@ -336,14 +322,8 @@ _TAPPED = (
     AudioEvent,
     AudioDoneEvent,
     ResponseCreated,
-    ResponseDone,
     InputAudioBufferSpeechStarted,
     InputAudioBufferSpeechStopped,
     SessionUpdated,
 )
 """What of the connection's events concerns the telephone."""
-
-
-def _response_id(event: ResponseCreated | ResponseDone) -> object:
-    response = event.raw.get("response")
-    return cast("dict[str, Any]", response).get("id") if isinstance(response, dict) else None
