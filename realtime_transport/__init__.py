@@ -192,6 +192,9 @@ if TYPE_CHECKING:
     )
     from .webhooks import (
         IncomingCall as IncomingCall,
+        IncomingLiveSession as IncomingLiveSession,
+        LiveSessionConnected as LiveSessionConnected,
+        SipInvite as SipInvite,
         WebhookEvent as WebhookEvent,
         sign_webhook as sign_webhook,
         verify_webhook as verify_webhook,
@@ -313,7 +316,7 @@ _HOMES = {
         connect_websocket
     """,
     "webhooks": """
-        IncomingCall WebhookEvent sign_webhook verify_webhook
+        IncomingCall IncomingLiveSession LiveSessionConnected SipInvite WebhookEvent sign_webhook verify_webhook
     """,
 }
 """Where each name is defined."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import ssl
 import sys
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,9 @@ __all__ = [
 
 MAX_REDIRECTS = 5
 """Within one origin; servers add a slash or a version, once."""
+
+MAX_REST = 8
+"""Pieces of a body that httpx may hold already when the connection is closed; it is one."""
 
 BROKEN: tuple[type[Exception], ...] = (
     httpcore.NetworkError,
@@ -120,12 +123,19 @@ async def read_body(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
     """
     if response.is_stream_consumed:  # By a hook of the client.
         return response.content[:limit], len(response.content) <= limit
-    body = b""
-    async for chunk in response.aiter_raw():
+    body, chunks = b"", response.aiter_raw()
+    async for chunk in chunks:
         body += chunk
         if len(body) > limit:
-            return body[:limit], False
-    return body, True
+            break
+    else:
+        return body, True
+    await response.aclose()
+    # On a closed connection the generators give what they hold, and end. trio warns of those that are left.
+    with suppress(Exception):
+        for _ in range(MAX_REST):
+            await anext(chunks)
+    return body[:limit], False
 
 
 # What is told of a failure

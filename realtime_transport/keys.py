@@ -10,7 +10,7 @@ from typing import TypeAlias, cast
 
 from .errors import ConfigError
 
-__all__ = ["ApiKey", "resolve_api_key", "usable_headers", "usable_key"]
+__all__ = ["ApiKey", "resolve_api_key", "usable_headers", "usable_key", "without_headers"]
 
 ApiKey: TypeAlias = str | Callable[[], str] | Callable[[], Awaitable[str]]
 """A key, or a function that is asked for one at each connect."""
@@ -73,6 +73,12 @@ def usable_headers(headers: Mapping[str, str], *, key: str = "headers") -> dict[
             raise ConfigError(f"{key}: the value of {name} is not text that a header can carry", key=f"{key}.{name}")
         usable[name] = value.strip()
     return usable
+
+
+def without_headers(headers: Mapping[str, str], *names: str) -> dict[str, str]:
+    """*headers* but for *names*, in any case."""
+    lower = {name.lower() for name in names}
+    return {name: value for name, value in headers.items() if name.lower() not in lower}
 
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2

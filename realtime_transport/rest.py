@@ -11,21 +11,32 @@ from urllib.parse import quote
 
 import anyio
 import attrs
-import httpx
 import orjson
 
-from .errors import LocalProtocolError, RequestError
-from .keys import resolve_api_key
+from .errors import ConfigError, LocalProtocolError, RequestError
+from .http_client import client_errors, harmless_cause, new_client, open_request, read_body, reason_of
+from .keys import resolve_api_key, usable_headers, without_headers
 from .protocol.config.settings import DEFAULT_MODEL, RealtimeSessionConfig, SessionSettings
 from .protocol.vendors.profiles import PROFILES, profile_named
 from .protocol.wire.codec import decode_session
 from .protocol.wire.json_types import UNSET, Unset
-from .urls import address_hint, is_base_url, rest_base_url
+from .urls import (
+    address_hint,
+    is_base_url,
+    redact_url,
+    require_encryption,
+    rest_base_url,
+    scrub,
+    secrets_in,
+    with_query,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
     from typing import Self
+
+    import httpx
 
     from .keys import ApiKey
     from .protocol.vendors.profiles import EndpointProfile
@@ -37,6 +48,9 @@ DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 MAX_ERROR_BYTES = 64 * 1024
 """How much of the body of a refusal is kept."""
+
+MAX_ANSWER_BYTES = 1024 * 1024
+"""The largest answers, an SDP answer or a session with its instructions, have some ten kilobytes."""
 
 
 @attrs.frozen(kw_only=True)
@@ -88,9 +102,11 @@ class RealtimeRestClient:
         timeout: Seconds that one request may take; ``None``: no limit.
         profile: In what the server differs from the service: ``"azure"``, say, or an `EndpointProfile`. Then *base_url*
             may be an address without a path.
+        allow_insecure: Whether the key may go unencrypted to a host that is not this machine.
 
     Raises:
-        ConfigError: *base_url* is no such URL, or how the *profile* opens calls is not known.
+        ConfigError: *base_url* is no such URL, or would send the key in the clear; how the *profile* opens calls is not
+            known; or a header cannot be sent.
     """
 
     def __init__(
@@ -102,20 +118,23 @@ class RealtimeRestClient:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = 30.0,
         profile: str | EndpointProfile | None = None,
+        allow_insecure: bool = False,
     ) -> None:
-        self._api_key = api_key
         self._profile = PROFILES["openai"] if profile is None else profile_named(profile)
+        self._api_key = api_key
         self._base_url = rest_base_url(
             self._profile.calls_url(base_url) if profile is not None else base_url or DEFAULT_BASE_URL
         )
         self._client = client
         self._owned: httpx.AsyncClient | None = None
-        self._headers = dict(headers or {})
+        self._headers = usable_headers(headers or {})
         self._timeout = timeout
+        self._allow_insecure = allow_insecure
+        require_encryption(self._base_url, allow_insecure=allow_insecure, client=client)
 
     async def __aenter__(self) -> Self:
         if self._client is None:
-            self._client = self._owned = httpx.AsyncClient(timeout=None)
+            self._client = self._owned = new_client(self._base_url)
         return self
 
     async def __aexit__(
@@ -139,20 +158,21 @@ class RealtimeRestClient:
             session: The session, as on the wire or as the class; ``None``: that of the client secret, or one with the
                 default model where the key is none.
         """
-        key, rules = await self._key(), self._profile.calls
+        offer, key, rules = _encoded(sdp, "sdp"), await self._key(), self._profile.calls
         if rules is not None and not rules.is_secret(key):
             session = {"model": DEFAULT_MODEL} if session is None and rules.session_with_offer else session
             if rules.needs_secret:
-                key, session = (await self.create_client_secret(session)).value, None
-        headers = {"Content-Type": "application/sdp"} if session is None else {}
-        content: dict[str, Any] = {"content": sdp.encode()}
+                settings = None if session is None else self._session(session)
+                minted = await self._mint("/realtime/client_secrets", settings, None, key)
+                key, session = minted.value, None
+        content: dict[str, Any] = {"content": offer, "headers": {"Content-Type": "application/sdp"}}
         if session is not None:
-            payload = orjson.dumps(_session(session))
-            parts = [("sdp", (None, sdp.encode(), "application/sdp")), ("session", (None, payload, "application/json"))]
+            payload = _json(self._session(session))
+            parts = [("sdp", (None, offer, "application/sdp")), ("session", (None, payload, "application/json"))]
             content = {"files": parts}
-        response = await self._post("/realtime/calls", key=key, accept="application/sdp", headers=headers, **content)
-        location = response.headers.get("location", "")
-        return CallAnswer(sdp=response.text, call_id=location.rstrip("/").rpartition("/")[2])
+        answer = await self._post("/realtime/calls", key=key, accept="application/sdp", **content)
+        location = answer.headers.get("location", "").partition("?")[0]
+        return CallAnswer(sdp=answer.text, call_id=location.rstrip("/").rpartition("/")[2])
 
     async def accept_call(self, call_id: str, session: Mapping[str, Any] | RealtimeSessionConfig) -> None:
         """Answer an incoming SIP call; then attach with `OpenAIRealtimeSIP`.
@@ -161,7 +181,7 @@ class RealtimeRestClient:
             call_id: Of the ``realtime.call.incoming`` webhook.
             session: The session, as on the wire (`OpenAIRealtimeSIP.build_initial_config` makes one) or as the class.
         """
-        await self._post_json(_call(call_id, "accept"), _session(session))
+        await self._post_json(_call(call_id, "accept"), self._session(session))
 
     async def reject_call(self, call_id: str, *, status_code: int | None = None) -> None:
         """Refuse an incoming SIP call.
@@ -183,7 +203,7 @@ class RealtimeRestClient:
 
     async def hang_up_call(self, call_id: str) -> None:
         """End a SIP or WebRTC call."""
-        await self._post(_call(call_id, "hangup"))
+        await self._post(_call(call_id, "hangup"), key=await self._key())
 
     # Secrets
 
@@ -199,100 +219,180 @@ class RealtimeRestClient:
             session: Settings of the sessions that it opens, which its holder may change.
             expires_after: Seconds that it may be used for, 10 to 7200; the service says 600 if there is none.
         """
+        settings = None if session is None else self._session(session)
+        return await self._mint("/realtime/client_secrets", settings, expires_after, await self._key())
+
+    async def create_translation_client_secret(
+        self, session: Mapping[str, Any], *, expires_after: int | None = None
+    ) -> ClientSecret:
+        """Mint a secret for a translation session.
+
+        Args:
+            session: The session, as on the wire: at least ``model``, and ``audio.output.language``.
+            expires_after: As for `create_client_secret`.
+        """
+        path = "/realtime/translations/client_secrets"
+        return await self._mint(path, dict(session), expires_after, await self._key())
+
+    async def _mint(
+        self, path: str, session: Mapping[str, Any] | None, expires_after: int | None, key: str
+    ) -> ClientSecret:
         body: dict[str, Any] = {}
         if expires_after is not None:
             body["expires_after"] = {"anchor": "created_at", "seconds": expires_after}
         if session is not None:
-            body["session"] = _session(session)
-        response = await self._post_json("/realtime/client_secrets", body, accept="application/json")
-        return _secret(response)
+            body["session"] = session
+        headers = {"Content-Type": "application/json"}
+        answer = await self._post(path, key=key, accept="application/json", content=_json(body), headers=headers)
+        return _secret(answer)
 
     # Requests
-
-    async def _post_json(self, path: str, body: Mapping[str, Any], *, accept: str = "*/*") -> httpx.Response:
-        headers = {"Content-Type": "application/json"}
-        return await self._post(path, accept=accept, content=orjson.dumps(body), headers=headers)
 
     async def _key(self) -> str:
         if self._client is None:
             raise LocalProtocolError("make requests inside of `async with RealtimeRestClient(...)`, or pass client=")
         return await resolve_api_key(self._api_key, variable=self._profile.key_variable)
 
+    def _session(self, session: Mapping[str, Any] | RealtimeSessionConfig) -> dict[str, Any]:
+        if isinstance(session, RealtimeSessionConfig):
+            settings = SessionSettings(DEFAULT_MODEL).preview(session)
+        else:
+            settings = {"type": "realtime", **session}
+        message = {"type": "session.update", "session": settings}
+        return self._profile.supported(message).get("session", settings)
+
+    async def _post_json(self, path: str, body: Mapping[str, Any]) -> _Answer:
+        headers = {"Content-Type": "application/json"}
+        return await self._post(path, key=await self._key(), content=_json(body), headers=headers)
+
     async def _post(
-        self,
-        path: str,
-        *,
-        key: str | None = None,
-        accept: str = "*/*",
-        headers: Mapping[str, str] | None = None,
-        **content: Any,
-    ) -> httpx.Response:
-        key = await self._key() if key is None else key
+        self, path: str, *, key: str, accept: str = "*/*", headers: Mapping[str, str] | None = None, **content: Any
+    ) -> _Answer:
         client = self._client
         assert client is not None
-        sent = {**self._headers, "Accept": accept, **self._credentials(key), **(headers or {})}
+        url, credentials = self._credentials(path, key)
+        own = {"Accept": accept, "Accept-Encoding": "identity", **credentials, **(headers or {})}
+        # One credential for a request: a server that is given two may take either.
+        others = ("Authorization", self._profile.auth_name) if key else ()
+        sent = {**without_headers(self._headers, *others, *own), **own}
+        answer = _Answer(path=path, secrets=frozenset({*secrets_in(url), key}))
+        failure: RequestError | None = None
         with anyio.move_on_after(self._timeout):
             try:
-                response = await client.post(self._base_url + path, headers=sent, **content)
-            except httpx.HTTPError as exc:
-                raise RequestError(f"POST {path}: no answer: {exc or type(exc).__name__}") from exc
-            if response.is_success:
-                return response
-            raise _refusal(path, response, self._base_url)
-        raise RequestError(f"POST {path}: no answer within {self._timeout:g} s")
+                async with open_request(
+                    client, "POST", url, allow_insecure=self._allow_insecure, headers=sent, timeout=None, **content
+                ) as response:
+                    await answer.read(response)
+            except client_errors(client) as exc:
+                failure = RequestError(f"POST {path}: no answer: {reason_of(exc, answer.secrets)}")
+                failure.__cause__ = harmless_cause(exc)
+        # Here, so that what httpx raised is not its context: it holds the request, and with it the key.
+        if answer.refused:
+            raise answer.refusal(self._base_url)
+        if failure is None and answer.status is None:
+            failure = RequestError(f"POST {path}: no answer within {self._timeout:g} s")
+        if failure is None and not answer.whole:
+            failure = answer.incomplete()
+        if failure is not None:
+            raise failure
+        return answer
 
-    def _credentials(self, key: str) -> dict[str, str]:
-        rules = self._profile.calls
-        if rules is not None and rules.is_secret(key):
-            return {"Authorization": f"Bearer {key}"}
-        return self._profile.credentials(key)[0]
+    def _credentials(self, path: str, key: str) -> tuple[str, dict[str, str]]:
+        """The URL of *path*, and the one header or the query that carries *key*."""
+        url, rules = self._base_url + path, self._profile.calls
+        if self._profile.auth == "subprotocol" or (rules is not None and rules.is_secret(key)):
+            return url, {"Authorization": f"Bearer {key}"}
+        headers, query, _ = self._profile.credentials(key)
+        return with_query(url, query), headers
+
+
+def _encoded(text: str, key: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{key}: not Unicode text: it holds half a surrogate pair", key=key) from None
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as exc:
+        raise ConfigError(f"this cannot be sent as JSON: {exc}") from None
+
+
+@attrs.define(eq=False, kw_only=True)
+class _Answer:
+    """What came back of a request, as far as it came."""
+
+    path: str
+    secrets: frozenset[str] = attrs.field(repr=False)
+    status: int | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
+    body: bytes = attrs.field(default=b"", repr=False)
+    whole: bool = False
+
+    async def read(self, response: httpx.Response) -> None:
+        self.status, self.headers = response.status_code, response.headers
+        self.body, self.whole = await read_body(response, MAX_ERROR_BYTES if self.refused else MAX_ANSWER_BYTES)
+
+    @property
+    def refused(self) -> bool:
+        return self.status is not None and not 200 <= self.status < 300
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+    def incomplete(self) -> RequestError:
+        if len(self.body) >= MAX_ANSWER_BYTES:
+            reason = f"the answer is larger than {MAX_ANSWER_BYTES} bytes"
+        else:
+            reason = "the answer broke off"
+        return RequestError(f"POST {self.path}: {reason}", status=self.status)
+
+    def refusal(self, base_url: str) -> RequestError:
+        body = scrub(self.text, self.secrets)
+        try:
+            value = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            value = None
+        envelope = cast("dict[str, Any]", value).get("error") if isinstance(value, dict) else None
+        told = cast("dict[str, Any]", envelope) if isinstance(envelope, dict) else {}
+
+        def text(name: str) -> str | None:
+            return told[name] if isinstance(told.get(name), str) else None
+
+        said = text("message") or body[:500].strip()
+        location = self.headers.get("location")
+        where = f", a redirect to {redact_url(location, *self.secrets)} that was not followed" if location else ""
+        elsewhere = self.status in (404, 405) and not is_base_url(base_url)
+        hint = f" ({address_hint(base_url, '', *self.secrets)})" if elsewhere else ""
+        return RequestError(
+            f"POST {self.path}: the service answered {self.status}{where}" + (f": {said}" if said else "") + hint,
+            status=self.status,
+            code=text("code"),
+            param=text("param"),
+            request_id=self.headers.get("x-request-id"),
+            body=body,
+        )
 
 
 def _call(call_id: str, action: str) -> str:
+    if not call_id:
+        raise ConfigError("call_id: it is empty", key="call_id")
+    _encoded(call_id, "call_id")
     return f"/realtime/calls/{quote(call_id, safe='')}/{action}"
 
 
-def _session(session: Mapping[str, Any] | RealtimeSessionConfig) -> dict[str, Any]:
-    if isinstance(session, RealtimeSessionConfig):
-        return SessionSettings(DEFAULT_MODEL).preview(session)
-    return {"type": "realtime", **session}
-
-
-def _refusal(path: str, response: httpx.Response, base_url: str) -> RequestError:
-    body = response.text[:MAX_ERROR_BYTES]
+def _secret(answer: _Answer) -> ClientSecret:
     try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        value = None
-    envelope = cast("dict[str, Any]", value).get("error") if isinstance(value, dict) else None
-    told = cast("dict[str, Any]", envelope) if isinstance(envelope, dict) else {}
-
-    def text(name: str) -> str | None:
-        return told[name] if isinstance(told.get(name), str) else None
-
-    said = text("message") or body[:500].strip()
-    where = (
-        f" ({address_hint(base_url, '')})" if response.status_code in (404, 405) and not is_base_url(base_url) else ""
-    )
-    return RequestError(
-        f"POST {path}: the service answered {response.status_code}" + (f": {said}" if said else "") + where,
-        status=response.status_code,
-        code=text("code"),
-        param=text("param"),
-        request_id=response.headers.get("x-request-id"),
-        body=body,
-    )
-
-
-def _secret(response: httpx.Response) -> ClientSecret:
-    try:
-        value = orjson.loads(response.content)
+        value = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         value = None
     raw = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
     secret, expires_at, session = raw.get("value"), raw.get("expires_at"), raw.get("session")
     if not isinstance(secret, str) or not isinstance(expires_at, int):
-        raise RequestError("the answer holds no client secret", status=response.status_code, body=response.text[:500])
+        raise RequestError("the answer holds no client secret", status=answer.status)
     decoded: Session | Unset = UNSET
     if isinstance(session, dict):
         decoded = decode_session(cast("dict[str, Any]", session))[0]

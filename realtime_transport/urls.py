@@ -8,12 +8,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, unquote_plus, urlencode, urlsplit, urlunsplit
 
 from .errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "CALLS",
@@ -29,6 +29,7 @@ __all__ = [
     "rest_base_url",
     "scrub",
     "secrets_in",
+    "with_query",
 ]
 
 MASK = "***"
@@ -110,6 +111,17 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
     for secret in sorted({given for given in secrets if given}, key=len, reverse=True):
         text = text.replace(secret, MASK)
     return text
+
+
+def with_query(url: str, extra: Mapping[str, str]) -> str:
+    """*url* with *extra* in its query, in place of what has the same names there."""
+    if not extra:
+        return url
+    parts = urlsplit(url)
+    replaced = {*extra, "model"} if "call_id" in extra else set(extra)
+    kept = [piece for piece in parts.query.split("&") if piece and piece.partition("=")[0] not in replaced]
+    query = "&".join([*kept, urlencode(extra, quote_via=quote)])
+    return urlunsplit(parts._replace(query=query))
 
 
 def http_url(url: str, *, example: str = "wss://host/path") -> str:

@@ -6,11 +6,11 @@ They are signed by the scheme of Standard Webhooks: HMAC-SHA256 over ``id.timest
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import attrs
@@ -18,7 +18,15 @@ import orjson
 
 from .errors import ConfigError, WebhookError
 
-__all__ = ["IncomingCall", "WebhookEvent", "sign_webhook", "verify_webhook"]
+__all__ = [
+    "IncomingCall",
+    "IncomingLiveSession",
+    "LiveSessionConnected",
+    "SipInvite",
+    "WebhookEvent",
+    "sign_webhook",
+    "verify_webhook",
+]
 
 DEFAULT_TOLERANCE = 300.0
 """Seconds, as the vendor's own libraries have it: the service retries for longer, but signs each attempt anew."""
@@ -44,16 +52,18 @@ class WebhookEvent:
 
 
 @attrs.frozen(kw_only=True)
-class IncomingCall(WebhookEvent):
-    """``realtime.call.incoming``: somebody calls, and waits to be accepted, rejected or referred.
+class SipInvite(WebhookEvent):
+    """Somebody calls by SIP. One call may announce itself twice, to the Realtime and to the Live API.
+
+    The first that is accepted, by either API, decides which of them answers the call.
 
     Attributes:
-        call_id: For the calls interface and for `OpenAIRealtimeSIP`.
-        sip_headers: Names and values of the SIP INVITE, in order; a name may come twice.
+        sip_headers: Names and values of the SIP INVITE, in order; a name may come twice. Whoever calls wrote them.
+        sip_media_security: ``"srtp"`` or ``"rtp"`` (unencrypted); ``None`` if the service did not say.
     """
 
-    call_id: str
     sip_headers: tuple[tuple[str, str], ...] = ()
+    sip_media_security: str | None = None
 
     def header(self, name: str) -> str | None:
         """The first SIP header of that name, in any case (``From``, ``To``, ``X-…``)."""
@@ -61,11 +71,44 @@ class IncomingCall(WebhookEvent):
         return next((value for given, value in self.sip_headers if given.lower() == wanted), None)
 
 
+@attrs.frozen(kw_only=True)
+class IncomingCall(SipInvite):
+    """``realtime.call.incoming``: somebody calls, and waits to be accepted, rejected or referred.
+
+    Attributes:
+        call_id: For the calls interface and for `OpenAIRealtimeSIP`.
+    """
+
+    call_id: str
+
+
+@attrs.frozen(kw_only=True)
+class IncomingLiveSession(SipInvite):
+    """``live.transport.incoming``, or ``live.call.incoming`` before it: the same call, for the Live API.
+
+    Attributes:
+        session_id: For the Live API; the Realtime API knows the call by the id of its own webhook.
+    """
+
+    session_id: str
+
+
+@attrs.frozen(kw_only=True)
+class LiveSessionConnected(WebhookEvent):
+    """``live.transport.connected``: a WebRTC session of the Live API has begun.
+
+    Attributes:
+        session_id: To attach to it.
+    """
+
+    session_id: str
+
+
 def verify_webhook(
     payload: bytes | str,
     headers: Mapping[str, str],
     *,
-    secret: str,
+    secret: str | Sequence[str],
     now: float,
     tolerance: float = DEFAULT_TOLERANCE,
 ) -> WebhookEvent:
@@ -74,60 +117,106 @@ def verify_webhook(
     Args:
         payload: The body exactly as it came; parsing and writing it again breaks the signature.
         headers: The headers of the request; names in any case.
-        secret: The signing secret of the endpoint, ``whsec_…``.
+        secret: The signing secret of the endpoint, ``whsec_…``; several while one replaces another: any will do.
         now: Unix time in seconds, ``time.time()``.
         tolerance: How many seconds the webhook may be old, or ahead of *now*.
 
     Returns:
-        An `IncomingCall` for ``realtime.call.incoming``, else a plain `WebhookEvent`.
+        An `IncomingCall` for ``realtime.call.incoming``, `IncomingLiveSession` and `LiveSessionConnected` for those of
+        the Live API, else a plain `WebhookEvent`.
 
     Raises:
         WebhookError: A header is missing, the timestamp is out of tolerance, the signature does not fit, or the
-            payload cannot be read. Answer 400 and do nothing.
-        ConfigError: The secret is not one.
+            payload cannot be read. Answer 400 and do nothing. Nothing else is raised, whatever was sent.
+        ConfigError: A secret is not one, or *now* or *tolerance* is no time.
     """
-    body = payload.encode() if isinstance(payload, str) else payload
+    keys = _keys(secret)
+    if not math.isfinite(now) or not tolerance >= 0:
+        raise ConfigError("now, tolerance: a Unix time and a number of seconds expected", key="now")
+    body = _bytes(payload, "the payload", "payload")
     named = {name.lower(): value for name, value in headers.items()}
     identity, stamp, given = (_header(named, f"webhook-{name}") for name in ("id", "timestamp", "signature"))
-    expected = _signature(body, identity, stamp, secret)
+    signed = _signed(identity, stamp, body)
+    candidates = _signatures(given)
     # The signature first: what an unsigned request says of its age is worth nothing.
-    if not any(hmac.compare_digest(expected, candidate) for candidate in _signatures(given)):
+    if not any(hmac.compare_digest(_digest(key, signed), each) for key in keys for each in candidates):
         raise WebhookError("webhook-signature: it does not fit the payload and the secret", problem="signature")
     _check_age(stamp, now, tolerance)
     return _read(body)
 
 
-def sign_webhook(payload: bytes | str, *, webhook_id: str, timestamp: int, secret: str) -> dict[str, str]:
+def sign_webhook(
+    payload: bytes | str, *, webhook_id: str, timestamp: int, secret: str | Sequence[str]
+) -> dict[str, str]:
     """The headers that the service would send with *payload*: for tests of programs that receive webhooks.
 
+    Args:
+        payload: The body.
+        webhook_id: Of the delivery.
+        timestamp: Unix time in seconds.
+        secret: As for `verify_webhook`; with several there is a signature by each.
+
     Raises:
-        ConfigError: The secret is not one.
+        ConfigError: A secret is not one, or the payload or the id is not text.
     """
-    body = payload.encode() if isinstance(payload, str) else payload
-    signature = base64.b64encode(_signature(body, webhook_id, str(timestamp), secret)).decode()
-    return {"webhook-id": webhook_id, "webhook-timestamp": str(timestamp), "webhook-signature": f"v1,{signature}"}
-
-
-def _header(headers: Mapping[str, str], name: str) -> str:
-    value = headers.get(name, "").strip()
-    if not value:
-        raise WebhookError(f"{name}: the header is missing", problem="header")
-    return value
-
-
-def _signature(body: bytes, identity: str, stamp: str, secret: str) -> bytes:
-    return hmac.digest(_key(secret), f"{identity}.{stamp}.".encode() + body, hashlib.sha256)
-
-
-def _key(secret: str) -> bytes:
-    if not secret.startswith(_SECRET_PREFIX):
-        if not secret:
-            raise ConfigError("secret: it is empty", key="secret")
-        return secret.encode()
     try:
-        return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
-    except binascii.Error as exc:
-        raise ConfigError("secret: what follows whsec_ is not base64", key="secret") from exc
+        body = _bytes(payload, "the payload", "payload")
+        signed = _signed(webhook_id, str(timestamp), body)
+    except WebhookError as error:
+        raise ConfigError(str(error), key="webhook_id" if error.problem == "header" else "payload") from None
+    signatures = [f"v1,{base64.b64encode(_digest(key, signed)).decode()}" for key in _keys(secret)]
+    return {
+        "webhook-id": webhook_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": " ".join(signatures),
+    }
+
+
+def _header(headers: Mapping[str, object], name: str) -> str:
+    value = headers.get(name, "")
+    if not isinstance(value, str) or not value.strip():
+        raise WebhookError(f"{name}: the header is missing", problem="header")
+    return value.strip()
+
+
+def _bytes(text: bytes | str, what: str, problem: str) -> bytes:
+    try:
+        return text.encode() if isinstance(text, str) else bytes(text)
+    except UnicodeEncodeError:
+        raise WebhookError(f"{what} is not Unicode text: it holds half a surrogate pair", problem=problem) from None
+
+
+def _signed(identity: str, stamp: str, body: bytes) -> bytes:
+    return _bytes(f"{identity}.{stamp}.", "webhook-id", "header") + body
+
+
+def _digest(key: bytes, signed: bytes) -> bytes:
+    return hmac.digest(key, signed, hashlib.sha256)
+
+
+def _keys(secret: object) -> list[bytes]:
+    one = isinstance(secret, str) or not isinstance(secret, Iterable)
+    secrets: list[object] = [secret] if one else list(cast("Iterable[object]", secret))
+    if not secrets:
+        raise ConfigError("secret: there is none", key="secret")
+    return [_key(each) for each in secrets]
+
+
+def _key(secret: object) -> bytes:
+    """The key that *secret* stands for. No message shows it."""
+    if not isinstance(secret, str) or not secret.strip():
+        raise ConfigError("secret: it is empty or no text", key="secret")
+    secret = secret.strip()
+    encoded = secret.removeprefix(_SECRET_PREFIX)
+    try:
+        if encoded == secret:
+            return secret.encode()
+        key = base64.b64decode(encoded.rstrip("=") + "=" * (-len(encoded.rstrip("=")) % 4), validate=True)
+    except ValueError:
+        raise ConfigError("secret: what follows whsec_ is not base64, or it is no text", key="secret") from None
+    if not key:
+        raise ConfigError("secret: nothing follows whsec_, and anybody could sign with that", key="secret")
+    return key
 
 
 def _signatures(header: str) -> list[bytes]:
@@ -138,18 +227,15 @@ def _signatures(header: str) -> list[bytes]:
         if version == "v1":
             try:
                 found.append(base64.b64decode(encoded, validate=True))
-            except (binascii.Error, ValueError):
+            except ValueError:
                 continue  # It fits nothing.
     return found
 
 
 def _check_age(stamp: str, now: float, tolerance: float) -> None:
-    try:
-        age = now - int(stamp)
-    except ValueError:
-        age = math.nan
-    if math.isnan(age):
+    if not _SECONDS.fullmatch(stamp):
         raise WebhookError("webhook-timestamp: a number of seconds expected", problem="header")
+    age = now - int(stamp)
     if age > tolerance:
         raise WebhookError(f"webhook-timestamp: {age:.0f} s old; it may have been recorded", problem="timestamp")
     if age < -tolerance:
@@ -158,11 +244,15 @@ def _check_age(stamp: str, now: float, tolerance: float) -> None:
         )
 
 
+_SECONDS = re.compile(r"[0-9]{1,15}")
+
+
 def _read(body: bytes) -> WebhookEvent:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as exc:
-        raise WebhookError(f"the payload is not JSON: {exc}", problem="payload") from exc
+        # Its text names a place; the exception itself holds the payload.
+        raise WebhookError(f"the payload is not JSON: {exc}", problem="payload") from None
     raw = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
     kind = raw.get("type")
     if not isinstance(kind, str):
@@ -172,17 +262,35 @@ def _read(body: bytes) -> WebhookEvent:
     common: dict[str, Any] = {
         "id": identity if isinstance(identity, str) else "",
         "type": kind,
-        "created_at": created if isinstance(created, int) else 0,
+        "created_at": created if isinstance(created, int) and not isinstance(created, bool) else 0,
         "raw": raw,
     }
-    if kind != "realtime.call.incoming":
-        return WebhookEvent(**common)
     data = raw.get("data")
-    call: Mapping[str, Any] = cast("Mapping[str, Any]", data) if isinstance(data, Mapping) else {}
-    call_id = call.get("call_id")
-    if not isinstance(call_id, str) or not call_id:
-        raise WebhookError("data.call_id: it is missing", problem="payload")
-    return IncomingCall(**common, call_id=call_id, sip_headers=_sip_headers(call.get("sip_headers")))
+    told: Mapping[str, Any] = cast("Mapping[str, Any]", data) if isinstance(data, Mapping) else {}
+    match kind:
+        case "realtime.call.incoming":
+            return IncomingCall(**common, **_invite(told), call_id=_named(told, "call_id"))
+        case "live.transport.incoming" | "live.call.incoming":
+            return IncomingLiveSession(**common, **_invite(told), session_id=_named(told, "session_id"))
+        case "live.transport.connected":
+            return LiveSessionConnected(**common, session_id=_named(told, "session_id"))
+        case _:
+            return WebhookEvent(**common)
+
+
+def _named(data: Mapping[str, Any], name: str) -> str:
+    value = data.get(name)
+    if not isinstance(value, str) or not value:
+        raise WebhookError(f"data.{name}: it is missing", problem="payload")
+    return value
+
+
+def _invite(data: Mapping[str, Any]) -> dict[str, Any]:
+    security = data.get("sip_media_security")
+    return {
+        "sip_headers": _sip_headers(data.get("sip_headers")),
+        "sip_media_security": security if isinstance(security, str) else None,
+    }
 
 
 def _sip_headers(value: object) -> tuple[tuple[str, str], ...]:

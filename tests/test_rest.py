@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from email.parser import BytesParser
 from typing import Any
 
 import anyio
 import httpx
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 
 from realtime_transport.errors import ConfigError, LocalProtocolError, RequestError
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL, RealtimeSessionConfig
+from realtime_transport.protocol.vendors.profiles import CallRules, EndpointProfile
 from realtime_transport.protocol.wire.session import RealtimeSession
 from realtime_transport.rest import RealtimeRestClient
 
@@ -24,6 +28,7 @@ SECRET = {
     "session": {"type": "realtime", "id": "sess_1", "object": "realtime.session", "model": "gpt-realtime"},
 }
 SESSION: dict[str, Any] = {"type": "realtime", "model": "gpt-realtime", "audio": {"output": {"voice": "marin"}}}
+TRANSLATION: dict[str, Any] = {"model": "gpt-realtime-translate", "audio": {"output": {"language": "de"}}}
 OFFER = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\n"
 
 
@@ -112,6 +117,12 @@ CALLS: dict[str, tuple[Ours, Theirs]] = {
         lambda r: r.client_secrets.create(session=SESSION, expires_after={"anchor": "created_at", "seconds": 300}),
     ),
     "secret without anything": (lambda c: c.create_client_secret(), lambda r: r.client_secrets.create()),
+    "translation": (
+        lambda c: c.create_translation_client_secret(TRANSLATION, expires_after=60),
+        lambda r: r.translations.client_secrets.create(
+            session=TRANSLATION, expires_after={"anchor": "created_at", "seconds": 60}
+        ),
+    ),
     "odd call id": (lambda c: c.hang_up_call("a/b c"), lambda r: r.calls.hangup("a/b c")),
 }
 
@@ -277,3 +288,227 @@ async def test_a_key_and_a_client_are_needed() -> None:
     async with RealtimeRestClient() as rest:
         with pytest.raises(ConfigError, match="API key"):
             await rest.hang_up_call("rtc_1")
+
+
+CANARY = "sk-canary-5e1f"
+
+
+def everything_in(error: BaseException) -> str:
+    """All that an error and its chain show and hold."""
+    told, seen, waiting = "", set[int](), list[object]([error])
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        told += f"{value!r} {value!s}\n"
+        if isinstance(value, BaseException):
+            waiting += [value.__cause__, value.__context__, *value.args, *getattr(value, "exceptions", ())]
+        if isinstance(value, (BaseException, httpx.Request, httpx.Response)):
+            waiting += list(vars(value).values())
+        if isinstance(value, httpx.Headers):
+            told += repr(value.raw)
+    return told
+
+
+async def test_the_search_finds_what_httpx_holds() -> None:
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(httpx.ConnectError) as caught:
+            await client.post("http://127.0.0.1:9/", headers={"api-key": CANARY})
+    assert CANARY in everything_in(caught.value)
+
+
+@pytest.mark.parametrize("key", [f"{CANARY}\n", f" \t{CANARY} ", f"\ufeff{CANARY}"[1:]])
+async def test_white_space_around_a_key_is_dropped(key: str) -> None:
+    recorder = Recorder()
+    async with httpx.AsyncClient(transport=recorder.transport()) as client:
+        await RealtimeRestClient(api_key=lambda: key, client=client).hang_up_call("rtc_1")
+    assert recorder.requests[0]["authorization"] == f"Bearer {CANARY}"
+
+
+@pytest.mark.parametrize("odd", ["\n", "\x00", "\u00e9", "\u2013", "\udc80", "\x7f", "\ufeff"])
+async def test_a_key_that_no_header_can_carry_is_refused_unseen(odd: str) -> None:
+    recorder = Recorder()
+    async with httpx.AsyncClient(transport=recorder.transport()) as client:
+        with pytest.raises(ConfigError) as caught:
+            await RealtimeRestClient(api_key=f"sk-{odd}{CANARY}", client=client).hang_up_call("rtc_1")
+    assert caught.value.key == "api_key"
+    assert CANARY not in everything_in(caught.value)
+    assert recorder.requests == []
+
+
+def test_headers_that_cannot_be_sent_are_refused_unseen() -> None:
+    for headers in ({"X-Token": f"{CANARY}\u00e9"}, {"X-Token": f"a\r\n{CANARY}"}, {f"X {CANARY}": "1"}, {"X": 3}):
+        with pytest.raises(ConfigError) as caught:
+            RealtimeRestClient(api_key="sk-1", headers=headers)  # type: ignore[arg-type]
+        assert CANARY not in everything_in(caught.value)
+
+
+async def test_a_failure_keeps_no_request() -> None:
+    async with RealtimeRestClient(api_key=CANARY, base_url=f"http://u:{CANARY}@127.0.0.1:9/v1") as rest:
+        with pytest.raises(RequestError) as caught:
+            await rest.hang_up_call("rtc_1")
+    assert CANARY not in everything_in(caught.value)
+    assert isinstance(caught.value.__cause__, OSError)
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise httpx.LocalProtocolError(f"Illegal header value b'Bearer {CANARY}'", request=request)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as client:
+        with pytest.raises(RequestError, match="header that cannot be sent") as caught:
+            await RealtimeRestClient(api_key=CANARY, client=client).hang_up_call("rtc_1")
+    assert CANARY not in everything_in(caught.value)
+
+
+async def test_a_server_that_repeats_the_key_is_not_quoted() -> None:
+    recorder = Recorder(httpx.Response(401, json={"error": {"message": f"Incorrect key: {CANARY}"}}))
+    async with httpx.AsyncClient(transport=recorder.transport()) as client:
+        with pytest.raises(RequestError, match=r"Incorrect key: \*\*\*") as caught:
+            await RealtimeRestClient(api_key=CANARY, client=client).hang_up_call("rtc_1")
+    assert CANARY not in everything_in(caught.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("follow", [True, False])
+async def test_no_redirect_to_another_origin_is_followed(status: int, follow: bool) -> None:
+    asked: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        return httpx.Response(status, headers={"Location": f"https://evil.example/?key={CANARY}"})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(handle), follow_redirects=follow) as client:
+        with pytest.raises(RequestError, match=r"evil\.example/\?key=\*\*\* that was not followed") as caught:
+            await RealtimeRestClient(api_key=CANARY, client=client).hang_up_call("rtc_1")
+    assert caught.value.status == status
+    assert asked == ["api.openai.com"]
+
+
+async def test_a_redirect_within_the_origin_is_followed_if_the_client_follows_any() -> None:
+    asked: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(308, headers={"Location": "/v2/x"}) if len(asked) == 1 else httpx.Response(200)
+
+    transport = httpx.MockTransport(handle)
+    async with httpx.AsyncClient(transport=transport, follow_redirects=True) as client:
+        await RealtimeRestClient(api_key="sk-1", client=client).hang_up_call("rtc_1")
+    assert asked == ["/v1/realtime/calls/rtc_1/hangup", "/v2/x"]
+    async with httpx.AsyncClient(transport=transport) as client:
+        asked.clear()
+        with pytest.raises(RequestError, match="308"):
+            await RealtimeRestClient(api_key="sk-1", client=client).hang_up_call("rtc_1")
+
+    def around(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(307, headers={"Location": request.url.path})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(around), follow_redirects=True) as client:
+        asked.clear()
+        with pytest.raises(RequestError, match="307"):
+            await RealtimeRestClient(api_key="sk-1", client=client).hang_up_call("rtc_1")
+    assert len(asked) < 10
+
+
+@pytest.mark.parametrize("base_url", ["http://10.0.0.1/v1", "ws://example.com/v1", "http://[fe80::1]/v1"])
+def test_a_key_does_not_go_in_the_clear(base_url: str) -> None:
+    with pytest.raises(ConfigError, match="allow_insecure"):
+        RealtimeRestClient(api_key="sk-1", base_url=base_url)
+    RealtimeRestClient(api_key="sk-1", base_url=base_url, allow_insecure=True)
+
+
+@pytest.mark.parametrize(("status", "match"), [(200, "larger than"), (500, "500: xxx")])
+async def test_an_answer_is_read_within_bounds(status: int, match: str) -> None:
+    sent = 0
+
+    async def endless(stream: SocketStream) -> None:
+        nonlocal sent
+        async with stream:
+            await stream.receive()
+            await stream.send(f"HTTP/1.1 {status} X\r\nContent-Length: 9999999999\r\n\r\n".encode())
+            with suppress(anyio.BrokenResourceError):
+                while True:
+                    await stream.send(b"x" * 65536)
+                    sent += 65536
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(SocketAttribute.local_port)
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, endless)
+        async with RealtimeRestClient(api_key="sk-1", base_url=f"http://127.0.0.1:{port}/v1") as rest:
+            with pytest.raises(RequestError, match=match) as caught:
+                await rest.create_client_secret()
+        tasks.cancel_scope.cancel()
+    assert caught.value.status == status
+    assert len(caught.value.body) <= 64 * 1024
+    assert sent < 32 * 1024 * 1024  # What the buffers of the sockets took.
+
+
+async def test_no_compressed_answer_grows_here() -> None:
+    bomb = gzip.compress(bytes(16 * 1024 * 1024))
+    recorder = Recorder(httpx.Response(401, stream=Body(bomb), headers={"Content-Encoding": "gzip"}))
+    async with httpx.AsyncClient(transport=recorder.transport()) as client:
+        with pytest.raises(RequestError, match="401") as caught:
+            await RealtimeRestClient(api_key="sk-1", client=client).hang_up_call("rtc_1")
+    assert len(caught.value.body) <= len(bomb)
+
+
+class Body(httpx.AsyncByteStream):
+    """What a connection brings, in one piece; then it may never end."""
+
+    def __init__(self, *pieces: bytes, ends: bool = True) -> None:
+        self._pieces, self._ends = pieces, ends
+
+    async def __aiter__(self) -> Any:
+        for piece in self._pieces:
+            yield piece
+        if not self._ends:
+            await anyio.sleep_forever()
+
+
+async def test_a_refusal_whose_body_never_ends_is_a_refusal() -> None:
+    answer = httpx.Response(401, stream=Body(b'{"error": {"code": "invalid', ends=False))
+    async with httpx.AsyncClient(transport=Recorder(answer).transport()) as client:
+        with pytest.raises(RequestError, match="answered 401") as caught:
+            await RealtimeRestClient(api_key="sk-1", client=client, timeout=0.05).hang_up_call("rtc_1")
+    assert caught.value.status == 401
+    answer = httpx.Response(200, stream=Body(b"{", ends=False))
+    async with httpx.AsyncClient(transport=Recorder(answer).transport()) as client:
+        with pytest.raises(RequestError, match="broke off"):
+            await RealtimeRestClient(api_key="sk-1", client=client, timeout=0.05).create_client_secret()
+
+
+async def test_what_cannot_be_written_is_told_before_anything_is_sent() -> None:
+    recorder = Recorder()
+    async with httpx.AsyncClient(transport=recorder.transport()) as client:
+        rest = RealtimeRestClient(api_key="sk-1", client=client)
+        for session in ({"instructions": "\udc80"}, {"n": 2**70}, {"x": object()}):
+            with pytest.raises(ConfigError):
+                await rest.accept_call("rtc_1", session)
+        with pytest.raises(ConfigError):
+            await rest.create_call("\udc80")
+        for call_id in ("", "\udc80"):
+            with pytest.raises(ConfigError):
+                await rest.hang_up_call(call_id)
+    assert recorder.requests == []
+
+
+@pytest.mark.parametrize("auth", ["bearer", "header", "query", "none"])
+async def test_one_credential_for_a_request(auth: Any) -> None:
+    requests: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(200)
+
+    profile = EndpointProfile(name="x", auth=auth, auth_name="api-key", calls=CallRules(), base_url="https://h")
+    mine = {"authorization": "Bearer other", "Api-Key": "other", "X-Mine": "1"}
+    async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client:
+        rest = RealtimeRestClient(api_key="k-1", client=client, profile=profile, headers=mine)
+        await rest.hang_up_call("rtc_1")
+    sent = requests[0]
+    given = [sent.headers.get("authorization"), sent.headers.get("api-key"), sent.url.params.get("api-key")]
+    expected = {"bearer": "Bearer k-1", "header": "k-1", "query": "k-1", "none": None}[auth]
+    assert [value for value in given if value] == ([expected] if expected else [])
+    assert sent.headers["x-mine"] == "1"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from realtime_transport.errors import ConfigError
-from realtime_transport.keys import resolve_api_key
-from realtime_transport.urls import REALTIME, endpoint_url, is_base_url
+from realtime_transport.keys import resolve_api_key, without_headers
+from realtime_transport.urls import REALTIME, endpoint_url, is_base_url, with_query
 
 from .options import ConnectRequest
 
@@ -23,7 +23,6 @@ __all__ = [
     "require_no_audio_ends",
     "resolve_api_key",
     "subprotocol_request",
-    "with_query",
 ]
 
 DEFAULT_BASE_URL = "wss://api.openai.com/v1"
@@ -81,9 +80,9 @@ def bearer_request(parts: RequestParts) -> ConnectRequest:
         query=parts.query,
     )
     if parts.profile is None:
-        return _request(parts, url, {**parts.headers, "Authorization": f"Bearer {parts.api_key}"})
+        return _request(parts, url, {**_own(parts), "Authorization": f"Bearer {parts.api_key}"})
     headers, query, subprotocols = parts.profile.credentials(parts.api_key)
-    headers = {**parts.profile.headers, **parts.headers, **headers}
+    headers = {**parts.profile.headers, **_own(parts), **headers}
     return _request(parts, with_query(url, query), headers, subprotocols)
 
 
@@ -95,7 +94,14 @@ def subprotocol_request(parts: RequestParts) -> ConnectRequest:
         raise ConfigError("api_key: no subprotocol can carry a key with a comma or a space in it", key="api_key")
     bearer = bearer_request(parts)
     subprotocols = ("realtime", f"openai-insecure-api-key.{parts.api_key}")
-    return _request(parts, bearer.url, dict(parts.headers), subprotocols)
+    return _request(parts, bearer.url, _own(parts), subprotocols)
+
+
+def _own(parts: RequestParts) -> dict[str, str]:
+    """The headers of the caller; with a key, without other credentials: a server that is given two may take either."""
+    if not parts.api_key:
+        return dict(parts.headers)
+    return without_headers(parts.headers, "Authorization", "" if parts.profile is None else parts.profile.auth_name)
 
 
 def _request(
@@ -111,14 +117,3 @@ def _request(
         call_id=parts.call_id,
         allow_insecure=parts.allow_insecure,
     )
-
-
-def with_query(url: str, extra: Mapping[str, str]) -> str:
-    """*url* with *extra* in its query, in place of what has the same names there."""
-    if not extra:
-        return url
-    parts = urlsplit(url)
-    replaced = {*extra, "model"} if "call_id" in extra else set(extra)
-    kept = [piece for piece in parts.query.split("&") if piece and piece.partition("=")[0] not in replaced]
-    query = "&".join([*kept, urlencode(extra, quote_via=quote)])
-    return urlunsplit(parts._replace(query=query))
