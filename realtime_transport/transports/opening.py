@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "bearer_request",
     "build_url",
+    "own_headers",
     "require_no_audio_ends",
     "resolve_api_key",
     "subprotocol_request",
@@ -80,9 +81,9 @@ def bearer_request(parts: RequestParts) -> ConnectRequest:
         query=parts.query,
     )
     if parts.profile is None:
-        return _request(parts, url, {**_own(parts), "Authorization": f"Bearer {parts.api_key}"})
+        return _request(parts, url, {**own_headers(parts), "Authorization": f"Bearer {parts.api_key}"})
     headers, query, subprotocols = parts.profile.credentials(parts.api_key)
-    headers = {**parts.profile.headers, **_own(parts), **headers}
+    headers = {**parts.profile.headers, **own_headers(parts), **headers}
     return _request(parts, with_query(url, query), headers, subprotocols)
 
 
@@ -94,10 +95,10 @@ def subprotocol_request(parts: RequestParts) -> ConnectRequest:
         raise ConfigError("api_key: no subprotocol can carry a key with a comma or a space in it", key="api_key")
     bearer = bearer_request(parts)
     subprotocols = ("realtime", f"openai-insecure-api-key.{parts.api_key}")
-    return _request(parts, bearer.url, _own(parts), subprotocols)
+    return _request(parts, bearer.url, own_headers(parts), subprotocols)
 
 
-def _own(parts: RequestParts) -> dict[str, str]:
+def own_headers(parts: RequestParts) -> dict[str, str]:
     """The headers of the caller; with a key, without other credentials: a server that is given two may take either."""
     if not parts.api_key:
         return dict(parts.headers)

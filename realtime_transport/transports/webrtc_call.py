@@ -22,7 +22,7 @@ from realtime_transport.urls import (
     secrets_in,
 )
 
-from .opening import build_url, with_query
+from .opening import build_url, own_headers
 from .options import ConnectRequest
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def call_request(parts: RequestParts) -> CallRequest:
     mints = rules.needs_secret and not rules.is_secret(key)
     return CallRequest(
         url=with_query(url, query),
-        headers={**profile.headers, **parts.headers, **headers},
+        headers={**profile.headers, **own_headers(parts), **headers},
         api_key=key,
         model=parts.model,
         session=session if mints or rules.posts_session(key) else None,
