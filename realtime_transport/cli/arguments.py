@@ -128,6 +128,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--api-key", metavar="KEY", help="accept only this key, and the secrets minted with it")
     parser.add_argument("--script", metavar="FILE", help="what is replied, as JSON")
     parser.add_argument(
+        "--full-ice", action="store_true", help="start connectivity checks in WebRTC calls; the service never does"
+    )
+    parser.add_argument(
         "--profile",
         metavar="NAME",
         help="play another server: azure, azure-preview, generic, localai, openai, speaches, vllm-transcription, xai",

@@ -63,5 +63,6 @@ def _emulator(arguments: argparse.Namespace) -> RealtimeEmulator:
         faults=faults,
         seed=arguments.seed,
         profile=arguments.profile,
+        ice_lite=not arguments.full_ice,
         **options,
     )

@@ -36,17 +36,19 @@ _NOT_OURS = (AttributeError, TypeError, KeyError)
 class _PacketTap:
     """Stands where aiortc's jitter buffer stood: hands packets on, and gives nothing to aiortc's decoder."""
 
-    def __init__(self, take: Callable[[int, bytes], None]) -> None:
+    def __init__(self, take: Callable[[int, bytes, int], None]) -> None:
         self._take = take
 
     def add(self, packet: Any) -> tuple[bool, None]:
         if packet.payload:
-            self._take(packet.timestamp, packet.payload)
+            self._take(packet.timestamp, packet.payload, packet.payload_type)
         return False, None
 
 
-def take_packets(receiver: RTCRtpReceiver, take: Callable[[int, bytes], None]) -> bool:
-    """Give *take* the timestamp and payload of every packet, as it comes, instead of decoding it. Whether that worked.
+def take_packets(receiver: RTCRtpReceiver, take: Callable[[int, bytes, int], None]) -> bool:
+    """Give *take* timestamp, payload and payload type of every packet, as it comes, instead of decoding it.
+
+    Returns whether that worked.
 
     aiortc's own jitter buffer drops five frames for each that is lost, and then keeps 280 ms of delay for good.
     """

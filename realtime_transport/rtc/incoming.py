@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.audio.resampling import Converter
+
 from .aiortc_internals import take_packets
 from .jitter import JitterBuffer, JitterStatistics
 from .opus import OpusDecoder
@@ -17,6 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["IncomingAudio"]
 
 FRAME_SECONDS = 0.02
+
+G711 = {0: AudioFormat.PCMU, 8: AudioFormat.PCMA}
+"""The payload types that are not Opus (RFC 3551). Their timestamps count 8000 in a second, those of Opus 48,000."""
+
+G711_TICKS = 6
 
 MAX_BEHIND = 0.2
 """Seconds behind schedule after which the schedule begins anew: the loop was stalled."""
@@ -31,8 +39,8 @@ class IncomingAudio:
 
     def __init__(self, deliver: Callable[[bytes], None]) -> None:
         self._deliver = deliver
-        self._decoder = OpusDecoder()
-        self._buffer = JitterBuffer(self._decoder.decode)
+        self._codec: AudioFormat | None = None
+        self._buffer = JitterBuffer(OpusDecoder().decode)
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._closed = False
@@ -56,15 +64,28 @@ class IncomingAudio:
         """What the jitter buffer has done."""
         return self._buffer.statistics()
 
-    def _take(self, timestamp: int, payload: bytes) -> None:
+    def _take(self, timestamp: int, payload: bytes, payload_type: int) -> None:
         if self._closed:
             return
+        codec = G711.get(payload_type)
+        if codec != self._codec:
+            self._change_codec(codec)
+        if codec is not None:
+            timestamp = timestamp * G711_TICKS % 2**32
         loop = asyncio.get_running_loop()
         now = loop.time()
         self._buffer.put(timestamp, payload, now)
         if self._timer is None:
             self._due = now
             self._tick()
+
+    def _change_codec(self, codec: AudioFormat | None) -> None:
+        self._codec = codec
+        if codec is None:
+            self._buffer = JitterBuffer(OpusDecoder().decode)
+        else:
+            decode = Converter(codec, AudioFormat.PCM24K).process
+            self._buffer = JitterBuffer(decode, lambda payload: len(payload) * G711_TICKS)
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()

@@ -84,9 +84,11 @@ class JitterBuffer:
 
     Args:
         decode: Gives the 24 kHz mono samples of a packet; packets are given to it in order.
+        duration: Gives the length of a packet in units of 1/48000 s, as its timestamps count.
     """
 
     _decode: Callable[[bytes], bytes]
+    _duration: Callable[[bytes], int] = attrs.field(default=lambda payload: opus_ticks(payload))
     _packets: dict[int, bytes] = attrs.field(init=False, factory=dict[int, bytes])
     _next: int = attrs.field(init=False, default=0)
     _newest: int | None = attrs.field(init=False, default=None)
@@ -115,7 +117,7 @@ class JitterBuffer:
 
         Args:
             timestamp: Its RTP timestamp.
-            payload: The Opus packet.
+            payload: What *decode* takes.
             now: The time in seconds.
         """
         self._received += 1
@@ -196,7 +198,7 @@ class JitterBuffer:
         """Add the sound of the next packet; whether it is there."""
         payload = self._packets.pop(self._next, None)
         if payload is not None:
-            self._add(self._decode(payload), opus_ticks(payload))
+            self._add(self._decode(payload), self._duration(payload))
         return payload is not None
 
     def _fill_hole(self) -> bool:

@@ -40,7 +40,7 @@ from .aiortc_internals import (
 )
 from .incoming import IncomingAudio
 from .outgoing import OutgoingTrack
-from .sdp import acceptable, without_candidates
+from .sdp import acceptable, with_codecs, without_candidates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -144,7 +144,8 @@ class Peer:
         Raises:
             NegotiationError: The offer cannot be used.
         """
-        offer = acceptable(offer, "offer")
+        # As the service: Opus is what is sent, and the others are understood.
+        offer = with_codecs(acceptable(offer, "offer"), "opus/48000", "pcmu/8000", "pcma/8000")
         pc = await self._make()
         await self._describe(without_candidates(offer) if self._options.ice_lite else offer, "offer")
         self._reach(pc)
@@ -156,7 +157,6 @@ class Peer:
                 transceiver.direction = "sendrecv"
                 self._listen(transceiver.receiver)
                 break
-        self._prefer_opus(pc)
         try:
             await self._gather(pc, await pc.createAnswer())
         except Exception as exc:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Self
 
-__all__ = ["Candidate", "Description", "Section", "acceptable", "without_candidates"]
+__all__ = ["Candidate", "Description", "Section", "acceptable", "with_codecs", "without_candidates"]
 
 _STATIC_CODECS = {"0": "PCMU/8000", "8": "PCMA/8000", "9": "G722/8000"}
 """RTP payload types that need no ``a=rtpmap`` (RFC 3551)."""
@@ -82,11 +82,11 @@ class Section:
         """Those that can be read."""
         return [found for value in self.values("candidate") if (found := Candidate.parse(value)) is not None]
 
-    def codecs(self) -> list[str]:
-        """Names and clock rates of what it offers or accepts, such as ``"opus/48000"``."""
+    def codecs(self) -> dict[str, str]:
+        """What it offers or accepts: names and clock rates, such as ``"opus/48000"``, by payload type."""
         named = {value.partition(" ")[0]: value.partition(" ")[2] for value in self.values("rtpmap")}
-        known = (named.get(kind, _STATIC_CODECS.get(kind, "")) for kind in self.lines[0].split()[3:])
-        return ["/".join(name.split("/")[:2]) for name in known if name]
+        known = {kind: named.get(kind, _STATIC_CODECS.get(kind, "")) for kind in self.lines[0].split()[3:]}
+        return {kind: "/".join(name.split("/")[:2]) for kind, name in known.items() if name}
 
 
 @attrs.define
@@ -158,7 +158,7 @@ def acceptable(text: str, kind: str) -> str:
     try:
         description = Description.parse(text)
         audio, data = description.section("audio"), description.section("application")
-        codecs = audio.codecs()
+        codecs = audio.codecs().values()
         if not any(codec.lower() == "opus/48000" for codec in codecs):
             raise ValueError(f"its audio has no codec of ours, which is opus; it has {', '.join(codecs) or 'none'}")
         _share_candidates(description, [audio, data], kind)
@@ -174,6 +174,26 @@ def without_candidates(text: str) -> str:
     for section in description.sections:
         section.lines[:] = _without(section.lines, "candidate", "end-of-candidates")
     return str(description)
+
+
+def with_codecs(text: str, *names: str) -> str:
+    """The description *text* with these codecs of audio alone, such as ``"opus/48000"``, and in this order."""
+    description = Description.parse(text)
+    for section in description.sections:
+        if section.kind == "audio":
+            words = section.lines[0].split()
+            kept = [kind for name in names for kind, codec in section.codecs().items() if codec.lower() == name]
+            section.lines[:] = [" ".join([*words[:3], *kept]), *_without_formats(section.lines[1:], kept)]
+    return str(description)
+
+
+def _without_formats(lines: list[str], kept: list[str]) -> list[str]:
+    formats = ("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")
+    return [
+        line
+        for line in lines
+        if not line.startswith(formats) or line.partition(":")[2].partition(" ")[0] in (*kept, "*")
+    ]
 
 
 def _share_candidates(description: Description, sections: list[Section], kind: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.abc
 import httpx
 import pytest
 
@@ -210,3 +212,104 @@ async def test_bad_offers(emulator: RealtimeEmulator, body: bytes, kind: str, st
         response = await client.post(f"{emulator.base_url}/realtime/calls", content=body, headers=headers)
     assert response.status_code == status
     assert response.json()["error"]["code"] == code
+
+
+SHAPE = """\
+v=0
+o=- N N IN IP4 0.0.0.0
+s=-
+t=0 0
+a=msid-semantic:WMS *
+a=fingerprint:sha-256 HEX
+a=ice-lite
+a=group:BUNDLE 0 1
+m=audio 9 UDP/TLS/RTP/SAVPF 96 0 8
+c=IN IP4 0.0.0.0
+a=setup:active
+a=mid:0
+a=ice-ufrag:FRAGMENT
+a=ice-pwd:PASSWORD
+a=rtcp-mux
+a=rtcp-rsize
+a=rtpmap:96 opus/48000/2
+a=fmtp:96 minptime=10;useinbandfec=1
+a=rtpmap:0 PCMU/8000
+a=rtpmap:8 PCMA/8000
+a=ssrc:N cname:realtimeapi
+a=ssrc:N msid:realtimeapi audio
+a=ssrc:N mslabel:realtimeapi
+a=ssrc:N label:audio
+a=msid:realtimeapi audio
+a=sendrecv
+a=candidate:N 1 udp 2130706431 HOST PORT typ host ufrag FRAGMENT
+a=candidate:N 1 tcp 1671430143 HOST PORT typ host tcptype passive ufrag FRAGMENT
+m=application 9 UDP/DTLS/SCTP webrtc-datachannel
+c=IN IP4 0.0.0.0
+a=setup:active
+a=mid:1
+a=sendrecv
+a=sctp-port:5000
+a=max-message-size:1073741823
+a=ice-ufrag:FRAGMENT
+a=ice-pwd:PASSWORD
+"""
+
+
+def shape_of(answer: str) -> str:
+    """*answer* with words for what differs from call to call; of the addresses the first."""
+    text = answer.replace("\r\n", "\n")
+    text = re.sub(r"[0-9a-f]{8}/u0/[0-9a-f]{8}", "FRAGMENT", text)
+    text = re.sub(r"(?<=a=ice-pwd:)[0-9a-f]{32}", "PASSWORD", text)
+    text = re.sub(r"(?<=sha-256 )[0-9A-F:]{95}", "HEX", text)
+    text = re.sub(r"(?<=o=- )\d+ \d+", "N N", text)
+    text = re.sub(r"(?<=a=ssrc:)\d+|(?<=a=candidate:)\d+", "N", text)
+    text = re.sub(r"(?<=\d )[\d.]+ \d+(?= typ)", "HOST PORT", text)
+    text = re.sub(r"(?<=\d )[0-9a-f:]+ \d+(?= typ)", "HOST PORT", text)
+    lines = text.splitlines(keepends=True)
+    return "".join(line for number, line in enumerate(lines) if "candidate" not in line or line not in lines[:number])
+
+
+async def answer_to(emulator: RealtimeEmulator, offer: bytes) -> str:
+    async with httpx.AsyncClient() as client:
+        headers = {"Authorization": "Bearer ek_1", "Content-Type": "application/sdp"}
+        return (await client.post(f"{emulator.base_url}/realtime/calls", content=offer, headers=headers)).text
+
+
+async def test_the_answer_has_the_form_of_the_services(emulator: RealtimeEmulator) -> None:
+    answer = await answer_to(emulator, OFFER)
+    assert shape_of(answer) == SHAPE
+    assert "a=candidate" not in answer.partition("m=application")[2]
+
+
+@pytest.mark.parametrize("ice_lite", [True, False])
+async def test_only_with_full_ice_the_emulator_starts_checks(ice_lite: bool) -> None:
+    async with (
+        RealtimeEmulator(ice_lite=ice_lite) as emulator,
+        await anyio.create_udp_socket(local_host="127.0.0.1") as bystander,
+    ):
+        port = bystander.extra(anyio.abc.SocketAttribute.local_port)
+        candidate = f"a=candidate:1 1 udp 2130706431 127.0.0.1 {port} typ host\r\na=ice-ufrag".encode()
+        named = OFFER.replace(b"a=ice-ufrag", candidate)
+        assert ("a=ice-lite" in await answer_to(emulator, named)) is ice_lite
+        if ice_lite:
+            # A whole turn with another client, and nothing has come to the address that was named.
+            transport = transport_to(emulator)
+            async with transport.connect():
+                await transport.send_message("Hello")
+                await until(transport, OutputAudioBufferStopped)
+            with pytest.raises(TimeoutError), anyio.fail_after(0):
+                await bystander.receive()
+        else:
+            with anyio.fail_after(5):
+                data, _ = await bystander.receive()
+            assert data[4:8] == b"\x21\x12\xa4\x42"  # STUN's magic cookie (RFC 8489, 5)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # Under trio the channel belongs to another thread.
+async def test_a_message_that_is_too_large_for_the_service_ends_the_call(emulator: RealtimeEmulator) -> None:
+    with pytest.raises(ConnectionLost, match="data channel|peer connection"):
+        transport = transport_to(emulator)
+        async with transport.connect():
+            transport.connection_state.data_channel.send("x" * 262_145)
+            async for _ in transport:
+                pass

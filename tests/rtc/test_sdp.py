@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from realtime_transport.errors import NegotiationError
-from realtime_transport.rtc.sdp import Description, acceptable, without_candidates
+from realtime_transport.rtc.sdp import Description, acceptable, with_codecs, without_candidates
 
 ANSWER = """\
 v=0
@@ -110,3 +110,14 @@ def test_an_offer_without_candidates() -> None:
     bare = without_candidates(ANSWER.replace("m=application", "a=end-of-candidates\nm=application"))
     assert "candidate" not in bare
     assert "a=ice-ufrag" in bare
+
+
+def test_some_codecs_in_an_order_of_ones_own() -> None:
+    some = with_codecs(
+        ANSWER.replace("a=mid:0", "a=rtcp-fb:8 nack\na=rtcp-fb:* nack\na=mid:0"), "pcmu/8000", "opus/48000"
+    )
+    audio = Description.parse(some).sections[0]
+    assert audio.lines[0] == "m=audio 9 UDP/TLS/RTP/SAVPF 0 96"
+    assert audio.codecs() == {"0": "PCMU/8000", "96": "opus/48000"}
+    assert audio.values("rtcp-fb") == ["* nack"]
+    assert len(audio.values("rtpmap")) == 2

@@ -13,6 +13,7 @@ import attrs
 import httpx
 
 from realtime_transport import OpenAIRealtimeWebRTC
+from realtime_transport.emulator.server.sdp_answer import service_answer
 from realtime_transport.rtc.aiortc_internals import abandon
 from realtime_transport.rtc.host import AsyncioHost, Inbox, asyncio_host
 from realtime_transport.rtc.peer import Peer
@@ -60,11 +61,12 @@ class CallServer:
         callbacks = PeerCallbacks(opened=self._opened, message=self._message, sound=self._sound)
 
         async def make() -> Peer:
-            return Peer(PeerOptions(loopback=True, silence_timeout=None), callbacks, self.say)
+            return Peer(PeerOptions(loopback=True, silence_timeout=None, ice_lite=True), callbacks, self.say)
 
         peer = await self.host.run(make)
         self.peers.append(peer)
-        answer = await self.host.run(peer.answer, self.change(posted(request)["sdp"]))
+        local = await self.host.run(peer.answer, self.change(posted(request)["sdp"]))
+        answer = service_answer(local, ice_lite=True)
         headers = {"location": f"/v1/realtime/calls/rtc_{len(self.peers):04d}"}
         return httpx.Response(201, text=self.change(answer), headers=headers)
 

@@ -125,7 +125,9 @@ def read_event(raw: dict[str, Any], kind: SessionKind, names: KnownNames = SERVI
     if not isinstance(name, str) or name not in known:
         accepted = ", ".join(f"'{key}'" for key in known)
         shown = name if isinstance(name, str) else orjson.dumps(name).decode()
-        raise Refusal(f"Invalid value: '{shown}'. Supported values are: {accepted}.", code="invalid_value", param="type")
+        raise Refusal(
+            f"Invalid value: '{shown}'. Supported values are: {accepted}.", code="invalid_value", param="type"
+        )
     if name == "session.update":
         _check_kind(raw, kind)
     event = known[name].read(raw, "")

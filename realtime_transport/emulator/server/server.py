@@ -85,6 +85,8 @@ class RealtimeEmulator:
         profile: Play this server, a name in `PROFILES` or an `EndpointProfile`: its path, its authentication, its
             names of events and fields. A client that takes it for another is refused with the difference.
         keep_transcripts: Keep every event in `SessionRecord.transcript`.
+        ice_lite: In WebRTC calls, never start a connectivity check, as the service does not: a client that waits for
+            one never connects. ``False``: do both, as a browser does.
 
     Raises:
         ConfigError: The script is none.
@@ -104,6 +106,7 @@ class RealtimeEmulator:
         audio_speed: float | None = DEFAULT_AUDIO_SPEED,
         profile: str | EndpointProfile | None = None,
         keep_transcripts: bool = False,
+        ice_lite: bool = True,
     ) -> None:
         self._host = host
         self._port = port
@@ -115,6 +118,7 @@ class RealtimeEmulator:
         self._audio_speed = audio_speed
         self._profile = None if profile is None else profile_named(profile)
         self._keep_transcripts = keep_transcripts
+        self._ice_lite = ice_lite
         ids = IdSource.seeded(f"{seed}/server")
         self._access = Access(api_key, ids)
         self._api = RestApi(self._access, ids, lambda: self.sessions)
@@ -322,7 +326,7 @@ class RealtimeEmulator:
         )
         conversation = self._session(admission, record, ids, int(time.time()))
         keeper = _keeper(record) if self._keep_transcripts else None
-        return Call(call_id, cast("Conversation", conversation), host, ids, self._clock, keeper)
+        return Call(call_id, cast("Conversation", conversation), host, ids, self._clock, keeper, self._ice_lite)
 
     def _session(self, admission: Admission, record: SessionRecord, ids: IdSource, now: int) -> Peer:
         session = default_session(

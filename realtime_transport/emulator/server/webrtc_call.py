@@ -19,6 +19,7 @@ from realtime_transport.rtc.host import Inbox
 from realtime_transport.rtc.settings import PeerCallbacks, PeerOptions
 
 from .playout import Playout
+from .sdp_answer import service_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +36,12 @@ __all__ = ["Call", "Sideband"]
 OPEN_TIMEOUT = 15.0
 """Seconds that a client gets to open its data channel. ICE alone would wait for more than a minute."""
 
-SILENCE_TIMEOUT = 10.0
-"""Seconds without a sign of life after which a client counts as gone."""
+SILENCE_TIMEOUT = 15.0
+"""Seconds without a sign of life after which a client counts as gone. One that sends nothing else asks for consent
+(RFC 7675) every 4 to 6 seconds, and one of these may be lost."""
+
+MAX_MESSAGE_BYTES = 256 * 1024
+"""At a larger message the service closes the channel without a word, whatever it announces."""
 
 MAX_WAITING = 64 * 1024 * 1024
 
@@ -90,6 +95,7 @@ class Call:
         ids: Makes event ids.
         clock: Time.
         on_event: Is given each message, as ``("client" or "server", message)``.
+        ice_lite: Never start a connectivity check, as the service does not.
     """
 
     id: str
@@ -98,6 +104,7 @@ class Call:
     _ids: IdSource
     _clock: Clock
     _on_event: Callable[[str, str | bytes], None] | None = None
+    _ice_lite: bool = True
     _inbox: Inbox = attrs.field(init=False)
     _playout: Playout = attrs.field(init=False)
     _peer: Peer | None = attrs.field(init=False, default=None)
@@ -128,7 +135,7 @@ class Call:
         """
         from realtime_transport.rtc.peer import Peer
 
-        options = PeerOptions(loopback=True, silence_timeout=SILENCE_TIMEOUT)
+        options = PeerOptions(loopback=True, silence_timeout=SILENCE_TIMEOUT, ice_lite=self._ice_lite)
         callbacks = PeerCallbacks(
             opened=lambda: self.put(("open", None)),
             message=lambda data: self.put(("message", data), len(data)),
@@ -140,7 +147,8 @@ class Call:
             return Peer(options, callbacks, self._playout.pull)
 
         self._peer = await self._host.run(make)
-        return await self._host.run(self._peer.answer, offer)
+        answer = await self._host.run(self._peer.answer, offer)
+        return service_answer(answer, ice_lite=self._ice_lite)
 
     def greeting(self) -> ServerEvent:
         """``session.created`` for somebody who comes later."""
@@ -219,6 +227,9 @@ class Call:
 
     def _receive(self, data: str | bytes, now: float) -> None:
         if self._is_silent:
+            return
+        if len(data) > MAX_MESSAGE_BYTES // 4 and _size(data) > MAX_MESSAGE_BYTES:
+            self._is_over = True
             return
         if self._on_event is not None:
             self._on_event("client", data)
@@ -305,6 +316,10 @@ def _fitted(text: str, limit: int) -> str:
     error = {"type": "server_error", "code": "message_too_large", "param": None, "event_id": None}
     error["message"] = f"An event of type '{event['type']}' is too large for the data channel."
     return orjson.dumps({"type": "error", "event_id": event.get("event_id"), "error": error}).decode()
+
+
+def _size(data: str | bytes) -> int:
+    return len(data.encode()) if isinstance(data, str) else len(data)
 
 
 def _is_clear(data: str | bytes) -> bool:
