@@ -20,6 +20,7 @@ from realtime_transport.urls import (
     require_encryption,
     scrub,
     secrets_in,
+    with_query,
 )
 
 from .opening import build_url, own_headers
