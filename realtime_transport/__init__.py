@@ -17,7 +17,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import client_events as client_events, errors as errors, events as events, server_events as server_events
+    from . import (
+        client_events as client_events,
+        errors as errors,
+        events as events,
+        server_events as server_events,
+        session_events as session_events,
+    )
     from .audio.devices import (
         Device as Device,
         Microphone as Microphone,
@@ -61,6 +67,7 @@ if TYPE_CHECKING:
         RealtimeEmitter as RealtimeEmitter,
     )
     from .errors import (
+        CallbackError as CallbackError,
         ConfigError as ConfigError,
         ConnectError as ConnectError,
         ConnectionLost as ConnectionLost,
@@ -71,13 +78,16 @@ if TYPE_CHECKING:
         LocalProtocolError as LocalProtocolError,
         MessageTooBig as MessageTooBig,
         MissingExtraError as MissingExtraError,
+        ModelBehaviorError as ModelBehaviorError,
         NegotiationError as NegotiationError,
         NotConnectedError as NotConnectedError,
+        OutputGuardrailTripwireTriggered as OutputGuardrailTripwireTriggered,
         ProtocolError as ProtocolError,
         RealtimeError as RealtimeError,
         RemoteProtocolError as RemoteProtocolError,
         RequestError as RequestError,
         SetupTimeout as SetupTimeout,
+        ToolError as ToolError,
         TransportError as TransportError,
         UnsupportedOperation as UnsupportedOperation,
         UpgradeRejected as UpgradeRejected,
@@ -134,6 +144,43 @@ if TYPE_CHECKING:
     from .rtc.settings import (
         IceServer as IceServer,
         OpusSettings as OpusSettings,
+    )
+    from .session.agent import (
+        RealtimeAgent as RealtimeAgent,
+    )
+    from .session.approval import (
+        ToolApproval as ToolApproval,
+    )
+    from .session.context import (
+        RunContext as RunContext,
+        ToolContext as ToolContext,
+    )
+    from .session.guardrail import (
+        GuardrailResult as GuardrailResult,
+        GuardrailSettings as GuardrailSettings,
+        OutputGuardrail as OutputGuardrail,
+        ToolGuardrail as ToolGuardrail,
+    )
+    from .session.handoff import (
+        Handoff as Handoff,
+        handoff as handoff,
+    )
+    from .session.mcp import (
+        HostedMcpTool as HostedMcpTool,
+    )
+    from .session.rendering import (
+        background_result as background_result,
+        tool_output as tool_output,
+    )
+    from .session.session import (
+        RealtimeSession as RealtimeSession,
+    )
+    from .session.settings import (
+        ToolSettings as ToolSettings,
+    )
+    from .session.tool import (
+        FunctionTool as FunctionTool,
+        function_tool as function_tool,
     )
     from .transports.base import (
         ConnectionState as ConnectionState,
@@ -200,7 +247,7 @@ if TYPE_CHECKING:
         verify_webhook as verify_webhook,
     )
 
-_SUBMODULES = ("client_events", "errors", "events", "server_events")
+_SUBMODULES = ("client_events", "errors", "events", "server_events", "session_events")
 
 _HOMES = {
     "audio.devices": """
@@ -234,10 +281,10 @@ _HOMES = {
         RealtimeEmitter
     """,
     "errors": """
-        ConfigError ConnectError ConnectionLost ConsumerTooSlow DecodeError DeviceLost ListenerError LocalProtocolError
-        MessageTooBig MissingExtraError NegotiationError NotConnectedError ProtocolError RealtimeError
-        RemoteProtocolError RequestError SetupTimeout TransportError UnsupportedOperation UpgradeRejected
-        WebhookError
+        CallbackError ConfigError ConnectError ConnectionLost ConsumerTooSlow DecodeError DeviceLost ListenerError
+        LocalProtocolError MessageTooBig MissingExtraError ModelBehaviorError NegotiationError NotConnectedError
+        OutputGuardrailTripwireTriggered ProtocolError RealtimeError RemoteProtocolError RequestError SetupTimeout
+        ToolError TransportError UnsupportedOperation UpgradeRejected WebhookError
     """,
     "keys": """
         ApiKey
@@ -272,6 +319,36 @@ _HOMES = {
     """,
     "rtc.settings": """
         IceServer OpusSettings
+    """,
+    "session.agent": """
+        RealtimeAgent
+    """,
+    "session.approval": """
+        ToolApproval
+    """,
+    "session.context": """
+        RunContext ToolContext
+    """,
+    "session.guardrail": """
+        GuardrailResult GuardrailSettings OutputGuardrail ToolGuardrail
+    """,
+    "session.handoff": """
+        Handoff handoff
+    """,
+    "session.mcp": """
+        HostedMcpTool
+    """,
+    "session.rendering": """
+        background_result tool_output
+    """,
+    "session.session": """
+        RealtimeSession
+    """,
+    "session.settings": """
+        ToolSettings
+    """,
+    "session.tool": """
+        FunctionTool function_tool
     """,
     "transports.base": """
         ConnectionState OpenAIRealtimeBase

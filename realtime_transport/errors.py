@@ -19,6 +19,7 @@ from typing import NoReturn
 import anyio
 
 __all__ = [
+    "CallbackError",
     "ConfigError",
     "ConnectError",
     "ConnectionLost",
@@ -29,13 +30,16 @@ __all__ = [
     "LocalProtocolError",
     "MessageTooBig",
     "MissingExtraError",
+    "ModelBehaviorError",
     "NegotiationError",
     "NotConnectedError",
+    "OutputGuardrailTripwireTriggered",
     "ProtocolError",
     "RealtimeError",
     "RemoteProtocolError",
     "RequestError",
     "SetupTimeout",
+    "ToolError",
     "TransportError",
     "UnsupportedOperation",
     "UpgradeRejected",
@@ -244,6 +248,54 @@ class ListenerError(RealtimeError):
         super().__init__(message)
         self.event_name = event_name
         self.event = event
+
+
+class CallbackError(RealtimeError):
+    """Something that the application gave to an agent session raised; what it raised is ``__cause__``.
+
+    Attributes:
+        role: What it was: ``"guardrail"``, ``"approval"``, ``"formatter"``, ``"handoff"`` or ``"agent"``.
+        name: The name of the guardrail, tool or agent that it belongs to.
+    """
+
+    def __init__(self, message: str, *, role: str, name: str) -> None:
+        super().__init__(message)
+        self.role = role
+        self.name = name
+
+
+class ToolError(RealtimeError):
+    """A tool raised, took too long, or returned what cannot be told; what it raised is ``__cause__``.
+
+    Attributes:
+        tool_name: The tool.
+        call_id: The call.
+    """
+
+    def __init__(self, message: str, *, tool_name: str, call_id: str) -> None:
+        super().__init__(message)
+        self.tool_name = tool_name
+        self.call_id = call_id
+
+
+class ModelBehaviorError(RemoteProtocolError):
+    """The model asked for something that cannot be done: a tool that is not there, arguments that do not fit."""
+
+
+class OutputGuardrailTripwireTriggered(RealtimeError):
+    """A guardrail refused what the model said.
+
+    Attributes:
+        guardrail: The name of the guardrail.
+        policy_hint: What the model is told about the reason.
+        output_info: What the guardrail found.
+    """
+
+    def __init__(self, message: str, *, guardrail: str, policy_hint: str, output_info: object) -> None:
+        super().__init__(message)
+        self.guardrail = guardrail
+        self.policy_hint = policy_hint
+        self.output_info = output_info
 
 
 class MissingExtraError(RealtimeError, ImportError):

@@ -25,7 +25,9 @@ ROOMS = [
     {"events", "server_events", "client_events"},
     {"transports", "emulator", "rest", "webhooks"},
     {"listeners"},
-    {"emitter", "recording", "session", "replay"},
+    {"session"},
+    {"session_events"},
+    {"emitter", "recording", "replay"},
     {"testing"},
     {"cli"},
     {"__main__"},
@@ -44,6 +46,16 @@ NOT_SANS_IO = {"anyio", "httpx", "asyncio", "trio", "time", "random", "socket", 
 def test_importing_the_package_loads_nothing_heavy() -> None:
     code = "import sys, realtime_transport; print(*[name for name in sys.argv[1:] if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code, *HEAVY], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_an_agent_costs_neither_a_connection_nor_a_schema() -> None:
+    code = (
+        "import sys; from realtime_transport import RealtimeAgent, handoff; "
+        "RealtimeAgent(name='A', instructions='x', handoffs=[RealtimeAgent(name='B')]); "
+        "print(*[name for name in ('httpx', 'msgspec', 'docstring_parser', 'websockets') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 
 

@@ -263,6 +263,11 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
 class _Route:
     subscription: Subscription[Any]
     accepts: Callable[[type[Event]], bool]
+    keep: Callable[[Event], bool] | None = None
+
+    def put(self, event: Event) -> None:
+        if self.keep is None or self.keep(event):
+            self.subscription.put(event)
 
 
 @attrs.define(eq=False)
@@ -299,13 +304,19 @@ class Hub:
         self._by_class.clear()
         self._on_change()
 
-    def subscribe(self, accepts: Callable[[type[Event]], bool], limits: SubscriptionLimits) -> Subscription[Any]:
-        """Open a subscription to the classes that *accepts* names, from now on."""
+    def subscribe(
+        self,
+        accepts: Callable[[type[Event]], bool],
+        limits: SubscriptionLimits,
+        *,
+        keep: Callable[[Event], bool] | None = None,
+    ) -> Subscription[Any]:
+        """Open a subscription to the classes that *accepts* names, from now on; of their events, those to *keep*."""
         subscription: Subscription[Any] = Subscription(limits, self._forget)
         if self._end is not None:
             subscription.end(self._end)
         else:
-            self._routes.append(_Route(subscription, accepts))
+            self._routes.append(_Route(subscription, accepts, keep))
             self._changed()
         return subscription
 
@@ -327,7 +338,11 @@ class Hub:
         if takers is None:
             takers = (
                 *(tap.put for tap in self._taps if tap.accepts(cls)),
-                *(route.subscription.put for route in self._routes if route.accepts(cls)),
+                *(
+                    route.subscription.put if route.keep is None else route.put
+                    for route in self._routes
+                    if route.accepts(cls)
+                ),
             )
             self._by_class[cls] = takers
         return takers
@@ -361,6 +376,8 @@ class Hub:
         for route in self._routes:
             route.subscription.withdraw(turns)
             wanted = [piece for piece in news if route.accepts(cast("type[Event]", type(piece)))]
+            if route.keep is not None:
+                wanted = [piece for piece in wanted if route.keep(piece)]
             if wanted:
                 route.subscription.put_first(wanted)
 

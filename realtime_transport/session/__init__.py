@@ -1,0 +1,1 @@
+"""Agents on a transport: tools, handoffs, guardrails, approvals and history."""

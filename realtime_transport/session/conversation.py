@@ -1,0 +1,219 @@
+"""What an application does in a connected session: speak, decide, change course."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Generic, cast
+
+import anyio.lowlevel
+import attrs
+
+from realtime_transport.errors import LocalProtocolError, NotConnectedError, UnsupportedOperation
+from realtime_transport.protocol.engine.realtime_items import realtime_item
+
+from .approval import Verdict
+from .context import Ctx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    from realtime_transport.protocol.engine.realtime_items import RealtimeItem
+    from realtime_transport.transports.layer import RealtimeTransportLayer
+
+    from .agent import RealtimeAgent
+    from .approval import ToolApproval
+    from .running import Running
+
+__all__ = ["Decision", "SessionCalls"]
+
+
+@attrs.frozen(eq=False)
+class Decision:
+    """A decision that has been taken. Await it to wait until the call has its output; that undoes nothing."""
+
+    _running: Running
+    _key: str | None
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._wait().__await__()
+
+    async def _wait(self) -> None:
+        if self._key is None:
+            await anyio.lowlevel.checkpoint()
+        else:
+            await self._running.wait_for(self._key)
+
+
+class SessionCalls(ABC, Generic[Ctx]):
+    """The calls of a session. Without a connection they raise `NotConnectedError`, after a loss `ConnectionLost`."""
+
+    _transport: RealtimeTransportLayer
+    _running: Running | None
+
+    @property
+    @abstractmethod
+    def history(self) -> tuple[RealtimeItem, ...]:
+        """The conversation."""
+
+    # The conversation
+
+    async def send_message(
+        self,
+        message: str | Mapping[str, Any],
+        other_event_data: Mapping[str, Any] | None = None,
+        *,
+        trigger_response: bool = True,
+    ) -> None:
+        """Send a message of the user and, unless told otherwise, ask for a response. If cancelled, nothing was sent."""
+        await self._open().send_message(message, other_event_data, trigger_response=trigger_response)
+
+    async def send_audio(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
+        """Append audio to the input buffer of the server. If cancelled, nothing was sent."""
+        await self._open().send_audio(audio, commit=commit)
+
+    async def add_image(self, image: str, *, trigger_response: bool = True) -> None:
+        """Send an image (a data URI) and, unless told otherwise, ask for a response. If cancelled, nothing was sent."""
+        await self._open().add_image(image, trigger_response=trigger_response)
+
+    async def request_response(self, response: Mapping[str, Any] | None = None) -> None:
+        """Ask for a response. If cancelled, nothing was sent."""
+        await self._open().request_response(response)
+
+    def interrupt(self) -> None:
+        """Stop the model, and playback. Without a connection this does nothing."""
+        self._transport.interrupt()
+
+    def mute(self, muted: bool) -> None:
+        """Mute or unmute the microphone of the transport.
+
+        Raises:
+            UnsupportedOperation: The transport has none.
+        """
+        self._transport.mute(muted)
+
+    def audio_played(self, item_id: str, content_index: int, samples: int) -> None:
+        """Report how much of an item has been played, for those who play the audio themselves.
+
+        Raises:
+            NotConnectedError: There is no connection.
+            UnsupportedOperation: The transport does not take reports.
+        """
+        self._optional("audio_played")(item_id, content_index, samples)
+
+    async def update_history(
+        self,
+        new_history: Sequence[RealtimeItem | Mapping[str, Any]]
+        | Callable[[tuple[RealtimeItem, ...]], Sequence[RealtimeItem | Mapping[str, Any]]],
+    ) -> None:
+        """Change the conversation on the server; `history` changes when the server confirms it.
+
+        If cancelled, nothing was sent.
+
+        Args:
+            new_history: What it is to be, or a function from what it is.
+
+        Raises:
+            LocalProtocolError: It holds something that cannot be created. Nothing was sent.
+        """
+        transport, history = self._open(), self.history
+        wanted = new_history(history) if callable(new_history) else new_history
+        await transport.reset_history(history, [realtime_item(item) for item in wanted])
+
+    async def update_agent(self, agent: RealtimeAgent[Ctx]) -> RealtimeAgent[Ctx]:
+        """Hand over to *agent*, as a handoff does; return it when its configuration is on its way.
+
+        If cancelled, the handoff happens all the same.
+
+        Raises:
+            ConfigError: Two of its tools have one name, or what it has cannot be sent. The active agent stays.
+            Exception: What one of its functions raised. The active agent stays.
+            NotConnectedError: There is no connection, or it ended meanwhile.
+        """
+        running = self._connected()
+        request = running.core.update_agent(agent)
+        running.expect(request)
+        running.perform()
+        await running.wait_for(request)
+        if request.failure is not None:
+            raise request.failure
+        if running.core.closed:
+            raise NotConnectedError("the connection ended before the agent was changed")
+        return agent
+
+    # Tools
+
+    async def approve(self, asked: ToolApproval | str, *, always: bool = False) -> None:
+        """Let a call that waits run, and wait until its output was sent.
+
+        If cancelled, the call runs all the same. Where the decision was taken before, nothing happens.
+
+        Args:
+            asked: The approval of the `ToolApprovalRequestedEvent`, or its ``call_id``.
+            always: Later calls of this tool need no approval in this session.
+
+        Raises:
+            LocalProtocolError: It waits on a connection that is closed, or in another session.
+        """
+        await self.approve_nowait(asked, always=always)
+
+    async def reject(self, asked: ToolApproval | str, *, always: bool = False, message: str | None = None) -> None:
+        """Do not let a call run, and wait until the model was told.
+
+        If cancelled, the model is told all the same. Where the decision was taken before, nothing happens.
+
+        Args:
+            asked: The approval of the `ToolApprovalRequestedEvent`, or its ``call_id``.
+            always: Later calls of this tool are rejected in this session.
+            message: What the model is told.
+
+        Raises:
+            LocalProtocolError: It waits on a connection that is closed, or in another session.
+        """
+        await self.reject_nowait(asked, always=always, message=message)
+
+    def approve_nowait(self, asked: ToolApproval | str, *, always: bool = False) -> Decision:
+        """`approve` without waiting; the result can be awaited."""
+        return self._decide(asked, Verdict(approved=True), always=always)
+
+    def reject_nowait(self, asked: ToolApproval | str, *, always: bool = False, message: str | None = None) -> Decision:
+        """`reject` without waiting; the result can be awaited."""
+        return self._decide(asked, Verdict(approved=False, message=message), always=always)
+
+    def _decide(self, asked: ToolApproval | str, verdict: Verdict, *, always: bool) -> Decision:
+        running = self._running
+        if running is None:
+            raise LocalProtocolError("the session was never connected: no approval waits for a decision")
+        key = running.core.decide(asked, verdict, always=always)
+        if key is not None:
+            running.expect(key)
+        running.perform()
+        return Decision(running, key)
+
+    def cancel_tool(self, call_id: str) -> bool:
+        """Cancel a call that waits or runs; the model is told. Whether there was one."""
+        running = self._running
+        if running is None:
+            return False
+        found = running.core.cancel_tool(call_id)
+        running.perform()
+        return found
+
+    # Inside
+
+    def _connected(self) -> Running:
+        running = self._running
+        if running is None or running.core.closed:
+            if running is not None and running.failure is not None:
+                raise cast("Exception", running.tell())
+            raise NotConnectedError("there is no connection; use the session inside of its connect() block")
+        return running
+
+    def _open(self) -> RealtimeTransportLayer:
+        self._connected()
+        return self._transport
+
+    def _optional(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._transport, name, None)
+        if method is None:
+            raise UnsupportedOperation(f"{type(self._transport).__name__} has no {name}()")
+        return method

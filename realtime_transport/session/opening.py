@@ -1,0 +1,50 @@
+"""The transport of a session, and what it opens with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from realtime_transport.errors import ConfigError
+from realtime_transport.protocol.config.settings import DEFAULT_MODEL, SessionSettings
+from realtime_transport.transports.layer import RealtimeTransportLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["TransportName", "initial_payload", "make_transport"]
+
+TransportName: TypeAlias = Literal["websocket", "webrtc"]
+
+
+def make_transport(transport: TransportName | RealtimeTransportLayer) -> RealtimeTransportLayer:
+    """The transport of that name, or the one that was given.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if isinstance(transport, RealtimeTransportLayer):
+        return transport
+    if transport == "websocket":
+        from realtime_transport.transports.websocket import OpenAIRealtimeWebSocket
+
+        return OpenAIRealtimeWebSocket()
+    if transport == "webrtc":
+        from realtime_transport.transports.webrtc import OpenAIRealtimeWebRTC
+
+        return OpenAIRealtimeWebRTC()
+    raise ConfigError(
+        f"transport: 'websocket', 'webrtc' or a transport expected, not {transport!r:.80}", key="transport"
+    )
+
+
+def initial_payload(transport: RealtimeTransportLayer, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole ``session`` object for *config*, as *transport* would open with it.
+
+    Raises:
+        ConfigError: A setting has a wrong type or value, or the transport cannot use it.
+    """
+    for name in ("build_initial_config", "build_session_payload"):
+        build = getattr(transport, name, None)
+        if build is not None:
+            return build(config)
+    return SessionSettings(DEFAULT_MODEL).preview(config)

@@ -1,0 +1,424 @@
+"""The tasks of a connected session: reader, sender, tools, guardrails, preparation."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import attrs
+
+from realtime_transport.errors import CallbackError, ConsumerTooSlow, NotConnectedError, RealtimeError
+from realtime_transport.protocol.engine.events import AudioEvent, ErrorEvent
+from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta
+
+from . import actions as do
+from .approval import REJECTED, Verdict
+from .callbacks import call
+from .context import ToolContext
+from .events import SessionEvent, TransportEvent
+from .guarding import Trip
+from .ledger import CallState
+from .preparing import prepare_agent
+from .tool_run import ToolRun, check_input
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from anyio.abc import TaskGroup
+
+    from realtime_transport.connection.subscription import Hub, Subscription
+    from realtime_transport.protocol.wire.model import Event
+    from realtime_transport.transports.layer import RealtimeTransportLayer
+
+    from .approval import ToolApproval
+    from .core import SessionCore
+    from .guardrail import GuardrailSettings, OutputGuardrail
+    from .ledger import OpenCall
+    from .settings import ToolSettings
+    from .switch import SwitchRequest
+
+__all__ = ["Running", "RunningSettings"]
+
+
+@attrs.frozen(kw_only=True)
+class RunningSettings:
+    """What a session was made with, as far as its tasks need it.
+
+    Attributes:
+        tools: How tools are treated.
+        guardrails: They look at what the model says.
+        guardrail_settings: When, and for how long.
+        render: Makes text of the result of a tool.
+        format_rejection: Makes the text for a rejected call.
+    """
+
+    tools: ToolSettings
+    guardrails: Sequence[OutputGuardrail]
+    guardrail_settings: GuardrailSettings
+    render: Callable[[Any], str]
+    format_rejection: Callable[..., Any] | None = None
+
+
+@attrs.define(eq=False)
+class Running:
+    """Performs what the core of one connection decides.
+
+    Attributes:
+        core: The core.
+        crash: What a tool raised that is no `Exception`: it ends the session.
+        failure: What ended the connection, if it did not end by our wish.
+        told: A stream or a call has raised that.
+    """
+
+    core: SessionCore
+    _transport: RealtimeTransportLayer
+    _hub: Hub
+    _settings: RunningSettings
+    crash: BaseException | None = attrs.field(init=False, default=None)
+    failure: Exception | None = attrs.field(init=False, default=None)
+    told: bool = attrs.field(init=False, default=False)
+    ended: anyio.Event = attrs.field(init=False, factory=anyio.Event)
+    _tasks: TaskGroup | None = attrs.field(init=False, default=None)
+    _outgoing: deque[do.Outgoing] = attrs.field(init=False, factory=deque["do.Outgoing"])
+    _wake: anyio.Event = attrs.field(init=False, factory=anyio.Event)
+    _scopes: dict[OpenCall, anyio.CancelScope] = attrs.field(init=False, factory=dict["OpenCall", anyio.CancelScope])
+    _interrupted: dict[OpenCall, anyio.Event] = attrs.field(init=False, factory=dict["OpenCall", anyio.Event])
+    _waiting: dict[object, anyio.Event] = attrs.field(init=False, factory=dict[object, anyio.Event])
+    _sending: bool = attrs.field(init=False, default=False)
+    _idle: anyio.Event = attrs.field(init=False, factory=anyio.Event)
+
+    # Life
+
+    def start(self, tasks: TaskGroup, events: Subscription[Event]) -> None:
+        """Start the reader and the sender in *tasks*, which the tools run in, too."""
+        self._tasks = tasks
+        self.core.opened()
+        self.perform()
+        tasks.start_soon(self._read, events, name="realtime session reader")
+        tasks.start_soon(self._send, name="realtime session sender")
+
+    async def drain(self) -> None:
+        """Let tools that run finish within the drain timeout, and send what is queued."""
+        with anyio.move_on_after(self._settings.tools.drain_timeout):
+            while self.core.has_running_tools or self._outgoing or self._sending:
+                self._idle = anyio.Event()
+                await self._idle.wait()
+
+    def close(self, end: Callable[[], BaseException]) -> None:
+        """The connection is over: tools are cancelled, streams end as *end* says. Idempotent."""
+        if not self.core.closed:
+            self.core.close()
+            self.perform()
+            self._outgoing.clear()
+            for waiting in self._waiting.values():
+                waiting.set()
+        self._hub.end(end)
+        self.ended.set()
+
+    def perform(self) -> None:
+        """Publish the events of the core and start what it asks for. Never waits."""
+        while True:
+            events = self.core.take_events()
+            if events:
+                self._publish(events)
+            actions = self.core.take_actions()
+            if not events and not actions:
+                break
+            for action in actions:
+                self._act(action)
+        if not self.core.has_running_tools and not self._outgoing:
+            self._idle.set()
+
+    def _publish(self, events: list[Event]) -> None:
+        hub = self._hub
+        if hub.wants(TransportEvent) or hub.wants(ResponseOutputAudioDelta):
+            events = [piece for event in events for piece in self._with_copies(event)]
+        try:
+            hub.publish(events)
+        except ConsumerTooSlow as exc:
+            self._give_up(exc)
+
+    def _give_up(self, slow: ConsumerTooSlow) -> None:
+        """A consumer passed its bound: that ends the connection, as it does on a transport."""
+        if not self.core.closed:
+            self.failure = slow
+            self.close(self.tell)
+            assert self._tasks is not None
+            self._tasks.start_soon(self._transport.aclose, name="realtime session closing")
+
+    def _with_copies(self, event: Event) -> Sequence[Event]:
+        if isinstance(event, SessionEvent):
+            return (event,)
+        more: list[Event] = []
+        if isinstance(event, AudioEvent) and self._hub.wants(ResponseOutputAudioDelta):
+            more.append(event.server_event)
+        if self._hub.wants(TransportEvent):
+            more.append(TransportEvent(event=event, context=self.core.context(), sequence=event.sequence))
+        return (*more, event)
+
+    # Tasks
+
+    async def _read(self, events: Subscription[Event]) -> None:
+        receive, core = self.core.receive, self.core
+        end: Callable[[], BaseException] = anyio.EndOfStream
+        try:
+            async for event in events:
+                receive(event)
+                self.perform()
+        except RealtimeError as exc:
+            self.failure = self.failure or exc
+            end = self.tell
+        if not core.closed:
+            self.close(end)
+
+    def tell(self) -> BaseException:
+        """What ended the connection, to be raised now."""
+        self.told = True
+        assert self.failure is not None
+        return self.failure.with_traceback(None)
+
+    async def _send(self) -> None:
+        while True:
+            while self._outgoing:
+                self._sending = True
+                try:
+                    await self._send_one(self._outgoing.popleft())
+                finally:
+                    self._sending = False
+                self.perform()
+            self._wake = anyio.Event()
+            await self._wake.wait()
+
+    async def _send_one(self, action: do.Outgoing) -> None:
+        try:
+            await self._sent(action)
+        except NotConnectedError:
+            pass  # The reader learns of the end.
+        except RealtimeError as exc:
+            self._not_sent(action, exc)
+
+    async def _sent(self, action: do.Outgoing) -> None:
+        transport, core = self._transport, self.core
+        match action:
+            case do.SendOutput(call=call):
+                await self._send_output(call)
+                core.output_sent(call)
+            case do.SendConfig(request=request, config=config):
+                await transport.update_session_config(config, reset=True)
+                core.config_sent(request)
+            case do.SendMessage(text=text):
+                await transport.send_message(text)
+            case do.SendMcpAnswer(approval=approval, request=request, approve=approve, reason=reason):
+                await transport.send_mcp_response(request, approve, reason)
+                core.call_settled(approval.call_id)
+            case do.CancelResponse(response_id=response_id):
+                await transport.send_event({"type": "response.cancel", "response_id": response_id})
+            case do.RequestResponse():
+                await transport.request_response()
+
+    async def _send_output(self, call: OpenCall) -> None:
+        if call.image is None:
+            await self._transport.send_function_call_output(call.event, call.output, start_response=call.respond)
+            return
+        await self._transport.send_function_call_output(call.event, call.output, start_response=False)
+        await self._transport.add_image(call.image, trigger_response=call.respond)
+
+    def _not_sent(self, action: do.Outgoing, error: RealtimeError) -> None:
+        """What the transport refused: it is told, and whoever waits goes on."""
+        if isinstance(action, do.SendConfig):
+            self.core.switch_failed(action.request, error)
+            return
+        self._hub.publish([ErrorEvent(error=error)])
+        if isinstance(action, do.SendOutput):
+            self.core.output_sent(action.call)
+        elif isinstance(action, do.SendMcpAnswer):
+            self.core.call_settled(action.approval.call_id)
+
+    # Actions
+
+    def _act(self, action: do.Action) -> None:
+        match action:
+            case do.RunTool():
+                self._spawn(lambda: self._run_tool(action), f"tool {action.call.event.name} {action.call.key}")
+            case do.CancelTool(call=call):
+                if call in self._scopes:
+                    self._scopes[call].cancel()
+            case do.SignalTool(call=call):
+                if call in self._interrupted:
+                    self._interrupted[call].set()
+            case do.RunGuardrails():
+                self._spawn(lambda: self._run_guardrails(action), "realtime guardrails")
+            case do.Prepare(request=request):
+                self._spawn(lambda: self._prepare(request), "realtime preparation")
+            case do.AskPolicy(call=call):
+                self._spawn(lambda: self._ask_policy(call), "realtime approval")
+            case do.FormatRejection(call=call):
+                self._spawn(lambda: self._format_rejection(call), "realtime rejection")
+            case do.DecideMcp():
+                self._spawn(lambda: self._decide_mcp(action), "realtime approval")
+            case do.Interrupt():
+                self._transport.interrupt()
+            case do.CallSettled(key=key):
+                self._settle(key)
+            case do.SwitchSettled(request=request):
+                self._settle(request)
+            case _:
+                self._outgoing.append(action)
+                self._wake.set()
+
+    def _settle(self, key: object) -> None:
+        if key in self._waiting:
+            self._waiting[key].set()
+
+    async def wait_for(self, key: object) -> None:
+        """Wait until a call or a change of agent is over, or the connection is."""
+        waiting = self._waiting.setdefault(key, anyio.Event())
+        try:
+            await waiting.wait()
+        finally:
+            self._waiting.pop(key, None)
+
+    def expect(self, key: object) -> None:
+        """Somebody will wait for *key*: what settles it from now on counts."""
+        self._waiting.setdefault(key, anyio.Event())
+
+    def _spawn(self, run: Callable[[], Awaitable[None]], name: str) -> None:
+        tasks = self._tasks
+        assert tasks is not None
+        if not self.core.closed:
+            tasks.start_soon(self._guarded, run, name=name)
+
+    async def _guarded(self, run: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await run()
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as exc:  # noqa: BLE001 - raised by `connect`, as it is: the task group would wrap it
+            assert self._tasks is not None
+            self.crash = self.crash or exc
+            self._tasks.cancel_scope.cancel()
+        else:
+            self.perform()
+
+    def _tool_context(self, call: OpenCall, interrupted: anyio.Event | None = None) -> ToolContext[Any]:
+        now = self.core.context()
+        return ToolContext(
+            context=now.context,
+            history=now.history,
+            usage=now.usage,
+            agent=call.agent,
+            call_id=call.key,
+            tool_name=call.event.name,
+            arguments=call.event.arguments,
+            interrupted=interrupted or anyio.Event(),
+        )
+
+    async def _run_tool(self, action: do.RunTool) -> None:
+        tool_call = action.call
+        if tool_call.state is not CallState.RUNNING:
+            return
+        interrupted = self._interrupted[tool_call] = anyio.Event()
+        context = attrs.evolve(self._tool_context(tool_call, interrupted), history=action.history)
+        run = ToolRun(tool_call, context, self._settings.tools, self._settings.render, self.core.context)
+        try:
+            with anyio.CancelScope() as scope:
+                self._scopes[tool_call] = scope
+                outcome = await run.run()
+                self.core.tool_finished(tool_call, outcome)
+        finally:
+            self._scopes.pop(tool_call, None)
+            self._interrupted.pop(tool_call, None)
+
+    async def _ask_policy(self, tool_call: OpenCall) -> None:
+        tool = tool_call.tool
+        assert tool is not None
+        context = self._tool_context(tool_call)
+        try:
+            if self._settings.tools.pre_approval_input_guardrails:
+                answer = await check_input(tool, context, tool_call.event.arguments)
+                if answer is not None:
+                    self.core.answered_by_guardrail(tool_call, answer)
+                    return
+            policy = tool.needs_approval
+            if callable(policy):
+                policy = bool(await call(policy, context, _mapping(tool_call), tool_call.key))
+        except Exception as exc:  # noqa: BLE001 - reported
+            self.core.policy_failed(tool_call, exc)
+        else:
+            self.core.policy_given(tool_call, policy)
+
+    async def _format_rejection(self, tool_call: OpenCall) -> None:
+        text = REJECTED
+        formatter = self._settings.format_rejection
+        assert formatter is not None
+        try:
+            given = await call(formatter, self._tool_context(tool_call), REJECTED)
+            text = given if isinstance(given, str) else REJECTED
+        except Exception as exc:  # noqa: BLE001 - reported
+            self.core.report(_callback_error("formatter", tool_call.event.name, exc))
+        self.core.rejection_formatted(tool_call, text)
+
+    async def _decide_mcp(self, action: do.DecideMcp) -> None:
+        approval: ToolApproval = action.approval
+        assert action.server.on_approval is not None
+        try:
+            approved = bool(await call(action.server.on_approval, self.core.context(), approval.request))
+        except Exception as exc:  # noqa: BLE001 - reported
+            self.core.report(_callback_error("approval", approval.tool_name, exc))
+            self.core.ask_mcp(approval)
+        else:
+            if not self.core.closed:
+                self.core.decide(approval, Verdict(approved=approved))
+
+    async def _prepare(self, request: SwitchRequest) -> None:
+        try:
+            await self._call_on_handoff(request)
+            prepared = await prepare_agent(request.target, self.core.context())
+        except Exception as exc:  # noqa: BLE001 - reported
+            self.core.switch_failed(request, exc)
+        else:
+            self.core.prepared(request, prepared)
+
+    async def _call_on_handoff(self, request: SwitchRequest) -> None:
+        handoff = request.handoff
+        if handoff is not None and handoff.on_handoff is not None:
+            given = (request.input,) if handoff.takes_input else ()
+            await call(handoff.on_handoff, self.core.context(), *given)
+
+    async def _run_guardrails(self, action: do.RunGuardrails) -> None:
+        trips: list[Trip | None] = [None] * len(self._settings.guardrails)
+        crashes: list[BaseException] = []
+
+        async def run(index: int, guardrail: OutputGuardrail) -> None:
+            try:
+                with anyio.fail_after(self._settings.guardrail_settings.timeout):
+                    result = await call(guardrail.run, self.core.context(), action.agent, action.run.text)
+                if result.tripped:
+                    hint = guardrail.policy_hint or guardrail.name
+                    trips[index] = Trip(guardrail=guardrail.name, policy_hint=hint, info=result.info)
+            except anyio.get_cancelled_exc_class():
+                raise
+            except Exception as exc:  # noqa: BLE001 - reported
+                self.core.report(_callback_error("guardrail", guardrail.name, exc))
+            except BaseException as exc:  # noqa: BLE001 - raised below: the task group would wrap it
+                crashes.append(exc)
+
+        async with anyio.create_task_group() as tasks:
+            for index, guardrail in enumerate(self._settings.guardrails):
+                tasks.start_soon(run, index, guardrail, name=f"realtime guardrail {guardrail.name}")
+        if crashes:
+            raise crashes[0]
+        self.core.guardrails_finished(action, next((trip for trip in trips if trip is not None), None))
+
+
+def _mapping(tool_call: OpenCall) -> Any:
+    from .arguments import parse_arguments
+
+    return parse_arguments(tool_call.event.arguments)
+
+
+def _callback_error(role: str, name: str, exc: Exception) -> CallbackError:
+    error = CallbackError(f"the {role} of {name} raised {exc!r}", role=role, name=name)
+    error.__cause__ = exc
+    return error
