@@ -43,11 +43,14 @@ class CloudflareRealtimeTransportLayer(OpenAIRealtimeBase):
 
     ::
 
-        transport = CloudflareRealtimeTransportLayer(api_key=env.OPENAI_API_KEY)
-        async with transport.connect():
-            await transport.send_message("Hello")
-            async for event in transport:
-                ...
+        class Default(WorkerEntrypoint):
+            async def fetch(self, request):
+                transport = CloudflareRealtimeTransportLayer(api_key=self.env.OPENAI_API_KEY)
+                async with transport.connect():
+                    await transport.send_message("Hello")
+                    async for event in transport:
+                        ...
+                return Response(...)
 
     The upgrade is ``fetch()`` with ``Upgrade: websocket``; the socket of the response is accepted and used. Deadlines
     are as everywhere; pings are left to the Worker's runtime, which has no way to send one.

@@ -1,14 +1,17 @@
-"""A text turn through `CloudflareRealtimeTransportLayer`, under Pyodide in Node.
+"""The Worker of the examples, under Pyodide in Node.
 
     python -m tests.workers
 
-Needs ``node`` and ``npm``. Pyodide comes from npm, pure packages from PyPI; the ``fetch`` that the transport gets makes
-a real HTTP upgrade. Only orjson is stood in for: Pyodide's own build of it is not on PyPI or npm.
+Needs ``node`` and ``npm``. Pyodide comes from npm, pure packages and the SDK of the Workers runtime from PyPI; the
+``fetch`` that the transport gets makes a real HTTP upgrade. Two things are stood in for, since neither is on PyPI or
+npm: orjson, which is part of Pyodide's distribution, and the runtime itself, whose Python comes from its vendor's host.
+The stand-in (`runtime.py`) enforces what the runtime does: handlers in a class, and a Response for an answer.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +25,8 @@ from realtime_transport.emulator import RealtimeEmulator
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PYODIDE = "314.0.7"
-PURE = ["anyio", "attrs", "cattrs", "idna", "typing_extensions"]
+PURE = ["anyio", "attrs", "cattrs", "idna", "typing_extensions", "workers-runtime-sdk"]
+WORKER = ROOT / "examples" / "cloudflare_worker" / "src" / "entry.py"
 BUILT = ["pybase64"]
 
 
@@ -52,8 +56,18 @@ def prepare(folder: Path) -> None:
         ROOT / "realtime_transport", site / "realtime_transport", ignore=shutil.ignore_patterns("__pycache__")
     )
     shutil.copy(HERE / "orjson_stand_in.py", site / "orjson.py")
-    for name in ("worker.mjs", "turn.py"):
-        shutil.copy(HERE / name, folder / name)
+    shutil.copy(HERE / "runtime.py", site / "runtime.py")
+    shutil.copy(WORKER, site / "entry.py")
+    (site / "documented.py").write_text(documented())
+    shutil.copy(HERE / "worker.mjs", folder / "worker.mjs")
+
+
+def documented() -> str:
+    """The Worker of the documentation."""
+    page = (ROOT / "docs" / "endpoints.md").read_text()
+    return next(
+        code for code in re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE) if "workers" in code
+    )
 
 
 async def main() -> int:
@@ -64,12 +78,22 @@ async def main() -> int:
             command = ["node", "worker.mjs", emulator.websocket_url]
             with anyio.fail_after(60):
                 done = await anyio.run_process(command, cwd=folder, check=False, stderr=None)
-        print(done.stdout.decode(), end="")
+        report = done.stdout.decode()
+        print(report, end="")
         (session,) = emulator.sessions
         print(f"the emulator received {dict(session.received)}; it was closed with {session.close_code}")
-        heard = "the reply holds what was said: True" in done.stdout.decode()
-        refused = emulator.rejected == [] and "refused with 404" in done.stdout.decode()
-        return 0 if done.returncode == 0 and heard and refused and session.close_code == 1000 else 1
+        expected = [
+            "a global handler: worker has no class Default(WorkerEntrypoint)",
+            "text for an answer: fetch() has to return a Response, not str",
+            "the Worker of the documentation: Default",
+            "a question: 200 ",
+            "Hello from a Worker",
+            "nobody to ask: 502 ",
+            "status 404",
+        ]
+        missing = [text for text in expected if text not in report]
+        print(*(f"MISSING: {text}" for text in missing), sep="\n", end="")
+        return 0 if done.returncode == 0 and not missing and session.close_code == 1000 else 1
 
 
 if __name__ == "__main__":

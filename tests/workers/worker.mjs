@@ -1,6 +1,5 @@
 // What a Worker gives to Python: a fetch() that upgrades, and WebSockets that have to be accepted.
 import { loadPyodide } from "pyodide";
-import { readFileSync } from "node:fs";
 import WebSocket from "ws";
 
 class WorkerSocket extends EventTarget {
@@ -46,8 +45,11 @@ globalThis.fetch = (url, init) => {
 };
 
 const pyodide = await loadPyodide();
+// What the SDK of the Workers runtime finds in its place there.
+pyodide.registerJsModule("_pyodide_entrypoint_helper", { patchWaitUntil: () => {}, cloudflareWorkersModule: {} });
+pyodide.registerJsModule("_cloudflare_compat_flags", {});
 pyodide.mountNodeFS("/site", `${import.meta.dirname}/site`);
+pyodide.globals.set("env", { OPENAI_API_KEY: "sk-test" });
 pyodide.globals.set("url", process.argv[2]);
-await pyodide.runPythonAsync("import sys; sys.path.insert(0, '/site')");
-await pyodide.runPythonAsync(readFileSync("turn.py", "utf8") + "\nawait main(url)\n");
+await pyodide.runPythonAsync("import sys; sys.path.insert(0, '/site'); import runtime; await runtime.main(env, url)");
 process.exit(0);
