@@ -145,6 +145,8 @@ class SessionCore:
     def receive(self, event: Event) -> None:
         """An event of the transport has come. It is among the events for the application, too."""
         if self._closed:
+            if isinstance(event, _OF_THE_END):
+                self._output.emit(event)
             return
         if type(event) is transport_events.AudioEvent:  # Most of what comes.
             if self._scope.begin_audio():
@@ -386,6 +388,13 @@ def _parts(item: MessageItem) -> tuple[Any, ...]:
 
 _REPLACED = frozenset({transport_events.AudioInterruptedEvent, transport_events.McpToolCallCompletedEvent})
 """Events of the transport that reach the application with their agent, and not also without."""
+
+_OF_THE_END = (
+    transport_events.ConnectionChangeEvent,
+    transport_events.DisconnectedEvent,
+    transport_events.ErrorEvent,
+)
+"""What the application is told after the session has ended."""
 
 _HANDLERS: Mapping[type[Any], Callable[[SessionCore, Any], None]] = {
     transport_events.AudioDoneEvent: SessionCore._audio_done,  # pyright: ignore[reportPrivateUsage]

@@ -84,6 +84,7 @@ class Running:
     _wake: anyio.Event = attrs.field(init=False, factory=anyio.Event)
     _scopes: dict[OpenCall, anyio.CancelScope] = attrs.field(init=False, factory=dict["OpenCall", anyio.CancelScope])
     _interrupted: dict[OpenCall, anyio.Event] = attrs.field(init=False, factory=dict["OpenCall", anyio.Event])
+    _work: set[anyio.CancelScope] = attrs.field(init=False, factory=set[anyio.CancelScope])
     _waiting: dict[object, anyio.Event] = attrs.field(init=False, factory=dict[object, anyio.Event])
     _sending: bool = attrs.field(init=False, default=False)
     _idle: anyio.Event = attrs.field(init=False, factory=anyio.Event)
@@ -93,10 +94,13 @@ class Running:
     def start(self, tasks: TaskGroup, events: Subscription[Event]) -> None:
         """Start the reader and the sender in *tasks*, which the tools run in, too."""
         self._tasks = tasks
-        self.core.opened()
-        self.perform()
         tasks.start_soon(self._read, events, name="realtime session reader")
         tasks.start_soon(self._send, name="realtime session sender")
+
+    def opened(self) -> None:
+        """The connection is open."""
+        self.core.opened()
+        self.perform()
 
     async def drain(self) -> None:
         """Let tools that run finish within the drain timeout, and send what is queued."""
@@ -105,16 +109,36 @@ class Running:
                 self._idle = anyio.Event()
                 await self._idle.wait()
 
-    def close(self, end: Callable[[], BaseException]) -> None:
-        """The connection is over: tools are cancelled, streams end as *end* says. Idempotent."""
-        if not self.core.closed:
-            self.core.close()
-            self.perform()
-            self._outgoing.clear()
-            for waiting in self._waiting.values():
-                waiting.set()
-        self._hub.end(end)
+    def stop(self) -> None:
+        """Nothing is answered or told of the conversation any more; streams still hear of the end. Idempotent."""
+        if self.core.closed:
+            return
+        self.core.close()
+        self.perform()
+        self._outgoing.clear()
+        for scope in list(self._work):
+            scope.cancel()
+        for waiting in self._waiting.values():
+            waiting.set()
+
+    def end(self) -> None:
+        """The connection is over, and all that it had to say was told: streams end. Idempotent."""
+        self.stop()
+        self._hub.end(anyio.EndOfStream if self.failure is None else self.tell)
         self.ended.set()
+
+    def read_rest(self, events: Subscription[Event]) -> None:
+        """Tell what the reader has not come to, and end."""
+        self.stop()
+        try:
+            while True:
+                self.core.receive(events.receive_nowait())
+                self.perform()
+        except (anyio.WouldBlock, anyio.EndOfStream, anyio.ClosedResourceError):
+            pass
+        except RealtimeError as exc:
+            self.failure = self.failure or exc
+        self.end()
 
     def perform(self) -> None:
         """Publish the events of the core and start what it asks for. Never waits."""
@@ -143,7 +167,7 @@ class Running:
         """A consumer passed its bound: that ends the connection, as it does on a transport."""
         if not self.core.closed:
             self.failure = slow
-            self.close(self.tell)
+            self.stop()
             assert self._tasks is not None
             self._tasks.start_soon(self._transport.aclose, name="realtime session closing")
 
@@ -160,17 +184,14 @@ class Running:
     # Tasks
 
     async def _read(self, events: Subscription[Event]) -> None:
-        receive, core = self.core.receive, self.core
-        end: Callable[[], BaseException] = anyio.EndOfStream
+        receive = self.core.receive
         try:
             async for event in events:
                 receive(event)
                 self.perform()
         except RealtimeError as exc:
             self.failure = self.failure or exc
-            end = self.tell
-        if not core.closed:
-            self.close(end)
+        self.end()
 
     def tell(self) -> BaseException:
         """What ended the connection, to be raised now."""
@@ -290,8 +311,15 @@ class Running:
             tasks.start_soon(self._guarded, run, name=name)
 
     async def _guarded(self, run: Callable[[], Awaitable[None]]) -> None:
+        if self.core.closed:
+            return
         try:
-            await run()
+            with anyio.CancelScope() as scope:
+                self._work.add(scope)
+                try:
+                    await run()
+                finally:
+                    self._work.discard(scope)
         except anyio.get_cancelled_exc_class():
             raise
         except BaseException as exc:  # noqa: BLE001 - raised by `connect`, as it is: the task group would wrap it

@@ -254,17 +254,22 @@ class RealtimeSession(SessionCalls[Ctx]):
             }
             if not wait_for_session:
                 options["wait_for_session"] = False
-            async with self._transport.subscribe() as events, self._transport.connect(**options):
-                await _close_default_stream(self._transport)
-                async with self._run(running, events):
-                    yield self
+            async with self._transport.subscribe() as events, self._tasks_of(running, events):
+                async with self._transport.connect(**options):
+                    await _close_default_stream(self._transport)
+                    running.opened()
+                    try:
+                        yield self
+                        await running.drain()
+                    finally:
+                        running.stop()
         finally:
             hub.end(anyio.EndOfStream)
             self._hub = Hub()
             self._connecting = False
 
     @asynccontextmanager
-    async def _run(self, running: Running, events: Subscription[Event]) -> AsyncGenerator[None]:
+    async def _tasks_of(self, running: Running, events: Subscription[Event]) -> AsyncGenerator[None]:
         # The task group would wrap what leaves it: the failures of the body and of tools leave by hand.
         failure: BaseException | None = None
         async with anyio.create_task_group() as tasks:
@@ -272,14 +277,13 @@ class RealtimeSession(SessionCalls[Ctx]):
             running.start(tasks, events)
             try:
                 yield
-                await running.drain()
             except GeneratorExit:
                 raise
             except BaseException as exc:  # noqa: BLE001 - raised again below
                 failure = exc
-            finally:
-                running.close(anyio.EndOfStream)
-                tasks.cancel_scope.cancel()
+            running.stop()
+            tasks.cancel_scope.cancel()
+        running.read_rest(events)
         if running.crash is not None:
             raise running.crash
         if failure is not None:
@@ -320,19 +324,22 @@ class RealtimeSession(SessionCalls[Ctx]):
         self._stop()
         await self._transport.aclose()
 
-    def close_nowait(self) -> None:
+    def close_nowait(self, *, discard: bool = False) -> None:
         """Begin to close, and return at once: tools are cancelled, nothing more is answered. Idempotent.
+
+        Args:
+            discard: Do not send what is queued.
 
         Raises:
             UnsupportedOperation: The transport can only be closed with `aclose`.
         """
         close = self._optional("close_nowait")
         self._stop()
-        close()
+        close(discard=discard)
 
     def _stop(self) -> None:
         if self._running is not None:
-            self._running.close(anyio.EndOfStream)
+            self._running.stop()
 
     # Events
 
