@@ -5,7 +5,9 @@ Everything that waits for a moment asks a `Clock`; tests pass `realtime_transpor
 
 from __future__ import annotations
 
+import asyncio
 import math
+import sys
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
@@ -13,7 +15,13 @@ import anyio
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-__all__ = ["Clock", "EventLoopClock"]
+__all__ = ["Clock", "EventLoopClock", "in_trio"]
+
+
+def in_trio() -> bool:
+    """Whether the calling task runs under trio. If not, it is a task or a callback of asyncio."""
+    trio = sys.modules.get("trio")
+    return trio is not None and trio.lowlevel.in_trio_task()
 
 
 class Clock(Protocol):
@@ -37,7 +45,8 @@ class EventLoopClock:
 
     def now(self) -> float:
         """The event loop's monotonic time in seconds."""
-        return anyio.current_time()
+        # A callback of asyncio belongs to no task, and there anyio does not know where it is.
+        return sys.modules["trio"].current_time() if in_trio() else asyncio.get_running_loop().time()
 
     async def sleep_until(self, deadline: float) -> None:
         """Wait until the event loop's clock reads *deadline*."""

@@ -3,8 +3,10 @@
 ```
 link ──► reader ──► engine ──► hub ──► subscriptions          caller ── send ──► outbox ──► writer ──► link
 ```
-A reader, a writer, a timer, a keepalive and the audio pumps run as separate tasks of one group, which is born and ends
-in `Connection.run`. Only the writer sends on the link. The reader never waits for a consumer.
+`Connection.run` keeps the time: the engine's deadlines and the pings. The audio pumps run as separate tasks of one
+group, which is born and ends there, and so do a reader and a writer, unless the link is a `DirectLink`: that hands over
+what it reads, and takes from the outbox, in the task or the callback that the event loop runs anyway. Nothing that
+reads ever waits for a consumer.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ from realtime_transport.errors import ConnectionLost, ConsumerTooSlow, RealtimeE
 
 from .keepalive import KeepAlive
 from .life_cycle import ConnectionEnd, LifeCycle
-from .link import KeepAliveLink, LimitedLink, LinkClosed
+from .link import CountingLink, DirectLink, KeepAliveLink, LimitedLink, LinkClosed, LinkEnds, LinkStatistics
 from .outbox import Outbox, OutboxStatistics
+from .wakeup import Wakeup
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -35,6 +38,9 @@ __all__ = ["Connection", "ConnectionEnd", "ConnectionStatistics", "Timeouts"]
 
 SENDS_PER_TURN = 32
 """A task that sends in a tight loop lets the writer run after this many messages."""
+
+LAST_LOOK_TURNS = 8
+"""How many scheduler turns the socket gets to be read before a silent peer is given up."""
 
 HAND_OVER_TURNS = 8
 """How many scheduler turns the reader grants the writer to put a truncation on the wire before consumers hear of it."""
@@ -64,6 +70,7 @@ class ConnectionStatistics:
         characters_received: Their length.
         messages_sent: Messages handed to the link.
         characters_sent: Their length.
+        link: What the link itself counts, and which way it takes; ``None`` for one that does not count.
         outbox: What waits to be sent.
         subscriptions: What waits for consumers, the default stream first.
     """
@@ -72,8 +79,18 @@ class ConnectionStatistics:
     characters_received: int
     messages_sent: int
     characters_sent: int
+    link: LinkStatistics | None
     outbox: OutboxStatistics
     subscriptions: tuple[SubscriptionStatistics, ...]
+
+
+@attrs.define(eq=False)
+class _LinkTasks:
+    """What tells how far the reader and the writer of a link are that needs them."""
+
+    reader_scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
+    reader_done: anyio.Event = attrs.field(factory=anyio.Event)
+    writer_done: anyio.Event = attrs.field(factory=anyio.Event)
 
 
 class Connection:
@@ -102,14 +119,15 @@ class Connection:
         self._check_size = link.check_size if isinstance(link, LimitedLink) else _any_size
         self._outbox = Outbox(max_outbox_bytes)
         self._timer_deadline: float | None = None
-        self._timer_wake = anyio.Event()
         self._sends = 0
         self._received = [0, 0]
         self._sent = [0, 0]
-        self._ending = anyio.Event()
-        self._reader_scope = anyio.CancelScope()
-        self._reader_done = anyio.Event()
-        self._writer_done = anyio.Event()
+        self._change = Wakeup()
+        self._ending = False
+        self._may_write = False
+        self._direct = link if isinstance(link, DirectLink) else None
+        self._tasks = None if self._direct is not None else _LinkTasks()
+        self._keepalive: KeepAlive | None = None
         self.life: LifeCycle = life or LifeCycle.of_open_link()
 
     # Life
@@ -119,42 +137,60 @@ class Connection:
 
         Returns or ends within ``timeouts.close`` of the end of the connection, whatever the peer does.
         """
-        async with anyio.create_task_group() as tasks:
-            self._engine.connection_opened(self._clock.now())
-            self.flush()
-            tasks.start_soon(self._guard, self._read, name="realtime reader")
-            tasks.start_soon(self._guard, self._write, name="realtime writer")
-            tasks.start_soon(self._guard, self._time, name="realtime timer")
-            keepalive = self._keepalive()
-            if keepalive is not None:
-                tasks.start_soon(self._guard, keepalive.run, name="realtime keepalive")
-            for name, pump in self._pumps:
-                tasks.start_soon(self._guard, pump, name=f"realtime {name}")
-            try:
-                await self._ending.wait()
-            except BaseException:
-                self.close(discard=True)
-                raise
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await self._finish()
-                tasks.cancel_scope.cancel()
+        self._engine.connection_opened(self._clock.now())
+        self._start_keepalive()
+        jobs = [*self._start_link(), *self._pumps]
+        self.flush()
+        if not jobs:
+            await self._run_until_end()
+        else:
+            async with anyio.create_task_group() as tasks:
+                for name, job in jobs:
+                    tasks.start_soon(self._guard, job, name=f"realtime {name}")
+                try:
+                    await self._run_until_end()
+                finally:
+                    tasks.cancel_scope.cancel()
         assert self.life.end is not None
         return self.life.end
+
+    async def _run_until_end(self) -> None:
+        try:
+            # Who hears of the opening may close at once: then nothing has been sent.
+            await anyio.lowlevel.checkpoint()
+            self._may_write = True
+            self._poke_link()
+            await self._keep_time()
+        except BaseException:
+            self.close(discard=True)
+            raise
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._finish()
 
     def close(self, *, discard: bool = False) -> None:
         """Begin to close; `run` then ends. Idempotent. With *discard*, what was queued is not sent."""
         self.life.close()
         self._outbox.close(discard=discard)
-        self._ending.set()
+        self._end_running()
+
+    def _end_running(self) -> None:
+        self._ending = True
+        self._change.wake()
 
     async def _finish(self) -> None:
         timeout = self._timeouts.close
         deadline = None if timeout is None else self._clock.now() + timeout
+        self._may_write = True
         with self._clock.move_on_at(deadline):
-            await self._writer_done.wait()
-        self._reader_scope.cancel()
-        await self._reader_done.wait()
+            if self._direct is not None:
+                self._direct.poke()
+                await self._direct.drain()
+            elif self._tasks is not None:
+                await self._tasks.writer_done.wait()
+        if self._tasks is not None:
+            self._tasks.reader_scope.cancel()
+            await self._tasks.reader_done.wait()
         with self._clock.move_on_at(deadline):
             await self._link.aclose(1000)
         self._engine.receive_eof(self._clock.now())
@@ -183,30 +219,45 @@ class Connection:
     def _set_end(self, end: ConnectionEnd) -> None:
         self.life.finish(end)
         self._outbox.close(discard=True)  # There is nobody left to send it to.
-        self._ending.set()
+        self._end_running()
 
-    # Tasks
+    # Receiving
+
+    def _start_link(self) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
+        if self._direct is not None:
+            ends = LinkEnds(received=self._receive, ended=self._link_closed, take=self._take)
+            return self._direct.attach(ends)
+        if isinstance(self._link, KeepAliveLink):
+            self._link.on_control(self._outbox.poke)
+        return (("reader", self._read), ("writer", self._write))
+
+    def _receive(self, messages: list[str | bytes]) -> None:
+        try:
+            self._step(messages)
+            self.flush()
+        except Exception as exc:  # noqa: BLE001 - `run` reports it as the end of the connection
+            self._fail(exc)
+
+    def _step(self, messages: list[str | bytes]) -> None:
+        engine, received, now = self._engine, self._received, self._clock.now()
+        self._before_receive()
+        for message in messages:
+            engine.receive_message(message, now)
+            received[1] += len(message)
+        received[0] += len(messages)
 
     async def _read(self) -> None:
-        link, engine, clock, received = self._link, self._engine, self._clock, self._received
+        assert self._tasks is not None
+        link = self._link
         try:
-            with self._reader_scope:
+            with self._tasks.reader_scope:
                 while True:
-                    messages = await link.receive()
-                    now = clock.now()
-                    self._before_receive()
-                    for message in messages:
-                        engine.receive_message(message, now)
-                        received[1] += len(message)
-                    received[0] += len(messages)
-                    replies = engine.take_messages()
-                    if replies:
-                        self._outbox.put(replies)
-                        if any(reply.lane.name == "CONTROL" for reply in replies):
-                            await self._hand_over()
+                    self._step(await link.receive())
+                    if self._queue_messages():
+                        await self._hand_over()
                     self.flush()
         finally:
-            self._reader_done.set()
+            self._tasks.reader_done.set()
 
     async def _hand_over(self) -> None:
         # Bounded: a peer that does not read must not keep us from reading.
@@ -215,13 +266,21 @@ class Connection:
                 return
             await anyio.lowlevel.checkpoint()
 
+    # Writing
+
+    def _take(self) -> list[str]:
+        if not self._may_write:
+            return []
+        batch, sent = self._outbox.take(), self._sent
+        sent[0] += len(batch)
+        sent[1] += sum(map(len, batch))
+        return batch
+
     async def _write(self) -> None:
+        assert self._tasks is not None
         link, outbox, sent = self._link, self._outbox, self._sent
-        if isinstance(link, KeepAliveLink):
-            link.on_control(outbox.poke)
         try:
-            # Who hears of the opening may close at once: then nothing has been sent.
-            await anyio.lowlevel.checkpoint()
+            await anyio.lowlevel.checkpoint()  # As `_run_until_end` does.
             while True:
                 batch = await outbox.receive()
                 await link.send(batch)
@@ -230,26 +289,53 @@ class Connection:
         except anyio.EndOfStream:
             pass  # Closed and all sent.
         finally:
-            self._writer_done.set()
+            self._tasks.writer_done.set()
 
-    async def _time(self) -> None:
-        engine, clock = self._engine, self._clock
-        while True:
-            self._timer_wake = anyio.Event()
-            self._timer_deadline = engine.get_timer()
-            with clock.move_on_at(self._timer_deadline):
-                await self._timer_wake.wait()
-            now = clock.now()
-            deadline = engine.get_timer()
-            if deadline is not None and deadline <= now:
-                engine.handle_timer(now)
-                self.flush()
+    def _poke_link(self) -> None:
+        if self._direct is not None:
+            self._direct.poke()
+        else:
+            self._outbox.poke()
 
-    def _keepalive(self) -> KeepAlive | None:
-        interval = self._timeouts.ping_interval
-        if interval is None or not isinstance(self._link, KeepAliveLink):
-            return None
-        return KeepAlive(self._link, self._clock, interval, self._timeouts.ping_timeout, self._outbox.poke)
+    # Time
+
+    def _start_keepalive(self) -> None:
+        interval, link = self._timeouts.ping_interval, self._link
+        if interval is not None and isinstance(link, KeepAliveLink):
+            self._keepalive = KeepAlive.starting(link, interval, self._timeouts.ping_timeout, self._clock.now())
+
+    async def _keep_time(self) -> None:
+        clock = self._clock
+        while not self._ending:
+            deadline = self._timer_deadline = self._next_deadline()
+            with clock.move_on_at(deadline):
+                await self._change.wait()
+            if deadline is not None and not self._ending:
+                try:
+                    await self._handle_timers()
+                except Exception as exc:  # noqa: BLE001 - as in `_guard`
+                    self._fail(exc)
+
+    def _next_deadline(self) -> float | None:
+        engine = self._engine.get_timer()
+        ping = None if self._keepalive is None else self._keepalive.deadline
+        return engine if ping is None else ping if engine is None else min(engine, ping)
+
+    async def _handle_timers(self) -> None:
+        engine, keepalive, now = self._engine, self._keepalive, self._clock.now()
+        deadline = engine.get_timer()
+        if deadline is not None and deadline <= now:
+            engine.handle_timer(now)
+            self.flush()
+        if keepalive is None:
+            return
+        pinged = keepalive.handle_timer(now)
+        if keepalive.last_chance:
+            for _ in range(LAST_LOOK_TURNS):
+                await anyio.lowlevel.checkpoint()
+            pinged = keepalive.give_up(self._clock.now())
+        if pinged:
+            self._poke_link()
 
     # Sending
 
@@ -292,9 +378,7 @@ class Connection:
 
     def flush(self) -> None:
         """Queue the engine's messages, publish its events, set the timer. Never waits."""
-        messages: Sequence[Outgoing] = self._engine.take_messages()
-        if messages:
-            self._outbox.put(messages)
+        self._queue_messages()
         events = self._engine.take_events()
         if events:
             try:
@@ -304,7 +388,19 @@ class Connection:
         deadline = self._engine.get_timer()
         if deadline is not None and (self._timer_deadline is None or deadline < self._timer_deadline):
             self._timer_deadline = deadline
-            self._timer_wake.set()
+            self._change.wake()
+
+    def _queue_messages(self) -> bool:
+        """Queue the engine's messages; whether one of them may not wait."""
+        messages: Sequence[Outgoing] = self._engine.take_messages()
+        if not messages:
+            return False
+        self._outbox.put(messages)
+        urgent = any(message.lane._name_ == "CONTROL" for message in messages)
+        if self._direct is not None:
+            # A truncation is on its way before consumers hear of it.
+            self._direct.poke(at_once=urgent)
+        return urgent
 
     def statistics(self) -> ConnectionStatistics:
         """The counters right now."""
@@ -313,6 +409,7 @@ class Connection:
             characters_received=self._received[1],
             messages_sent=self._sent[0],
             characters_sent=self._sent[1],
+            link=self._link.statistics() if isinstance(self._link, CountingLink) else None,
             outbox=self._outbox.statistics(),
             subscriptions=self._hub.statistics(),
         )

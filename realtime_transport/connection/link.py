@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import anyio
+import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from anyio.abc import ObjectStream
 
-__all__ = ["KeepAliveLink", "LimitedLink", "Link", "LinkClosed", "ObjectStreamLink"]
+__all__ = [
+    "CountingLink",
+    "DirectLink",
+    "KeepAliveLink",
+    "LimitedLink",
+    "Link",
+    "LinkClosed",
+    "LinkEnds",
+    "LinkStatistics",
+    "ObjectStreamLink",
+]
 
 
 class LinkClosed(Exception):
@@ -63,12 +74,80 @@ class Link(Protocol):
 class KeepAliveLink(Protocol):
     """A link that has control messages of its own, which only the writer may send."""
 
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of the peer so far, of whatever kind: any of them is a sign of life."""
+        ...
+
     def on_control(self, wake: Callable[[], None], /) -> None:
         """Call *wake* whenever a control message (a pong, say) waits for the next `Link.send`."""
         ...
 
-    def ping(self) -> anyio.Event | None:
-        """Queue a ping for the next `Link.send`; the event is set by its pong. ``None`` if pings are not possible."""
+    def ping(self) -> bool:
+        """Queue a ping for the next `Link.send`. ``False`` if pings are not possible."""
+        ...
+
+
+@runtime_checkable
+class DirectLink(Protocol):
+    """A link that a connection need not read from and write to: it hands over what comes, and takes what is to go.
+
+    That spares two task switches a message. Without `attach` it is a link like any other.
+    """
+
+    def attach(self, ends: LinkEnds, /) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
+        """Read from now on, and write what *ends* gives. Run the tasks that are returned, if any, by name."""
+        ...
+
+    def poke(self, *, at_once: bool = False) -> None:
+        """Something waits to be sent. Never waits.
+
+        An idle link writes at once. What comes on the heels of a write goes out together, a turn of the event loop
+        later, unless *at_once*. While the peer does not read, nothing more is taken.
+        """
+        ...
+
+    async def drain(self) -> None:
+        """Wait until everything has been taken and left the process, or the link has ended."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class LinkEnds:
+    """What a `DirectLink` calls; none of it waits or raises.
+
+    Attributes:
+        received: The messages that one read brought.
+        ended: The link has ended; what came before has been received.
+        take: The messages to write now; empty if there are none.
+    """
+
+    received: Callable[[list[str | bytes]], None]
+    ended: Callable[[LinkClosed], None]
+    take: Callable[[], list[str]]
+
+
+@attrs.frozen(kw_only=True)
+class LinkStatistics:
+    """What a WebSocket link counts.
+
+    Attributes:
+        path: ``"direct"``: on the socket itself; ``"client"``: through the stream that an HTTP client opened.
+        bytes_received: Bytes of the peer, frames of every kind included.
+        pings_received: Pings of the peer. Only the newest that waits is answered.
+    """
+
+    path: Literal["direct", "client"]
+    bytes_received: int
+    pings_received: int
+
+
+@runtime_checkable
+class CountingLink(Protocol):
+    """A link with counters of its own."""
+
+    def statistics(self) -> LinkStatistics:
+        """The counters right now."""
         ...
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 import attrs
 
+from .wakeup import Wakeup
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -53,7 +55,7 @@ class Outbox:
         self._bytes = 0
         self._audio_bytes = 0
         self._waiting: deque[tuple[int, anyio.Event]] = deque()
-        self._reader_wake: anyio.Event | None = None
+        self._writer = Wakeup()
         self._granted = False
         self._poked = False
         self._closed = False
@@ -96,7 +98,7 @@ class Outbox:
         if self._closed:
             return
         for message in messages:
-            text, lane = message.text, message.lane.name
+            text, lane = message.text, message.lane._name_  # `name` is a property, and slow
             audio = lane == "AUDIO"
             if lane == "CONTROL" and self._audio_bytes > OVERTAKE_BYTES:
                 self._insert_before_audio(text)
@@ -105,7 +107,7 @@ class Outbox:
             self._bytes += len(text)
             if audio:
                 self._audio_bytes += len(text)
-        self._wake_reader()
+        self._writer.wake()
 
     def _insert_before_audio(self, text: str) -> None:
         index = len(self._queue)
@@ -116,11 +118,7 @@ class Outbox:
     def poke(self) -> None:
         """Wake the writer although no message may wait: its link has something of its own to send."""
         self._poked = True
-        self._wake_reader()
-
-    def _wake_reader(self) -> None:
-        if self._reader_wake is not None:
-            self._reader_wake.set()
+        self._writer.wake()
 
     async def receive(self) -> list[str]:
         """Wait for messages and take about `BATCH_BYTES` of them; empty after `poke`. If cancelled, none was taken.
@@ -131,22 +129,26 @@ class Outbox:
         while not self._queue and not self._poked:
             if self._closed:
                 raise anyio.EndOfStream
-            self._reader_wake = anyio.Event()
-            try:
-                await self._reader_wake.wait()
-            finally:
-                self._reader_wake = None
+            await self._writer.wait()
         self._poked = False
+        return self.take()
+
+    def take(self) -> list[str]:
+        """Take about `BATCH_BYTES` of what waits; empty if nothing does. For a link that needs no writer."""
+        queue = self._queue
+        if not queue:
+            return []
         batch: list[str] = []
         size = 0
-        while self._queue and (not batch or size + len(self._queue[0][0]) <= BATCH_BYTES):
-            text, audio = self._queue.popleft()
+        while queue and (not batch or size + len(queue[0][0]) <= BATCH_BYTES):
+            text, audio = queue.popleft()
             batch.append(text)
             size += len(text)
             if audio:
                 self._audio_bytes -= len(text)
         self._bytes -= size
-        self._admit()
+        if self._waiting:
+            self._admit()
         return batch
 
     def close(self, *, discard: bool = False) -> None:
@@ -156,12 +158,12 @@ class Outbox:
             self._queue.clear()
             self._bytes = self._audio_bytes = 0
         self._admit()
-        self._wake_reader()
+        self._writer.wake()
 
     @property
     def idle(self) -> bool:
         """Whether the writer has sent everything and waits for more."""
-        return self._reader_wake is not None and not self._queue and not self._reader_wake.is_set()
+        return self._writer.waited_for and not self._queue
 
     def statistics(self) -> OutboxStatistics:
         """The state right now."""

@@ -12,6 +12,8 @@ from anyio.abc import ObjectReceiveStream
 
 from realtime_transport.errors import ConsumerTooSlow
 
+from .wakeup import Wakeup
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -83,7 +85,8 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         self._delivered = self._dropped = self._dropped_bytes = self._withdrawn_bytes = 0
         self._turn = 0
         self._read = False
-        self._wake: anyio.Event | None = None
+        self._consumer = Wakeup()
+        self._waiting = False
         self._end: Callable[[], BaseException] | None = None
         self._closed = False
 
@@ -108,7 +111,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         return await self._wait()
 
     async def _wait(self) -> T_co:
-        if self._wake is not None:
+        if self._waiting:
             raise anyio.BusyResourceError("receiving from")
         self._read = True
         while True:
@@ -117,11 +120,11 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
             if self._end is not None:
                 raise self._end()
             self._turn = 0
-            self._wake = anyio.Event()
+            self._waiting = True
             try:
-                await self._wake.wait()
+                await self._consumer.wait()
             finally:
-                self._wake = None
+                self._waiting = False
             event = self._pop()
             if event is not None:
                 return event
@@ -149,7 +152,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
 
     def _pop(self) -> T_co | None:
         self._read = True
-        if self._wake is not None:
+        if self._waiting:
             raise anyio.BusyResourceError("receiving from")
         control, audio = self._control, self._audio
         if self._head:
@@ -173,7 +176,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         self._audio.clear()
         self._audio_bytes = 0
         self._on_aclose(self)
-        self._notify()
+        self._consumer.wake()
         await anyio.lowlevel.checkpoint()
 
     def statistics(self) -> SubscriptionStatistics:
@@ -207,13 +210,13 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
             self._control.append((self._count, event))
             if len(self._control) > self._limits.max_events:
                 self._control_overflow()
-        if self._wake is not None:
-            self._wake.set()
+        if self._waiting:
+            self._consumer.wake()
 
     def put_first(self, events: Iterable[Event]) -> None:
         """Put *events* before everything else but earlier events of this kind."""
         self._head.extend(events)
-        self._notify()
+        self._consumer.wake()
 
     def withdraw(self, turns: frozenset[str]) -> None:
         """Forget the undelivered audio of *turns*."""
@@ -226,11 +229,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
     def end(self, error: Callable[[], BaseException]) -> None:
         """After what it holds, raise what *error* makes."""
         self._end = error
-        self._notify()
-
-    def _notify(self) -> None:
-        if self._wake is not None:
-            self._wake.set()
+        self._consumer.wake()
 
     def _audio_overflow(self) -> None:
         limits = self._limits

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
 import anyio
 import httpx
 import pytest
@@ -10,13 +13,29 @@ from websockets.frames import Frame, Opcode
 from realtime_transport.connection.link import LinkClosed
 from realtime_transport.errors import ConfigError, ConnectError, MessageTooBig, NegotiationError, UpgradeRejected
 from realtime_transport.transports.options import ConnectRequest
-from realtime_transport.transports.websocket_link import connect_websocket
+from realtime_transport.transports.websocket_link import WebSocketLink, connect_websocket
 from tests.servers import AcceptedConnection, serving
 
 pytestmark = pytest.mark.anyio
 
+OpenLink = Callable[[ConnectRequest], AbstractAsyncContextManager[WebSocketLink]]
 
-async def test_messages_both_ways_whole_and_in_order() -> None:
+
+@pytest.fixture(params=["direct", "client"])
+def open_link(request: pytest.FixtureRequest) -> OpenLink:
+    """Opens a link on a socket of our own, and through an HTTP client: both do the same."""
+    if request.param == "direct":
+        return connect_websocket
+
+    @asynccontextmanager
+    async def through_client(wanted: ConnectRequest) -> AsyncGenerator[WebSocketLink]:
+        async with httpx.AsyncClient(trust_env=False) as client, connect_websocket(wanted, client=client) as link:
+            yield link
+
+    return through_client
+
+
+async def test_messages_both_ways_whole_and_in_order(open_link: OpenLink) -> None:
     got: list[str] = []
 
     async def handler(peer: AcceptedConnection) -> None:
@@ -26,7 +45,7 @@ async def test_messages_both_ways_whole_and_in_order() -> None:
             got.append((await peer.frame()).data.decode())
         assert await peer.until_closed() == 1000
 
-    async with serving(handler) as url, connect_websocket(ConnectRequest(url=url)) as link:
+    async with serving(handler) as url, open_link(ConnectRequest(url=url)) as link:
         messages: list[str | bytes] = []
         while len(messages) < 3:
             messages += await link.receive()
@@ -37,19 +56,19 @@ async def test_messages_both_ways_whole_and_in_order() -> None:
     assert got == ["a", "ß", "c" * 70_000]
 
 
-async def test_what_came_with_the_upgrade_is_delivered() -> None:
+async def test_what_came_with_the_upgrade_is_delivered(open_link: OpenLink) -> None:
     async def handler(peer: AcceptedConnection) -> None:
         request = await peer.request()
         peer.protocol.send_response(peer.protocol.accept(request))
         await peer.send("early")
         await peer.until_closed()
 
-    async with serving(handler) as url, connect_websocket(ConnectRequest(url=url)) as link:
+    async with serving(handler) as url, open_link(ConnectRequest(url=url)) as link:
         assert await link.receive() == ["early"]
         await link.aclose()
 
 
-async def test_fragments_become_one_message_and_binary_stays_bytes() -> None:
+async def test_fragments_become_one_message_and_binary_stays_bytes(open_link: OpenLink) -> None:
     async def handler(peer: AcceptedConnection) -> None:
         await peer.accept(await peer.request())
         peer.protocol.send_text(b"frag", fin=False)
@@ -58,7 +77,7 @@ async def test_fragments_become_one_message_and_binary_stays_bytes() -> None:
         await peer.flush()
         await peer.until_closed()
 
-    async with serving(handler) as url, connect_websocket(ConnectRequest(url=url)) as link:
+    async with serving(handler) as url, open_link(ConnectRequest(url=url)) as link:
         messages: list[str | bytes] = []
         while len(messages) < 2:
             messages += await link.receive()
@@ -66,7 +85,7 @@ async def test_fragments_become_one_message_and_binary_stays_bytes() -> None:
         await link.aclose()
 
 
-async def test_a_ping_is_answered_by_the_writer_alone() -> None:
+async def test_a_ping_is_answered(open_link: OpenLink) -> None:
     frames: list[Frame] = []
 
     async def handler(peer: AcceptedConnection) -> None:
@@ -76,17 +95,19 @@ async def test_a_ping_is_answered_by_the_writer_alone() -> None:
         frames.append(await peer.frame())
         await peer.until_closed()
 
-    async with serving(handler) as url, connect_websocket(ConnectRequest(url=url)) as link:
+    async with serving(handler) as url, open_link(ConnectRequest(url=url)) as link:
         woken: list[bool] = []
         link.on_control(lambda: woken.append(True))
         assert await link.receive() == ["after the ping"]
-        assert woken
-        await link.send([])
+        if link.statistics().path == "client":
+            assert woken  # There the writer alone may write; on a socket of our own the answer is out already.
+            await link.send([])
         await link.aclose()
+        assert link.statistics().pings_received == 1
     assert (frames[0].opcode, bytes(frames[0].data)) == (Opcode.PONG, b"1234")
 
 
-async def test_our_ping_is_told_of_its_pong_and_strange_pongs_are_legal() -> None:
+async def test_our_ping_is_answered_and_strange_pongs_are_legal(open_link: OpenLink) -> None:
     async def handler(peer: AcceptedConnection) -> None:
         await peer.accept(await peer.request())
         peer.protocol.send_pong(b"nobody asked")
@@ -95,18 +116,17 @@ async def test_our_ping_is_told_of_its_pong_and_strange_pongs_are_legal() -> Non
         await peer.send("bye")
         await peer.until_closed()
 
-    async with serving(handler) as url, connect_websocket(ConnectRequest(url=url)) as link:
+    async with serving(handler) as url, open_link(ConnectRequest(url=url)) as link:
         assert await link.receive() == ["hello"]
-        pong = link.ping()
-        assert pong is not None
-        assert not pong.is_set()
+        heard = link.bytes_received
+        assert link.ping()
         await link.send([])
         assert await link.receive() == ["bye"]
-        await pong.wait()
+        assert link.bytes_received == heard + 6 + 5  # The pong and its four bytes, and "bye".
         await link.aclose()
 
 
-async def test_the_close_of_the_server_is_reported_after_its_messages() -> None:
+async def test_the_close_of_the_server_is_reported_after_its_messages(open_link: OpenLink) -> None:
     async def handler(peer: AcceptedConnection) -> None:
         await peer.accept(await peer.request())
         peer.protocol.send_text(b"last words")
@@ -114,7 +134,7 @@ async def test_the_close_of_the_server_is_reported_after_its_messages() -> None:
         await peer.flush()
         assert await peer.until_closed() == 3000
 
-    async with serving(handler) as url, connect_websocket(ConnectRequest(url=url)) as link:
+    async with serving(handler) as url, open_link(ConnectRequest(url=url)) as link:
         assert await link.receive() == ["last words"]
         for _ in range(2):
             with pytest.raises(LinkClosed) as caught:
@@ -123,18 +143,18 @@ async def test_the_close_of_the_server_is_reported_after_its_messages() -> None:
         await link.aclose()
 
 
-async def test_a_dropped_connection_is_1006() -> None:
+async def test_a_dropped_connection_is_1006(open_link: OpenLink) -> None:
     async def handler(peer: AcceptedConnection) -> None:
         await peer.accept(await peer.request())
 
-    async with serving(handler) as url, connect_websocket(ConnectRequest(url=url)) as link:
+    async with serving(handler) as url, open_link(ConnectRequest(url=url)) as link:
         with pytest.raises(LinkClosed) as caught:
             await link.receive()
         assert caught.value.code == 1006
         await link.aclose()
 
 
-async def test_a_message_over_the_limit_is_closed_with_1009_and_said_so() -> None:
+async def test_a_message_over_the_limit_is_closed_with_1009_and_said_so(open_link: OpenLink) -> None:
     closed: list[int | None] = []
 
     async def handler(peer: AcceptedConnection) -> None:
@@ -143,7 +163,7 @@ async def test_a_message_over_the_limit_is_closed_with_1009_and_said_so() -> Non
         closed.append(await peer.until_closed())
 
     async with serving(handler) as url:
-        async with connect_websocket(ConnectRequest(url=url, max_message_bytes=1000)) as link:
+        async with open_link(ConnectRequest(url=url, max_message_bytes=1000)) as link:
             assert await link.receive() == ["fits"]
             with pytest.raises(LinkClosed) as caught:
                 await link.receive()
@@ -155,7 +175,7 @@ async def test_a_message_over_the_limit_is_closed_with_1009_and_said_so() -> Non
     assert closed == [1009]
 
 
-async def test_text_that_is_not_utf8_is_closed_with_1007() -> None:
+async def test_text_that_is_not_utf8_is_closed_with_1007(open_link: OpenLink) -> None:
     closed: list[int | None] = []
 
     async def handler(peer: AcceptedConnection) -> None:
@@ -164,7 +184,7 @@ async def test_text_that_is_not_utf8_is_closed_with_1007() -> None:
         await peer.flush()
         closed.append(await peer.until_closed())
 
-    async with serving(handler) as url, connect_websocket(ConnectRequest(url=url)) as link:
+    async with serving(handler) as url, open_link(ConnectRequest(url=url)) as link:
         with pytest.raises(LinkClosed) as caught:
             await link.receive()
         assert caught.value.code == 1007
@@ -172,21 +192,21 @@ async def test_text_that_is_not_utf8_is_closed_with_1007() -> None:
     assert closed == [1007]
 
 
-async def test_leaving_does_not_wait_for_a_server_that_never_answers() -> None:
+async def test_leaving_does_not_wait_for_a_server_that_never_answers(open_link: OpenLink) -> None:
     gone = anyio.Event()
 
     async def handler(peer: AcceptedConnection) -> None:
         await peer.accept(await peer.request())
         await gone.wait()
 
-    async with serving(handler) as url, connect_websocket(ConnectRequest(url=url)) as link:
+    async with serving(handler) as url, open_link(ConnectRequest(url=url)) as link:
         with anyio.CancelScope() as scope:
             scope.cancel()
             await link.aclose()
         gone.set()
 
 
-async def test_a_refused_upgrade_carries_status_and_body() -> None:
+async def test_a_refused_upgrade_carries_status_and_body(open_link: OpenLink) -> None:
     async def handler(peer: AcceptedConnection) -> None:
         await peer.request()
         body = b'{"error": {"message": "bad key"}}'
@@ -194,13 +214,13 @@ async def test_a_refused_upgrade_carries_status_and_body() -> None:
 
     async with serving(handler) as url:
         with pytest.raises(UpgradeRejected, match="401.*bad key") as caught:
-            async with connect_websocket(ConnectRequest(url=url)):
+            async with open_link(ConnectRequest(url=url)):
                 pass
     assert caught.value.status == 401
     assert caught.value.body == '{"error": {"message": "bad key"}}'
 
 
-async def test_a_wrong_accept_key_is_refused() -> None:
+async def test_a_wrong_accept_key_is_refused(open_link: OpenLink) -> None:
     async def handler(peer: AcceptedConnection) -> None:
         await peer.request()
         await peer.stream.send(
@@ -210,11 +230,11 @@ async def test_a_wrong_accept_key_is_refused() -> None:
 
     async with serving(handler) as url:
         with pytest.raises(NegotiationError, match="Sec-WebSocket-Accept"):
-            async with connect_websocket(ConnectRequest(url=url)):
+            async with open_link(ConnectRequest(url=url)):
                 pass
 
 
-async def test_a_subprotocol_that_nobody_offered_is_refused() -> None:
+async def test_a_subprotocol_that_nobody_offered_is_refused(open_link: OpenLink) -> None:
     async def handler(peer: AcceptedConnection) -> None:
         response = peer.protocol.accept(await peer.request())
         response.headers["Sec-WebSocket-Protocol"] = "other"
@@ -223,30 +243,30 @@ async def test_a_subprotocol_that_nobody_offered_is_refused() -> None:
 
     async with serving(handler) as url:
         with pytest.raises(NegotiationError, match="subprotocol"):
-            async with connect_websocket(ConnectRequest(url=url, subprotocols=("realtime",))):
+            async with open_link(ConnectRequest(url=url, subprotocols=("realtime",))):
                 pass
 
 
-async def test_nobody_listens() -> None:
+async def test_nobody_listens(open_link: OpenLink) -> None:
     with pytest.raises(ConnectError, match="127.0.0.1:1"):
-        async with connect_websocket(ConnectRequest(url="ws://127.0.0.1:1/")):
+        async with open_link(ConnectRequest(url="ws://127.0.0.1:1/")):
             pass
 
 
-async def test_the_server_hangs_up_before_it_answers() -> None:
+async def test_the_server_hangs_up_before_it_answers(open_link: OpenLink) -> None:
     async def handler(peer: AcceptedConnection) -> None:
         await peer.request()
 
     async with serving(handler) as url:
         with pytest.raises(ConnectError):
-            async with connect_websocket(ConnectRequest(url=url)):
+            async with open_link(ConnectRequest(url=url)):
                 pass
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "ftp://host/", "ws://", "http://[::1"])
-async def test_a_url_that_is_none_is_a_config_error(url: str) -> None:
+async def test_a_url_that_is_none_is_a_config_error(url: str, open_link: OpenLink) -> None:
     with pytest.raises(ConfigError, match="url") as caught:
-        async with connect_websocket(ConnectRequest(url=url)):
+        async with open_link(ConnectRequest(url=url)):
             pass
     assert caught.value.key == "url"
 

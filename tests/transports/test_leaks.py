@@ -88,7 +88,7 @@ async def test_nothing_is_left_behind(server: Any, client: Any) -> None:
             await client(url)
         # The server's end of the last connection may be still on its way out.
         assert len(list(FDS.iterdir())) <= files + 2
-        assert threading.active_count() == threads
+        assert threading.active_count() <= threads
 
 
 async def test_memory_is_level() -> None:

@@ -1,0 +1,68 @@
+"""One task waits, whoever likes wakes it: a future on asyncio, a reschedule on trio.
+
+An `anyio.Event` does the same for any number of tasks, for once, and at ten times the cost. Every frame of a call wakes
+somebody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any
+
+from realtime_transport.clock import in_trio
+
+if TYPE_CHECKING:
+    import trio
+
+__all__ = ["Wakeup"]
+
+
+class Wakeup:
+    """Wakes the task that waits, if one does. It remembers nothing: look at the condition before and after."""
+
+    __slots__ = ("_future", "_task")
+
+    def __init__(self) -> None:
+        self._future: asyncio.Future[None] | None = None
+        self._task: trio.lowlevel.Task | None = None
+
+    @property
+    def waited_for(self) -> bool:
+        """Whether a task waits and nobody has woken it."""
+        return self._future is not None or self._task is not None
+
+    async def wait(self) -> None:
+        """Wait for `wake`. If cancelled, nothing has changed. One task at a time; it may wake for no reason."""
+        if in_trio():
+            await self._wait_trio()
+            return
+        future = self._future = asyncio.get_running_loop().create_future()
+        try:
+            await future
+        finally:
+            if self._future is future:
+                self._future = None
+
+    async def _wait_trio(self) -> None:
+        import trio
+
+        def abort(_raise_cancel: Any) -> trio.lowlevel.Abort:
+            self._task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        self._task = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def wake(self) -> None:
+        """Wake the task that waits. Idempotent."""
+        future = self._future
+        if future is not None:
+            self._future = None
+            if not future.done():
+                future.set_result(None)
+            return
+        task = self._task
+        if task is not None:
+            self._task = None
+            sys.modules["trio"].lowlevel.reschedule(task)

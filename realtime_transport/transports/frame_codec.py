@@ -1,0 +1,252 @@
+"""WebSocket frames without I/O: bytes in, messages out, and the other way round.
+
+Nearly all that a server sends are whole text frames, and they take a short path. Every other frame is handed, whole,
+to the client side of ``websockets``, which knows the rest of RFC 6455; what cannot be a frame is handed to it as it is,
+and it says what is wrong. The short path decides nothing by itself but that a text frame is a message.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import PayloadTooBig
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.uri import parse_uri
+
+from realtime_transport.connection.link import LinkClosed
+from realtime_transport.errors import MessageTooBig
+from realtime_transport.wire_logging import frame_logger
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # A build without the extension in C.
+    from websockets.utils import apply_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["FrameCodec"]
+
+FRAMES_PER_STEP = 256
+"""Frames of one read that are taken before other tasks get a turn: 2 ms of audio deltas, 0.2 ms of pings."""
+
+MAX_FRAGMENTS = 4096
+"""Frames of one message. At 64 MiB these are 16 KiB each; a peer that sends smaller ones means no good."""
+
+_TEXT, _PING, _PONG = 0x81, 0x89, 0x8A  # First bytes of whole frames.
+
+_LONGEST = {
+    first: length
+    for opcode, length in ((0, 2**63), (1, 2**63), (2, 2**63), (8, 125), (9, 125), (10, 125))
+    for first in ((opcode, 0x80 | opcode) if opcode < 8 else (0x80 | opcode,))
+}
+"""First bytes that a frame of a server may have, with the longest payload (RFC 6455, section 5.2)."""
+
+_URI = parse_uri("ws://unused")
+
+
+class FrameCodec:
+    """The frames of one open WebSocket, as a client sees them.
+
+    Args:
+        max_message_bytes: A larger message fails the connection with 1009; ``None``: no limit.
+
+    Attributes:
+        bytes_received: Bytes fed so far: any of them is a sign of life.
+        pings_received: Pings of the peer so far. Only the newest that waits is answered (RFC 6455, section 5.5.3).
+    """
+
+    def __init__(self, *, max_message_bytes: int | None) -> None:
+        self._protocol = ClientProtocol(_URI, state=State.OPEN, max_size=max_message_bytes, logger=frame_logger())
+        self._max_message_bytes = max_message_bytes
+        self._buffer = bytearray()
+        # What a frame may have now: fragments leave less for those to come. Control frames never reach it, or fail.
+        self._longest = self._room = 2**63 if max_message_bytes is None else max_message_bytes
+        self._fragments: list[Frame] = []
+        self._too_many_fragments = False
+        self._ping: bytes | None = None
+        self._full_step = False
+        self.bytes_received = 0
+        self.pings_received = 0
+
+    # From the peer
+
+    def feed(self, data: bytes) -> None:
+        """Take what was read; `messages` says what it brought."""
+        self.bytes_received += len(data)
+        self._buffer += data
+
+    def feed_eof(self) -> None:
+        """The peer has closed its side, or the stream broke."""
+        if self._protocol.state is not State.CLOSED:
+            self._protocol.receive_data(bytes(self._buffer))  # Part of a frame, which may be wrong already.
+            self._protocol.events_received()
+        self._buffer.clear()
+        self._full_step = False
+        self._protocol.receive_eof()
+
+    @property
+    def has_more(self) -> bool:
+        """Whether `messages` stopped early: let other tasks run, and call it again."""
+        return self._full_step
+
+    def messages(self) -> list[str | bytes]:
+        """The messages that are complete, of `FRAMES_PER_STEP` frames at most.
+
+        Call `control_to_send` afterwards, and look at `closed`.
+        """
+        buffer, protocol = self._buffer, self._protocol
+        if protocol.state is not State.OPEN:
+            self._look_for_close()
+            return []
+        size, at, left = len(buffer), 0, FRAMES_PER_STEP
+        messages: list[str | bytes] = []
+        while left and size - at >= 2 and protocol.state is State.OPEN:
+            first, length, start = buffer[at], buffer[at + 1], at + 2
+            if length > 125:
+                # A masked frame (above 127) is none that a server may send: its length does not matter.
+                start += 2 if length == 126 else 8 if length == 127 else 0
+                if start > size:
+                    break
+                length = 0 if length > 127 else int.from_bytes(buffer[at + 2 : start], "big")
+            end = start + length
+            if buffer[at + 1] > 127 or length > _LONGEST.get(first, -1) or length > self._room:
+                end = size
+                self._receive_frame(bytes(buffer[at:]), messages)  # The library says what is wrong with it.
+            elif end > size:
+                break
+            elif first == _TEXT and not self._fragments:
+                try:
+                    messages.append(buffer[start:end].decode())
+                except UnicodeDecodeError:
+                    protocol.fail(1007, "text that is not UTF-8")
+            elif first == _PING and length <= 125:
+                self._ping = bytes(buffer[start:end])
+                self.pings_received += 1
+            elif first != _PONG or length > 125:  # A pong is a sign of life like any other bytes.
+                self._receive_frame(bytes(buffer[at:end]), messages)
+            at = end
+            left -= 1
+        del buffer[:at]
+        self._full_step = not left and bool(buffer)
+        if protocol.state is not State.OPEN:
+            self._look_for_close()
+        return messages
+
+    def _look_for_close(self) -> None:
+        # The library takes what there is, whole frames or not. Nothing but a close is of use, and nothing is answered.
+        protocol, waiting = self._protocol, len(self._protocol.writes)
+        if not self._buffer or protocol.state is State.CLOSED:
+            return
+        protocol.receive_data(bytes(self._buffer))
+        protocol.events_received()
+        del protocol.writes[waiting:]
+        self._buffer.clear()
+        self._full_step = False
+
+    def _receive_frame(self, data: bytes, messages: list[str | bytes]) -> None:
+        protocol, fragments = self._protocol, self._fragments
+        protocol.receive_data(data)
+        for frame in protocol.events_received():
+            if not isinstance(frame, Frame) or frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                continue
+            fragments.append(frame)
+            self._room -= len(frame.data)
+            if not frame.fin:
+                if len(fragments) > MAX_FRAGMENTS:
+                    self._too_many_fragments = True
+                    protocol.fail(1009, "message of too many fragments")
+                continue
+            whole = b"".join(part.data for part in fragments)
+            binary = fragments[0].opcode is Opcode.BINARY
+            fragments.clear()
+            self._room = self._longest
+            try:
+                messages.append(whole if binary else whole.decode())
+            except UnicodeDecodeError:
+                protocol.fail(1007, "text that is not UTF-8")
+
+    # To the peer
+
+    def encode(self, messages: Sequence[str]) -> bytes:
+        """The frames of *messages*, preceded by the control frames that wait; empty once a close was sent."""
+        parts = self._control()
+        if self._protocol.state is State.OPEN:
+            parts += [_text_frame(message.encode()) for message in messages]
+        return b"".join(parts)
+
+    def control_to_send(self) -> bytes:
+        """The control frames that wait to be sent: a pong, a ping, a close."""
+        return b"".join(self._control())
+
+    def _control(self) -> list[bytes]:
+        protocol = self._protocol
+        if self._ping is not None:
+            ping, self._ping = self._ping, None
+            if protocol.state is State.OPEN:
+                protocol.send_pong(ping)
+        return protocol.data_to_send() if protocol.writes else []
+
+    @property
+    def has_control(self) -> bool:
+        """Whether `control_to_send` has something."""
+        return self._ping is not None or bool(self._protocol.writes)
+
+    def ping(self) -> bool:
+        """Queue a ping; whether the connection is still open for one."""
+        if self._protocol.state is not State.OPEN:
+            return False
+        self._protocol.send_ping(secrets.token_bytes(4))
+        return True
+
+    def close(self, code: int, reason: str) -> None:
+        """Queue a close frame, unless there was one. The messages of the peer no longer matter."""
+        if self._protocol.state is State.OPEN:
+            self._control()  # A pong after a close is of no use to anybody.
+            self._protocol.send_close(code, reason)
+
+    # The end
+
+    @property
+    def open(self) -> bool:
+        """Neither side has sent a close frame, and the stream has not ended."""
+        return self._protocol.state is State.OPEN
+
+    @property
+    def finished(self) -> bool:
+        """The closing handshake is done, or the stream has ended: nothing more is to be read."""
+        return self._protocol.state is State.CLOSED or self._protocol.close_rcvd is not None
+
+    def closed(self) -> LinkClosed:
+        """Why the connection is no longer open."""
+        protocol = self._protocol
+        limit = self._max_message_bytes or 0
+        if isinstance(protocol.parser_exc, PayloadTooBig):
+            said = f"the server sent a message above the limit of {limit} bytes; raise max_message_bytes to admit it"
+            return _caused(LinkClosed(1009, "message too big"), MessageTooBig(said, limit=limit))
+        if self._too_many_fragments:
+            said = f"the server sent a message in more than {MAX_FRAGMENTS} fragments"
+            return _caused(LinkClosed(1009, "message too big"), MessageTooBig(said, limit=MAX_FRAGMENTS))
+        for close in (protocol.close_rcvd, protocol.close_sent):
+            if close is not None and (close is protocol.close_rcvd or close.code != 1000):
+                return LinkClosed(close.code, close.reason)
+        return LinkClosed()
+
+
+def _text_frame(payload: bytes) -> bytes:
+    size, mask = len(payload), secrets.token_bytes(4)
+    if size < 126:
+        head = bytes((_TEXT, 0x80 | size))
+    elif size < 65536:
+        head = b"\x81\xfe" + size.to_bytes(2, "big")
+    else:
+        head = b"\x81\xff" + size.to_bytes(8, "big")
+    return b"".join((head, mask, apply_mask(payload, mask)))
+
+
+def _caused(closed: LinkClosed, cause: Exception) -> LinkClosed:
+    closed.__cause__ = cause
+    return closed

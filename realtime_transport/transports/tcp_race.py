@@ -1,0 +1,97 @@
+"""Opens a TCP connection on asyncio to whichever address of a host answers first (RFC 8305, happy eyeballs).
+
+The loop's own way of doing that leaves sockets open when it is cancelled at the wrong moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from itertools import chain, zip_longest
+from typing import Any
+
+import anyio
+import attrs
+
+__all__ = ["open_tcp_socket"]
+
+HEAD_START = 0.25
+"""Seconds that an address has before the next one is tried as well."""
+
+_Address = tuple[int, Any]  # Family, and what `connect` takes.
+
+
+async def open_tcp_socket(host: str, port: int) -> socket.socket:
+    """A connected socket, not blocking. If cancelled, none is left.
+
+    Raises:
+        OSError: No address could be reached; what the last one said.
+    """
+    addresses = await _resolve(host, port)
+    if len(addresses) == 1:
+        return await _connect(*addresses[0])
+    race = _Race()
+    try:
+        await race.run(addresses)
+    except BaseException:
+        race.close()
+        raise
+    if race.winner is None:
+        raise race.errors[-1]
+    return race.winner
+
+
+async def _resolve(host: str, port: int) -> list[_Address]:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return [(family, (host, port))]
+    found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    six = [(int(info[0]), info[4]) for info in found if info[0] == socket.AF_INET6]
+    others = [(int(info[0]), info[4]) for info in found if info[0] != socket.AF_INET6]
+    pairs = zip_longest(six, others)
+    return [address for address in chain.from_iterable(pairs) if address is not None]
+
+
+async def _connect(family: int, address: Any) -> socket.socket:
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(opened, address)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+@attrs.define(eq=False)
+class _Race:
+    winner: socket.socket | None = None
+    errors: list[OSError] = attrs.field(factory=list[OSError])
+
+    async def run(self, addresses: list[_Address]) -> None:
+        async with anyio.create_task_group() as tasks:
+            for address in addresses:
+                failed = anyio.Event()
+                tasks.start_soon(self._try, address, failed, tasks.cancel_scope)
+                with anyio.move_on_after(HEAD_START):
+                    await failed.wait()
+
+    async def _try(self, address: _Address, failed: anyio.Event, scope: anyio.CancelScope) -> None:
+        try:
+            opened = await _connect(*address)
+        except OSError as exc:
+            self.errors.append(exc)
+            failed.set()
+            return
+        if self.winner is not None:
+            opened.close()
+            return
+        self.winner = opened
+        scope.cancel()
+
+    def close(self) -> None:
+        if self.winner is not None:
+            self.winner.close()
