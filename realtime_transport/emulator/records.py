@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SessionRecord"]
 
+MAX_KEPT = 10_000
+"""Entries of a list that a client could make grow."""
+
 
 @attrs.define(eq=False, kw_only=True)
 class SessionRecord:
@@ -29,10 +32,12 @@ class SessionRecord:
         sent: Number of server events by type; ``(raw)`` counts frames that a directive sent as they are.
         input_audio_bytes: Bytes of audio appended, base64 removed.
         segments: Spoken segments that were detected, as (start, end) in milliseconds of the session's audio,
-            padding and closing silence included.
-        errors: Codes of the ``error`` events sent.
+            padding and closing silence included; at most `MAX_KEPT`, the first ones.
+        errors: Codes of the ``error`` events sent; at most `MAX_KEPT`, the first ones. ``sent["error"]`` counts all.
+        items_dropped: Items that the conversation has forgotten because it had grown too large.
         pings_received: Pings of the client.
         pongs_received: Pongs of the client.
+        pings_unanswered: Pings that came faster than the client read the pongs; newer ones were answered.
         is_open: Whether the connection is up.
         close_code: Code of the close frame that ended it, whoever sent it; 1006 if there was none.
         close_reason: Its reason.
@@ -51,8 +56,10 @@ class SessionRecord:
     input_audio_bytes: int = 0
     segments: list[tuple[int, int]] = attrs.field(factory=list[tuple[int, int]])
     errors: list[str | None] = attrs.field(factory=list["str | None"])
+    items_dropped: int = 0
     pings_received: int = 0
     pongs_received: int = 0
+    pings_unanswered: int = 0
     is_open: bool = True
     close_code: int | None = None
     close_reason: str = ""
@@ -63,6 +70,16 @@ class SessionRecord:
     def input_audio_sha256(self) -> str:
         """SHA-256 of all input audio in the order it was appended, base64 removed, in hexadecimal."""
         return self._digest.hexdigest()
+
+    def add_error(self, code: str | None) -> None:
+        """Count an ``error`` event."""
+        if len(self.errors) < MAX_KEPT:
+            self.errors.append(code)
+
+    def add_segment(self, start_ms: int, end_ms: int) -> None:
+        """Count a segment."""
+        if len(self.segments) < MAX_KEPT:
+            self.segments.append((start_ms, end_ms))
 
     def count_audio(self, audio: bytes) -> None:
         """Count audio that was appended."""
@@ -83,8 +100,10 @@ class SessionRecord:
             "input_audio_sha256": self.input_audio_sha256,
             "segments": [{"start_ms": start, "end_ms": end} for start, end in self.segments],
             "errors": list(self.errors),
+            "items_dropped": self.items_dropped,
             "pings_received": self.pings_received,
             "pongs_received": self.pongs_received,
+            "pings_unanswered": self.pings_unanswered,
             "is_open": self.is_open,
             "close_code": self.close_code,
             "close_reason": self.close_reason,

@@ -43,6 +43,9 @@ class AudioClip:
         return AudioClip(self.data[: self.format.bytes_for(self.format.samples_for_ms(ms))], self.format)
 
 
+MAX_BUFFERED_BYTES = 192 * 1024 * 1024
+"""Audio that may wait to be committed: more than an hour at 24 kHz, which is as long as a session lasts."""
+
 MAX_BUFFERED_MS = 5 * 60 * 1000
 """With voice detection on, silence is dropped when this much waits: a caller who says nothing for an hour costs
 14 MiB, and a commit by hand still finds what a person could mean by it."""
@@ -68,6 +71,11 @@ class InputBuffer:
     def buffered_ms(self) -> int:
         """What waits to be committed."""
         return self._ms(len(self._data))
+
+    @property
+    def buffered_bytes(self) -> int:
+        """What waits to be committed."""
+        return len(self._data)
 
     def append(self, audio: bytes) -> None:
         """Add audio at the end."""

@@ -14,8 +14,9 @@ import attrs
 from realtime_transport.emulator.checks.validation import SERVICE_NAMES, KnownNames, parse_message, read_event
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.refusal import Refusal
+from realtime_transport.emulator.sound import MAX_BUFFERED_BYTES
 from realtime_transport.protocol.wire import server_events as ev
-from realtime_transport.protocol.wire.codec import decode_item, decode_session
+from realtime_transport.protocol.wire.codec import decode_item, decode_session, dumps
 from realtime_transport.protocol.wire.items import (
     FunctionCallOutputItem,
     InputAudioPart,
@@ -83,7 +84,7 @@ class Conversation:
     _names: KnownNames = attrs.field(default=SERVICE_NAMES, alias="names")
     kind: SessionKind = attrs.field(init=False)
     _agenda: Agenda = attrs.field(init=False, factory=Agenda)
-    _history: History = attrs.field(init=False, factory=History)
+    _history: History = attrs.field(init=False)
     _sender: Sender = attrs.field(init=False)
     _listings: McpListings = attrs.field(init=False)
     _transcriber: Transcriber = attrs.field(init=False)
@@ -98,6 +99,7 @@ class Conversation:
     def __attrs_post_init__(self) -> None:
         self.kind = SessionKind(self.session["type"])
         self._sender = Sender(self._ids, self.record)
+        self._history = History(self._dropped)
         self._listings = McpListings(self._sender, self._history)
         self._transcriber = Transcriber(self._sender, self._agenda)
         self._floor = Floor(
@@ -115,7 +117,7 @@ class Conversation:
     # Network and time
 
     def open(self, now: float) -> None:
-        """The connection is open: greet."""
+        """Greet the client, whose connection is open now."""
         self._sender.emit(ev.SessionCreated(session=decode_session(self.session)[0]))
         self._agenda.at(now + MAX_SESSION_SECONDS, lambda _now: self._floor.expire())
         self._listings.announce_all(self.session.get("tools", ()))
@@ -175,7 +177,14 @@ class Conversation:
         self._listings.announce_all(self.session.get("tools", ()))
 
     def _append(self, raw: dict[str, Any], _event_id: str | None, now: float) -> None:
-        self.hear(decode_audio(raw["audio"], "audio"), now)
+        audio = decode_audio(raw["audio"], "audio")
+        if self._ear.waiting_bytes + len(audio) > MAX_BUFFERED_BYTES:
+            raise Refusal(
+                f"The input audio buffer holds at most {MAX_BUFFERED_BYTES} bytes. Commit or clear it.",
+                code="input_audio_buffer_full",
+                param="audio",
+            )
+        self.hear(audio, now)
 
     def _commit(self, _raw: dict[str, Any], _event_id: str | None, now: float) -> None:
         if self._ear.buffered_ms < MIN_COMMIT_MS:
@@ -203,6 +212,7 @@ class Conversation:
         elif item.type in ("message", "function_call"):
             item = attrs.evolve(item, status=item.status or "completed")
         entry = user_entry(item, self._ear.audio_format)
+        entry.size = len(dumps(raw["item"]))
         previous = self._history.insert(entry, raw.get("previous_item_id"))
         self._fresh.append(entry)
         self._sender.emit(ev.ConversationItemAdded(previous_item_id=previous, item=entry.item))
@@ -211,6 +221,11 @@ class Conversation:
             # Clients send no response.create for an approval, so the server goes on by itself. If something is being
             # said, the next response answers it.
             self._respond_unasked(now)
+
+    def _dropped(self, entry: Entry) -> None:
+        self.record.items_dropped += 1
+        if entry in self._fresh:
+            self._fresh.remove(entry)
 
     def _check_references(self, item: Item) -> None:
         match item:
@@ -323,7 +338,7 @@ class Conversation:
 
     def _speech_ended(self, start_ms: int, end_ms: int, clip: AudioClip, now: float) -> None:
         item_id, self._speech_item_id = cast("str", self._speech_item_id), None
-        self.record.segments.append((start_ms, end_ms))
+        self.record.add_segment(start_ms, end_ms)
         self._sender.emit(ev.InputAudioBufferSpeechStopped(audio_end_ms=end_ms, item_id=item_id))
         self._commit_audio(clip, item_id, now, respond=self._turn_setting("create_response"))
 

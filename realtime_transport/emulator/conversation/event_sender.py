@@ -55,7 +55,7 @@ class Sender:
 
     def refuse(self, refusal: Refusal, event_id: str | None) -> None:
         """Send the ``error`` event for *refusal*."""
-        self.record.errors.append(refusal.code)
+        self.record.add_error(refusal.code)
         self.emit(
             ev.Error(
                 error=ServerError(

@@ -20,7 +20,7 @@ from realtime_transport.protocol.wire.items import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from realtime_transport.emulator.sound import AudioClip
 
@@ -28,6 +28,12 @@ __all__ = ["Entry", "History"]
 
 MAX_AUDIO_BYTES = 64 * 1024 * 1024
 """Audio kept for ``conversation.item.retrieve``: more than twenty minutes; the oldest goes first."""
+
+MAX_ITEMS = 10_000
+"""A session of an hour has some hundreds. Of more, the oldest are forgotten."""
+
+MAX_CONTENT_BYTES = 64 * 1024 * 1024
+"""Text and pictures in all items; if there is more, the oldest are forgotten."""
 
 
 @attrs.define(eq=False)
@@ -40,6 +46,7 @@ class Entry:
         sent: How many bytes of it count, while the assistant is still speaking; ``None``: all.
         is_cut: The client truncated it: what is said later does not count.
         heard: What the recognizer made of the user's audio, whether or not the client wants a transcription.
+        size: Bytes of the message that created it.
     """
 
     item: Item
@@ -47,6 +54,7 @@ class Entry:
     sent: int | None = None
     is_cut: bool = False
     heard: str | None = None
+    size: int = 0
 
     @property
     def audio(self) -> AudioClip | None:
@@ -85,9 +93,15 @@ class Entry:
 
 @attrs.define(eq=False)
 class History:
-    """Items in the order of the conversation. Refuses what the service refuses."""
+    """Items in the order of the conversation. Refuses what the service refuses.
 
+    Args:
+        on_drop: Called for each item that is forgotten because there are too many.
+    """
+
+    _on_drop: Callable[[Entry], None]
     _entries: list[Entry] = attrs.field(init=False, factory=list[Entry])
+    _content_bytes: int = attrs.field(init=False, default=0)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -109,8 +123,7 @@ class History:
     def append(self, entry: Entry) -> str | None:
         """Add at the end; returns the id of the item before."""
         previous = self.last_id
-        self._entries.append(entry)
-        self._forget_old_audio()
+        self._add(len(self._entries), entry)
         return previous
 
     def insert(self, entry: Entry, previous_item_id: str | None) -> str | None:
@@ -126,7 +139,7 @@ class History:
         if not previous_item_id:
             return self.append(entry)
         if previous_item_id == "root":
-            self._entries.insert(0, entry)
+            self._add(0, entry)
             return None
         at = next((i for i, known in enumerate(self._entries) if known.id == previous_item_id), None)
         if at is None:
@@ -135,8 +148,17 @@ class History:
                 code="item_create_invalid_previous_item_id",
                 param="previous_item_id",
             )
-        self._entries.insert(at + 1, entry)
+        self._add(at + 1, entry)
         return previous_item_id
+
+    def _add(self, at: int, entry: Entry) -> None:
+        self._entries.insert(at, entry)
+        self._forget_old_audio()
+        self._content_bytes += entry.size
+        while len(self._entries) > MAX_ITEMS or self._content_bytes > MAX_CONTENT_BYTES:
+            oldest = self._entries.pop(0)
+            self._content_bytes -= oldest.size
+            self._on_drop(oldest)
 
     def get(self, item_id: str, *, verb: str) -> Entry:
         """The item of that id.
@@ -161,6 +183,7 @@ class History:
         """
         entry = self.get(item_id, verb="delete")
         self._entries.remove(entry)
+        self._content_bytes -= entry.size
 
     def truncate(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
         """Cut the assistant's audio and wipe its transcript.

@@ -102,6 +102,11 @@ class Ear:
         """What waits to be committed."""
         return self._buffer.buffered_ms
 
+    @property
+    def waiting_bytes(self) -> int:
+        """All audio that is held: what waits to be looked at, and what waits to be committed."""
+        return len(self._waiting) + self._buffer.buffered_bytes
+
     def append(self, audio: bytes) -> None:
         """Add audio; it is looked at by `listen`."""
         self._waiting += audio

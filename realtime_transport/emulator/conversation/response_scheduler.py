@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Floor"]
 
+MAX_BESIDE = 100
+"""Responses out of band that may run at once."""
+
 _TOKENS_PER_MINUTE = 40_000
 _EXPIRED = "Your session hit the maximum duration of 60 minutes."
 
@@ -139,11 +142,17 @@ class Floor:
             now: The time.
 
         Raises:
-            Refusal: A response is active.
+            Refusal: A response is active, or too many run beside the conversation.
         """
         is_aside = params.get("conversation") == "none"
         if not is_aside:
             self.check_free()
+        elif len(self._beside) >= MAX_BESIDE:
+            raise Refusal(
+                f"At most {MAX_BESIDE} responses may run beside the conversation at once.",
+                code="rate_limit_exceeded",
+                param="response.conversation",
+            )
         self._turns += 1
         reply = self._responder(_turn(self._turns, session, params, inputs))
         for action in reply.before:

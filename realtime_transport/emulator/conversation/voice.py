@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
     Signal = npt.NDArray[np.float64]
 
-__all__ = ["VOICE_RATE", "seconds_for", "speech_like"]
+__all__ = ["LONGEST_SECONDS", "VOICE_RATE", "seconds_for", "speech_like"]
 
 VOICE_RATE = 24000
 
 _CHARACTERS_PER_SECOND = 15.0  # A brisk reader.
+LONGEST_SECONDS = 600.0
+"""A text of megabytes is not worth gigabytes of sound."""
+
 _SHORTEST = 0.6
 _BANK_SECONDS = 6.0
 _SEED = 10
@@ -43,8 +46,8 @@ _GAINS = (1.0, 0.6, 0.3, 0.15)
 
 
 def seconds_for(text: str) -> float:
-    """How long a person would take to say *text*."""
-    return max(_SHORTEST, len(text) / _CHARACTERS_PER_SECOND)
+    """How long a person would take to say *text*, at most `LONGEST_SECONDS`."""
+    return min(max(_SHORTEST, len(text) / _CHARACTERS_PER_SECOND), LONGEST_SECONDS)
 
 
 def speech_like(seconds: float) -> bytes:

@@ -15,6 +15,8 @@ __all__ = ["Access", "Secret"]
 
 REFUSED_KEY = "sk-invalid"
 
+MAX_SECRETS = 10_000
+
 
 @attrs.frozen(kw_only=True)
 class Secret:
@@ -58,7 +60,9 @@ class Access:
         return self._secrets.get(token)
 
     def mint(self, session: Mapping[str, Any], expires_at: int) -> Secret:
-        """A new secret."""
+        """Make a secret. Of more than `MAX_SECRETS`, the oldest is forgotten."""
         secret = Secret(value=self._ids("ek"), expires_at=expires_at, session=session)
         self._secrets[secret.value] = secret
+        if len(self._secrets) > MAX_SECRETS:
+            del self._secrets[next(iter(self._secrets))]
         return secret

@@ -5,7 +5,6 @@ The service answers 101 even to a bad key: the refusal follows as an ``error`` e
 
 from __future__ import annotations
 
-import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -14,8 +13,10 @@ from realtime_transport.emulator.conversation.session_object import DEFAULT_MODE
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.refusal import Refusal
 
+from .request_head import split_target
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .access import Access
 
@@ -45,14 +46,16 @@ class UpgradeRequest:
     """Names in lower case; of several headers of one name, all values, joined by commas."""
 
     @classmethod
-    def parse(cls, target: str, headers: Iterable[tuple[str, str]]) -> UpgradeRequest:
-        """From the request target and the raw headers."""
-        parts = urllib.parse.urlsplit(target)
+    def parse(cls, target: str, headers: Iterable[tuple[str, str]]) -> UpgradeRequest | None:
+        """From the request target and the raw headers; ``None`` if the target is malformed."""
+        parts = split_target(target)
+        if parts is None:
+            return None
         joined: dict[str, str] = {}
         for name, value in headers:
             key = name.lower()
             joined[key] = f"{joined[key]}, {value}" if key in joined else value
-        return cls(path=parts.path, query=dict(urllib.parse.parse_qsl(parts.query, True)), headers=joined)
+        return cls(path=parts[0], query=parts[1], headers=joined)
 
     @property
     def subprotocols(self) -> tuple[str, ...]:
@@ -86,12 +89,14 @@ class Admission:
     Attributes:
         settings: Session settings of the client secret that was used, to be laid over the defaults.
         model_is_fixed: Whether the client named the model.
+        call_id: The call that it attaches to.
     """
 
     kind: SessionKind
     model: str
     settings: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     model_is_fixed: bool = True
+    call_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -110,7 +115,7 @@ class Rejection:
 
 def is_realtime_path(path: str) -> bool:
     """Whether a WebSocket may be opened there."""
-    return path in (REALTIME_PATH, TRANSLATION_PATH)
+    return path in _ROUTES
 
 
 def admit(request: UpgradeRequest, access: Access, now: float) -> Admission | Rejection:
@@ -120,7 +125,8 @@ def admit(request: UpgradeRequest, access: Access, now: float) -> Admission | Re
     except Refusal as refusal:
         return Rejection(refusal=refusal, close_code=_UNAUTHENTICATED)
     try:
-        return _admit(request, settings)
+        _check_no_beta(request)
+        return _ROUTES[request.path](request, settings)
     except Refusal as refusal:
         return Rejection(refusal=refusal, close_code=_BAD_SHAPE)
 
@@ -141,24 +147,34 @@ def _authenticate(request: UpgradeRequest, access: Access, now: float) -> Mappin
     return secret.session if secret is not None else {}
 
 
-def _admit(request: UpgradeRequest, settings: Mapping[str, Any]) -> Admission:
+def _check_no_beta(request: UpgradeRequest) -> None:
     if "realtime=v1" in request.headers.get("openai-beta", "") or _BETA_PROTOCOL in request.subprotocols:
         raise Refusal(
             "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.",
             code="beta_api_shape_disabled",
         )
+
+
+def _admit_translation(request: UpgradeRequest, settings: Mapping[str, Any]) -> Admission:
+    model = request.query.get("model") or settings.get("model")
+    return Admission(kind=SessionKind.TRANSLATION, model=_named(model), settings=settings)
+
+
+def _admit_realtime(request: UpgradeRequest, settings: Mapping[str, Any]) -> Admission:
     query = request.query
     model = query.get("model") or settings.get("model")
-    if request.path == TRANSLATION_PATH:
-        return Admission(kind=SessionKind.TRANSLATION, model=_named(model), settings=settings)
     intent = query.get("intent")
     if intent == "transcription" or (intent is None and not query and settings.get("type") == "transcription"):
         return Admission(kind=SessionKind.TRANSCRIPTION, model="", settings=settings)
     if intent is not None:
         raise Refusal(f"Invalid intent: '{intent}'.", code="invalid_intent", param="intent")
-    if query.get("call_id"):
+    if call_id := query.get("call_id"):
         return Admission(
-            kind=SessionKind.REALTIME, model=model or DEFAULT_MODEL, settings=settings, model_is_fixed=model is not None
+            kind=SessionKind.REALTIME,
+            model=model or DEFAULT_MODEL,
+            settings=settings,
+            model_is_fixed=model is not None,
+            call_id=call_id,
         )
     model = _named(model)
     check_model(model)
@@ -173,6 +189,13 @@ def check_model(model: str) -> None:
     """
     if not any(family in model for family in _REALTIME_FAMILIES) or any(family in model for family in _OTHER_FAMILIES):
         raise Refusal(f"Model '{model}' is not supported in realtime mode.", code="invalid_model", param="model")
+
+
+# What may be opened where. A protocol that is served at another path is one more row.
+_ROUTES: Mapping[str, Callable[[UpgradeRequest, Mapping[str, Any]], Admission]] = {
+    REALTIME_PATH: _admit_realtime,
+    TRANSLATION_PATH: _admit_translation,
+}
 
 
 def _named(model: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import email
 import email.policy
 import time
@@ -40,6 +41,9 @@ __all__ = ["CALLS_PATH", "CallRequest", "Calls"]
 
 CALLS_PATH = "/v1/realtime/calls"
 
+MAX_ENDED = 1000
+"""Ended calls whose ids are remembered: who attaches to one later hears that there is no such session."""
+
 
 @attrs.frozen(kw_only=True)
 class CallRequest:
@@ -76,15 +80,21 @@ class Calls:
     _host: AsyncioHost | None = attrs.field(init=False, default=None)
     _starting: anyio.Lock = attrs.field(init=False, factory=anyio.Lock)
     _calls: dict[str, Call] = attrs.field(init=False, factory=dict[str, "Call"])
+    _ended: collections.deque[str] = attrs.field(init=False, factory=lambda: collections.deque[str](maxlen=MAX_ENDED))
 
     def start(self, tasks: TaskGroup, stack: AsyncExitStack) -> None:
         """Calls run in *tasks*; what they need is closed by *stack*, later."""
         self._tasks, self._stack = tasks, stack
         self._host = None
 
-    def find(self, call_id: str | None) -> Call | None:
+    def find(self, call_id: str) -> Call | None:
         """The call of that id, if it goes on."""
-        return self._calls.get(call_id or "")
+        return self._calls.get(call_id)
+
+    def is_out_of_reach(self, call_id: str) -> bool:
+        """Whether the call of that id is one of this server, and its media is not up yet or not any more."""
+        call = self._calls.get(call_id)
+        return call_id in self._ended if call is None else not call.is_open
 
     async def answer(self, request: HttpRequest) -> HttpResponse | None:
         """The response to *request*, or ``None`` if it is about something else."""
@@ -146,6 +156,7 @@ class Calls:
             self._on_error(error)
         finally:
             self._calls.pop(call.id, None)
+            self._ended.append(call.id)
 
     async def _start_host(self) -> AsyncioHost:
         async with self._starting:

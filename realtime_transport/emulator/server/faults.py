@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -102,6 +103,9 @@ _FAULTS = Object(
     }
 )
 
+_WRITE_SIZE = 256 * 1024
+"""Characters of the frames in one write: each is copied on its way."""
+
 _REORDER_WAIT = 0.05
 """Seconds that a frame waits for another to change places with."""
 
@@ -118,11 +122,13 @@ class FaultLane:
 
     faults: Faults
     _random: random.Random
-    _queue: list[_Waiting] = attrs.field(init=False, factory=list[_Waiting])
+    _queue: deque[_Waiting] = attrs.field(init=False, factory=lambda: deque[_Waiting]())
     _held: _Waiting | None = attrs.field(init=False, default=None)
     _last_due: float = attrs.field(init=False, default=float("-inf"))
     _entered: int = attrs.field(init=False, default=0)
     _left: int = attrs.field(init=False, default=0)
+    waiting_bytes: int = attrs.field(init=False, default=0)
+    """Characters of the frames in the queue."""
     is_dropped: bool = attrs.field(init=False, default=False)
 
     def push(self, text: str, now: float) -> None:
@@ -144,9 +150,9 @@ class FaultLane:
             due += self._random.random() * faults.jitter
         due += sum(stall.seconds for stall in faults.stalls if stall.before_frame == self._entered)
         self._last_due = max(due, self._last_due)
-        self._queue.append(_Waiting(self._last_due, text))
-        if faults.duplicate and self._random.random() < faults.duplicate:
-            self._queue.append(_Waiting(self._last_due, text))
+        copies = 2 if faults.duplicate and self._random.random() < faults.duplicate else 1
+        self._queue += [_Waiting(self._last_due, text)] * copies
+        self.waiting_bytes += len(text) * copies
 
     @property
     def is_empty(self) -> bool:
@@ -155,19 +161,25 @@ class FaultLane:
 
     def get_timer(self) -> float | None:
         """When the next frame is due."""
-        dues = [entry.due for entry in (*self._queue[:1], self._held) if entry is not None]
+        dues = [entry.due for entry in (self._queue[0] if self._queue else None, self._held) if entry is not None]
         return min(dues, default=None)
 
     def take_due(self, now: float) -> list[str]:
-        """The frames that are due, in order. After the one at which the connection is lost, `is_dropped` is true."""
+        """Frames that are due, in order: as many as one write should hold, at least one. `get_timer` tells of others.
+
+        After the one at which the connection is lost, `is_dropped` is true.
+        """
         if self._held is not None and self._held.due <= now:
             held, self._held = self._held, None
             self._enter(held.text, now)
         texts: list[str] = []
-        while self._queue and self._queue[0].due <= now and not self.is_dropped:
+        size = 0
+        while self._queue and self._queue[0].due <= now and size < _WRITE_SIZE and not self.is_dropped:
             self._left += 1
             if self._left == self.faults.drop_at_frame:
                 self.is_dropped = True
                 break
-            texts.append(self._queue.pop(0).text)
+            texts.append(self._queue.popleft().text)
+            size += len(texts[-1])
+        self.waiting_bytes -= size
         return texts

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["Playout"]
 
 MEDIA = AudioFormat.PCM24K
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+"""More than twenty minutes of speech that nobody has heard yet."""
+
 FRAME_BYTES = MEDIA.bytes_for(MEDIA.samples_for_ms(20))
 
 
@@ -44,11 +47,17 @@ class Playout:
 
     _tell: Callable[[ServerEvent], None]
     _entries: deque[_Entry] = attrs.field(init=False, factory=lambda: deque[_Entry]())
+    dropped_bytes: int = attrs.field(init=False, default=0)
+    """Audio that found no room, in the session's format."""
     _lock: threading.Lock = attrs.field(init=False, factory=threading.Lock)
 
     def add(self, response_id: str, audio: bytes, audio_format: AudioFormat) -> None:
-        """Say *audio* after everything else."""
+        """Play *audio* after everything else. What exceeds `MAX_WAITING_BYTES` is dropped."""
         with self._lock:
+            waiting = sum(len(entry.sound) for entry in self._entries)
+            if waiting > MAX_WAITING_BYTES:
+                self.dropped_bytes += len(audio)
+                return
             if not self._entries or self._entries[-1].response_id != response_id:
                 self._entries.append(_Entry(response_id, Converter(audio_format, MEDIA)))
             entry = self._entries[-1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,6 +18,7 @@ from realtime_transport.emulator.refusal import Refusal
 from realtime_transport.errors import missing_extra
 
 from .admission import bearer_token, check_model, incorrect_key
+from .request_head import split_target
 
 try:
     import h11
@@ -28,6 +28,7 @@ except ImportError as _error:
 if TYPE_CHECKING:
     from anyio.abc import ByteStream
 
+    from realtime_transport.clock import Clock
     from realtime_transport.emulator.ids import IdSource
     from realtime_transport.emulator.records import SessionRecord
 
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
 __all__ = ["HttpRequest", "HttpResponse", "RestApi", "serve_http"]
 
 MAX_BODY_BYTES = 1024 * 1024
+
+_MAX_READ_BYTES = 16 * MAX_BODY_BYTES
+"""More than the limit is read, so that the client hears the answer, but not kept, and not for ever."""
+
+REQUEST_TIMEOUT = 60.0
+"""Seconds that a client gets to send its request and to read the answer."""
 DEFAULT_SECRET_SECONDS = 600
 
 _EXPIRES_AFTER = Object(
@@ -48,7 +55,7 @@ _EXPIRES_AFTER = Object(
 # A browser on another origin may call: the service allows it, and the call id stands in Location.
 _CORS = [
     ("access-control-allow-origin", "*"),
-    ("access-control-allow-headers", "*"),
+    ("access-control-allow-headers", "Authorization, Content-Type, *"),  # The star does not cover Authorization.
     ("access-control-allow-methods", "GET, POST, OPTIONS"),
     ("access-control-expose-headers", "Location"),
 ]
@@ -157,6 +164,8 @@ class RestApi:
         return merged_session(session, dict(settings), model_is_fixed=False)
 
 
+_TOO_LARGE = HttpResponse.refusal(Refusal("The body is too large.", code=None), 413)
+
 Answer = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 _Handler = Callable[[RestApi, HttpRequest], HttpResponse]
@@ -197,8 +206,13 @@ def _checked_settings(session: Any, kind: SessionKind | None) -> dict[str, Any]:
     return settings
 
 
-async def serve_http(stream: ByteStream, first: bytes, answer: Answer) -> None:
+async def serve_http(stream: ByteStream, first: bytes, answer: Answer, clock: Clock) -> None:
     """Serve one request on *stream*, of which *first* was read already, by *answer*, and end the connection."""
+    with clock.move_on_at(clock.now() + REQUEST_TIMEOUT):
+        await _serve_http(stream, first, answer)
+
+
+async def _serve_http(stream: ByteStream, first: bytes, answer: Answer) -> None:
     connection = h11.Connection(h11.SERVER)
     connection.receive_data(first)
     try:
@@ -234,8 +248,10 @@ async def _answer(stream: ByteStream, connection: h11.Connection, answer: Answer
                 head = event
             elif isinstance(event, h11.Data):
                 size += len(event.data)
-                if size <= MAX_BODY_BYTES:  # More is read, so that the client hears the answer, but not kept.
+                if size <= MAX_BODY_BYTES:
                     body += event.data
+                elif size > _MAX_READ_BYTES:
+                    return _TOO_LARGE
             elif isinstance(event, h11.EndOfMessage) and head is not None:
                 break
             else:
@@ -243,15 +259,10 @@ async def _answer(stream: ByteStream, connection: h11.Connection, answer: Answer
     except h11.RemoteProtocolError as error:
         return HttpResponse.refusal(Refusal(f"Bad request: {error}", code=None), error.error_status_hint)
     if size > MAX_BODY_BYTES:
-        return HttpResponse.refusal(Refusal("The body is too large.", code=None), 413)
-    target = head.target.decode("ascii", "replace")
+        return _TOO_LARGE
+    parts = split_target(head.target.decode("ascii", "replace"))
+    if parts is None:
+        return HttpResponse.refusal(Refusal("Bad request: the target is malformed.", code=None), 400)
     headers = {name.decode(): value.decode("latin-1") for name, value in head.headers}
-    path, _, query = target.partition("?")
-    request = HttpRequest(
-        method=head.method.decode(),
-        path=path,
-        headers=headers,
-        body=bytes(body),
-        query=dict(urllib.parse.parse_qsl(query, keep_blank_values=True)),
-    )
+    request = HttpRequest(method=head.method.decode(), path=parts[0], headers=headers, body=bytes(body), query=parts[1])
     return await answer(request)

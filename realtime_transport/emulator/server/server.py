@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
-import re
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,26 +11,21 @@ import orjson
 from anyio.abc import SocketAttribute, SocketStream
 
 from realtime_transport.clock import Clock, EventLoopClock
-from realtime_transport.emulator.checks.validation import ANY_NAMES, SERVICE_NAMES
-from realtime_transport.emulator.conversation.conversation import Conversation
-from realtime_transport.emulator.conversation.session_object import MAX_SESSION_SECONDS, default_session, merged_session
-from realtime_transport.emulator.conversation.transcription import placeholder
-from realtime_transport.emulator.conversation.translation import Translation
-from realtime_transport.emulator.conversation.vad import VoiceActivityDetector, silero_class
+from realtime_transport.emulator.conversation.vad import silero_class
 from realtime_transport.emulator.ids import IdSource
-from realtime_transport.emulator.kinds import SessionKind
-from realtime_transport.emulator.records import SessionRecord
+from realtime_transport.emulator.refusal import Refusal
 from realtime_transport.emulator.responders.echo import echo_responder
 from realtime_transport.emulator.responders.script import Script
 from realtime_transport.errors import LocalProtocolError, NotConnectedError
 from realtime_transport.protocol.vendors.profiles import profile_named
 
 from .access import Access
-from .admission import Admission, Rejection, UpgradeRequest, admit, is_realtime_path
+from .admission import UpgradeRequest, is_realtime_path
 from .calls_api import Calls
 from .faults import Faults
-from .rejected_peer import RejectedPeer
+from .request_head import MAX_HEAD_BYTES, is_upgrade, read_head
 from .rest import HttpRequest, HttpResponse, RestApi, serve_http
+from .sessions import SessionFactory
 from .vendor_profile import DialectPeer, Mismatch, as_ours
 from .webrtc_call import Call, Sideband
 from .websocket import WebSocketConnection, new_protocol
@@ -44,20 +36,16 @@ if TYPE_CHECKING:
     from typing import Self
 
     from websockets.http11 import Request
+    from websockets.server import ServerProtocol
 
+    from realtime_transport.emulator.records import SessionRecord
     from realtime_transport.emulator.replies import Responder
     from realtime_transport.protocol.vendors.profiles import EndpointProfile
     from realtime_transport.rtc.host import AsyncioHost
 
     from .calls_api import CallRequest
-    from .websocket import Peer
 
 __all__ = ["RealtimeEmulator"]
-
-_HEAD_LIMIT = 64 * 1024
-_UPGRADE = re.compile(rb"^upgrade:[^\r\n]*websocket", re.IGNORECASE | re.MULTILINE)
-
-MAX_RECORDS = 1000
 
 DEFAULT_AUDIO_SPEED = 10.0
 """Audio comes ten times as fast as it plays: fast, and slow enough that a response can be interrupted."""
@@ -110,22 +98,23 @@ class RealtimeEmulator:
     ) -> None:
         self._host = host
         self._port = port
-        self._responder = responder or echo_responder
-        self._script = _script_of(script)
         self._faults = faults or Faults()
         self._clock = clock or EventLoopClock()
-        self._seed = seed
-        self._audio_speed = audio_speed
         self._profile = None if profile is None else profile_named(profile)
         self._keep_transcripts = keep_transcripts
         self._ice_lite = ice_lite
         ids = IdSource.seeded(f"{seed}/server")
         self._access = Access(api_key, ids)
+        self._sessions = SessionFactory(
+            access=self._access,
+            responder=responder or echo_responder,
+            script=_script_of(script),
+            profile=self._profile,
+            seed=seed,
+            audio_speed=audio_speed,
+        )
         self._api = RestApi(self._access, ids, lambda: self.sessions)
         self._calls = Calls(self._access, self._make_call, self._note_crash)
-        self._records: collections.deque[SessionRecord] = collections.deque(maxlen=MAX_RECORDS)
-        self._rejected: collections.deque[SessionRecord] = collections.deque(maxlen=MAX_RECORDS)
-        self._connections = 0
         self._crash: Exception | None = None
         self._bound_port: int | None = None
         self._stack: contextlib.AsyncExitStack | None = None
@@ -209,12 +198,12 @@ class RealtimeEmulator:
     @property
     def sessions(self) -> list[SessionRecord]:
         """The sessions so far, oldest first; of very many, the last thousand."""
-        return list(self._records)
+        return list(self._sessions.records)
 
     @property
     def rejected(self) -> list[SessionRecord]:
         """Connections that were refused with an ``error`` and a close, oldest first."""
-        return list(self._rejected)
+        return list(self._sessions.rejected)
 
     @property
     def _authority(self) -> str:
@@ -238,38 +227,53 @@ class RealtimeEmulator:
         return await self._calls.answer(request) or self._api.answer(request)
 
     async def _serve_connection(self, stream: SocketStream) -> None:
-        head = await _read_head(stream)
+        head = await read_head(stream, self._clock)
         if head is None:
             return
-        if not _UPGRADE.search(head):
-            await serve_http(stream, head, self._answer)
+        if not is_upgrade(head):
+            await serve_http(stream, head, self._answer, self._clock)
             return
         protocol = new_protocol()
         protocol.receive_data(head)
         events = protocol.events_received()
-        if not events:  # A request that cannot be read was answered by the protocol.
-            await _send_all(stream, protocol.data_to_send())
-            return
-        handshake = cast("Request", events[0])
+        if events:
+            await self._upgrade(stream, protocol, cast("Request", events[0]))
+        elif len(head) >= MAX_HEAD_BYTES:
+            await _reject(stream, protocol, 431, "The head of the request is too large.")
+        else:
+            await _reject(stream, protocol, 400, "The request is malformed.")
+
+    async def _upgrade(self, stream: SocketStream, protocol: ServerProtocol, handshake: Request) -> None:
         request = UpgradeRequest.parse(handshake.path, handshake.headers.raw_items())
+        if request is None:
+            await _reject(stream, protocol, 400, "The target of the request is malformed.")
+            return
         if self._profile is not None:
             ours = as_ours(request, self._profile)
             if isinstance(ours, Mismatch):
-                protocol.send_response(protocol.reject(ours.status, f"{ours.reason}\n"))
-                await _send_all(stream, protocol.data_to_send())
+                await _reject(stream, protocol, ours.status, ours.reason)
                 return
             request = ours
         if not is_realtime_path(request.path):
-            protocol.send_response(protocol.reject(404, f"No WebSocket here: {request.path}\n"))
-            await _send_all(stream, protocol.data_to_send())
+            await _reject(stream, protocol, 404, f"No WebSocket here: {request.path}")
+            return
+        call_id = request.query.get("call_id", "")
+        if self._calls.is_out_of_reach(call_id):
+            refusal = Refusal(f"No session found for call_id '{call_id}'.", code="call_id_not_found", param="call_id")
+            await _reject(stream, protocol, 404, HttpResponse.refusal(refusal, 404).body.decode())
             return
         response = protocol.accept(handshake)
         protocol.send_response(response)
         if response.status_code != 101:
             await _send_all(stream, protocol.data_to_send())
             return
-        self._connections += 1
-        peer, record = self._peer(request, response.headers.get("Sec-WebSocket-Protocol"))
+        await self._run(stream, protocol, request, response.headers.get("Sec-WebSocket-Protocol"))
+
+    async def _run(
+        self, stream: SocketStream, protocol: ServerProtocol, request: UpgradeRequest, subprotocol: str | None
+    ) -> None:
+        peer, record = self._sessions.open(request, subprotocol, self._sideband)
+        sideband = peer if isinstance(peer, Sideband) else None
         if self._profile is not None and self._profile.dialect is not None:
             peer = DialectPeer(peer, self._profile.dialect)
         connection = WebSocketConnection(
@@ -277,81 +281,31 @@ class RealtimeEmulator:
             protocol,
             peer,
             record,
-            self._faults.lane(self._connections),
+            self._faults.lane(self._sessions.connections),
             self._clock,
             _keeper(record) if self._keep_transcripts else None,
         )
-        if isinstance(peer, Sideband):
-            peer.wake = connection.wake
-        await connection.run()
+        if sideband is not None:
+            sideband.wake = connection.wake
+        try:
+            await connection.run()
+        finally:
+            if sideband is not None:
+                sideband.detach()
 
-    def _peer(self, request: UpgradeRequest, subprotocol: str | None) -> tuple[Peer, SessionRecord]:
-        ids = IdSource.seeded(f"{self._seed}/{self._connections}")
-        now = time.time()
-        decision = admit(request, self._access, now)
-        is_rejected = isinstance(decision, Rejection)
-        record = SessionRecord(
-            id="" if is_rejected else ids("sess"),
-            kind="" if is_rejected else decision.kind.value,
-            model="" if is_rejected else decision.model,
-            query=request.query,
-            headers=request.public_headers,
-            subprotocol=subprotocol,
-        )
-        if isinstance(decision, Rejection):
-            self._rejected.append(record)
-            return RejectedPeer.of(decision, ids, record), record
-        self._records.append(record)
-        call = self._calls.find(request.query.get("call_id"))
-        if call is not None:
-            return Sideband(call), record
-        return self._session(decision, record, ids, int(now)), record
+    def _sideband(self, call_id: str) -> Sideband | None:
+        call = self._calls.find(call_id)
+        return None if call is None else Sideband(call)
 
     def _make_call(self, request: CallRequest, host: AsyncioHost) -> Call:
-        self._connections += 1
-        ids = IdSource.seeded(f"{self._seed}/{self._connections}")
+        ids = self._sessions.next_ids()
         call_id = ids("rtc")
         upgrade = UpgradeRequest(path=request.http.path, query=request.http.query, headers=request.http.headers)
-        record = SessionRecord(
-            id=ids("sess"),
-            kind=SessionKind.REALTIME.value,
-            model=request.model,
-            query=upgrade.query,
-            headers=upgrade.public_headers,
-            subprotocol=None,
+        conversation = self._sessions.conversation_of_call(
+            model=request.model, settings=request.settings, upgrade=upgrade, ids=ids
         )
-        self._records.append(record)
-        admission = Admission(
-            kind=SessionKind.REALTIME, model=request.model, settings=request.settings, model_is_fixed=False
-        )
-        conversation = self._session(admission, record, ids, int(time.time()))
-        keeper = _keeper(record) if self._keep_transcripts else None
-        return Call(call_id, cast("Conversation", conversation), host, ids, self._clock, keeper, self._ice_lite)
-
-    def _session(self, admission: Admission, record: SessionRecord, ids: IdSource, now: int) -> Peer:
-        session = default_session(
-            admission.kind, session_id=record.id, model=admission.model, expires_at=now + MAX_SESSION_SECONDS
-        )
-        settings = {key: value for key, value in admission.settings.items() if key != "model"}
-        if settings.get("type", admission.kind.value) == admission.kind.value:
-            session = merged_session(session, settings)
-        if admission.kind is SessionKind.TRANSLATION:
-            return Translation(session, record, ids)
-        responder, recognize = self._responder, placeholder
-        if self._script is not None:
-            responder = player = self._script.player(self._responder)
-            recognize = player.recognize
-        return Conversation(
-            session,
-            record,
-            responder,
-            recognize,
-            VoiceActivityDetector.silero,
-            ids,
-            audio_speed=self._audio_speed,
-            model_is_fixed=admission.model_is_fixed,
-            names=SERVICE_NAMES if self._profile is None or self._profile.name == "openai" else ANY_NAMES,
-        )
+        keeper = _keeper(conversation.record) if self._keep_transcripts else None
+        return Call(call_id, conversation, host, ids, self._clock, keeper, self._ice_lite)
 
 
 def _script_of(script: Script | Mapping[str, Any] | str | Path | None) -> Script | None:
@@ -372,15 +326,16 @@ def _keeper(record: SessionRecord) -> Callable[[str, str | bytes], None]:
     return keep
 
 
-async def _read_head(stream: SocketStream) -> bytes | None:
-    """What came up to the end of the request head, and perhaps more."""
-    data = b""
-    try:
-        while b"\r\n\r\n" not in data and len(data) < _HEAD_LIMIT:
-            data += await stream.receive()
-    except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
-        return None
-    return data
+async def _reject(stream: SocketStream, protocol: ServerProtocol, status: int, reason: str) -> None:
+    """Answer an upgrade request with an HTTP response instead of a WebSocket."""
+    if protocol.handshake_exc is None:
+        protocol.send_response(protocol.reject(status, f"{reason}\n"))
+        await _send_all(stream, protocol.data_to_send())
+        return
+    answered = b"".join(protocol.data_to_send())  # The protocol says itself what it cannot bear, if it is not nonsense.
+    body = f"{reason}\n".encode()
+    plain = f"HTTP/1.1 {status} Bad Request\r\ncontent-type: text/plain\r\ncontent-length: {len(body)}\r\n"
+    await _send_all(stream, [answered or plain.encode() + b"connection: close\r\n\r\n" + body])
 
 
 async def _send_all(stream: SocketStream, data: Iterable[bytes]) -> None:

@@ -12,7 +12,14 @@ import pybase64
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.resampling import Converter
-from realtime_transport.emulator.conversation.effects import CloseWith, Effect, GoSilent, SendFrame, SendServerEvent
+from realtime_transport.emulator.conversation.effects import (
+    AbortConnection,
+    CloseWith,
+    Effect,
+    GoSilent,
+    SendFrame,
+    SendServerEvent,
+)
 from realtime_transport.protocol.wire import server_events as ev
 from realtime_transport.protocol.wire.codec import decode_session, dumps, encode
 from realtime_transport.rtc.host import Inbox
@@ -45,6 +52,9 @@ MAX_MESSAGE_BYTES = 256 * 1024
 
 MAX_WAITING = 64 * 1024 * 1024
 
+MAX_WAITING_EVENTS = 10_000
+"""Events that may wait for a sideband that does not read."""
+
 _CLEAR = "output_audio_buffer.clear"
 
 
@@ -73,9 +83,17 @@ class Sideband:
     def handle_timer(self, now: float) -> None:
         """Nothing."""
 
+    def detach(self) -> None:
+        """Leave the call: the WebSocket has ended."""
+        self._call.detach(self)
+
     def push(self, effect: Effect) -> None:
-        """Do this to the WebSocket."""
-        self._effects.append(effect)
+        """Do this to the WebSocket. A client that reads so little that very much waits is cut off."""
+        if len(self._effects) >= MAX_WAITING_EVENTS:
+            self._effects = [AbortConnection()]
+            self.detach()
+        else:
+            self._effects.append(effect)
         self.wake()
 
     def take_effects(self) -> list[Effect]:
@@ -150,14 +168,24 @@ class Call:
         answer = await self._host.run(self._peer.answer, offer)
         return service_answer(answer, ice_lite=self._ice_lite)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether media and data flow: only then can a sideband attach."""
+        return self._is_open and not self._is_over
+
     def greeting(self) -> ServerEvent:
-        """``session.created`` for somebody who comes later."""
+        """The event by which a sideband is greeted."""
         session = decode_session(self.conversation.session)[0]
         return ev.SessionCreated(event_id=self._ids("event"), session=session)
 
     def attach(self, sideband: Sideband) -> None:
         """Let *sideband* see what is sent from now on."""
         self._sidebands.append(sideband)
+
+    def detach(self, sideband: Sideband) -> None:
+        """Forget a sideband whose WebSocket has ended."""
+        if sideband in self._sidebands:
+            self._sidebands.remove(sideband)
 
     def hang_up(self) -> None:
         """End the call."""
@@ -269,7 +297,7 @@ class Call:
                     self._is_silent = True
                 case _:
                     self._is_over = True
-            for sideband in self._sidebands:
+            for sideband in tuple(self._sidebands):
                 sideband.push(effect)
         return texts
 

@@ -6,6 +6,7 @@ import enum
 import math
 import socket
 import struct
+from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import anyio
@@ -45,6 +46,19 @@ MAX_FRAME_BYTES = 32 * 1024 * 1024
 
 PING_INTERVAL = 20.0
 """Seconds between the server's pings, as seen live."""
+
+MAX_FRAGMENTS = 16_384
+"""Frames of one message. Empty ones do not count in its bytes, and cost time all the same."""
+
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+"""While as much waits to be sent, nothing is read: a client that does not read fills its own buffers, not ours. One
+larger event is let through when nothing waits."""
+
+MAX_PONGS = 16
+"""Pongs that wait. Of more pings the newest are answered, as RFC 6455 allows."""
+
+_SLICE = 16 * 1024
+"""Bytes parsed in one go: at most some 2,700 frames, which take 15 ms. Others get their turn then."""
 
 CLOSE_TIMEOUT = 5.0
 """Seconds that the server waits for the client's CLOSE after its own."""
@@ -89,6 +103,19 @@ def new_protocol() -> ServerProtocol:
     )
 
 
+_PONG = bytes([0x80 | Opcode.PONG])
+"""The first byte of a pong."""
+
+
+@attrs.define(eq=False)
+class _Message:
+    """A message of which not all frames have come."""
+
+    is_text: bool
+    data: bytearray = attrs.field(factory=bytearray)
+    fragments: int = 0
+
+
 class _Phase(enum.Enum):
     """How far the server's side of a connection has come."""
 
@@ -120,9 +147,13 @@ class WebSocketConnection:
     _lane: FaultLane
     _clock: Clock
     _on_event: Callable[[str, str | bytes], None] | None = None
-    _raw: list[tuple[float, bytes]] = attrs.field(init=False, factory=list[tuple[float, bytes]])
-    """Answers that the protocol gave by itself (pongs, CLOSE), with the moment they are due."""
-    _message: list[Frame] = attrs.field(init=False, factory=list["Frame"])
+    _pongs: deque[tuple[float, bytes]] = attrs.field(init=False, factory=lambda: deque[tuple[float, bytes]]())
+    """With the moment they are due."""
+    _answers: list[bytes] = attrs.field(init=False, factory=list[bytes])
+    """What else the protocol answered by itself: a CLOSE, and the end of TCP."""
+    _message: _Message | None = attrs.field(init=False, default=None)
+    _has_room: anyio.Event = attrs.field(init=False, factory=anyio.Event)
+    """Set whenever what waited was sent."""
     _phase: _Phase = attrs.field(init=False, default=_Phase.OPEN)
     _ending: CloseWith | AbortConnection | GoSilent | None = attrs.field(init=False, default=None)
     """What the peer asked for; done when everything before it was sent."""
@@ -147,10 +178,15 @@ class WebSocketConnection:
             raise _first_of(group) from None
         finally:
             self._record.is_open = False
-            if self._record.close_code is None:
-                self._record.close_code = 1006
+            self._note_close()
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(self._stream)
+
+    def _note_close(self) -> None:
+        if self._record.close_code is not None:
+            return
+        close = self._protocol.close_sent  # The protocol's own, for what no client may send.
+        self._record.close_code, self._record.close_reason = (close.code, close.reason) if close else (1006, "")
 
     def wake(self) -> None:
         """The peer has effects that no frame and no timer brought about."""
@@ -161,36 +197,54 @@ class WebSocketConnection:
     async def _read(self, scope: anyio.CancelScope) -> None:
         try:
             while True:
-                self._take(await self._stream.receive())
-                self._wake.set()
-                while self._peer.get_timer() == -math.inf:  # Audio is listened to before more of it is read.
-                    self._peer.handle_timer(self._clock.now())
-                    self._wake.set()
-                    await anyio.lowlevel.checkpoint()
+                data = await self._stream.receive()
+                for at in range(0, len(data), _SLICE):
+                    await self._take(data[at : at + _SLICE])
         except _GONE:
             self._has_left.set()
             if self._phase is not _Phase.LEAVING:
                 scope.cancel()  # Nobody is there to read what the pump may be writing.
 
-    def _take(self, data: bytes) -> None:
-        now = self._clock.now()
+    async def _take(self, data: bytes) -> None:
         self._protocol.receive_data(data)
-        frames = self._protocol.events_received()
-        for frame in frames:
+        for frame in self._protocol.events_received():
+            now = self._clock.now()
             self._take_frame(frame, now)
-        self._collect(now)
+            self._collect(now)
+            self._take_answers(now)
+            while self._is_full:  # One request may cause an event of many megabytes.
+                self._has_room = anyio.Event()
+                self._wake.set()
+                await self._has_room.wait()
+        self._take_answers(self._clock.now())
+        self._wake.set()
+        await anyio.lowlevel.checkpoint()
+        while self._peer.get_timer() == -math.inf:  # Audio is listened to before more of it is read.
+            self._peer.handle_timer(self._clock.now())
+            self._wake.set()
+            await anyio.lowlevel.checkpoint()
+
+    @property
+    def _is_full(self) -> bool:
+        return self._ending is None and self._lane.waiting_bytes > MAX_WAITING_BYTES
+
+    def _take_answers(self, now: float) -> None:
         answers = self._protocol.data_to_send()
-        if not isinstance(self._ending, GoSilent):
-            late = any(getattr(frame, "opcode", None) is Opcode.PING for frame in frames)
-            due = now + (self._lane.faults.late_pongs if late else 0.0)
-            self._raw += [(due, answer) for answer in answers]
+        if isinstance(self._ending, GoSilent):
+            return
+        for answer in answers:
+            if answer[:1] != _PONG:
+                self._answers.append(answer)
+                continue
+            self._pongs.append((now + self._lane.faults.late_pongs, answer))
+            if len(self._pongs) > MAX_PONGS:
+                self._pongs.popleft()
+                self._record.pings_unanswered += 1
 
     def _take_frame(self, frame: Any, now: float) -> None:
         match frame.opcode:
             case Opcode.TEXT | Opcode.BINARY | Opcode.CONT:
-                self._message.append(frame)
-                if frame.fin:
-                    self._take_message(now)
+                self._take_fragment(frame, now)
             case Opcode.PING:
                 self._record.pings_received += 1
             case Opcode.PONG:
@@ -200,13 +254,22 @@ class WebSocketConnection:
                 if close is not None and self._record.close_code is None:
                     self._record.close_code, self._record.close_reason = close.code, close.reason
 
-    def _take_message(self, now: float) -> None:
-        frames, self._message = self._message, []
+    def _take_fragment(self, frame: Frame, now: float) -> None:
+        message = self._message = self._message or _Message(frame.opcode is Opcode.TEXT)
+        message.data += frame.data
+        message.fragments += 1
+        if frame.fin:
+            self._message = None
+            self._take_message(message, now)
+        elif message.fragments >= MAX_FRAGMENTS:
+            self._message = None
+            self._protocol.fail(1009, f"a message may have {MAX_FRAGMENTS} frames")
+
+    def _take_message(self, whole: _Message, now: float) -> None:
         if self._ending is not None:
             return
-        data = b"".join(bytes(frame.data) for frame in frames)
         try:
-            message = data.decode() if frames[0].opcode is Opcode.TEXT else data
+            message = whole.data.decode() if whole.is_text else bytes(whole.data)
         except UnicodeDecodeError:
             self._protocol.fail(1007, "invalid UTF-8")
             return
@@ -242,7 +305,9 @@ class WebSocketConnection:
         if self._phase is _Phase.SILENT:
             return math.inf
         moments = [self._peer.get_timer(), self._lane.get_timer(), self._ping_at, self._close_by]
-        moments += [due for due, _ in self._raw]
+        moments += [due for due, _ in self._pongs]
+        if self._answers:
+            return -math.inf
         return min(moment for moment in moments if moment is not None)
 
     def _collect(self, now: float) -> None:
@@ -267,6 +332,7 @@ class WebSocketConnection:
         try:
             if any(data):
                 await self._stream.send(b"".join(data))
+                self._has_room.set()
             if is_over:
                 await self._leave()
         except _GONE:
@@ -278,10 +344,14 @@ class WebSocketConnection:
 
     def _due_bytes(self, now: float) -> Sequence[bytes]:
         if self._phase is _Phase.SILENT:
-            self._raw.clear()
+            self._pongs.clear()
+            self._answers.clear()
             return ()
-        data = [raw for due, raw in self._raw if due <= now]
-        self._raw = [(due, raw) for due, raw in self._raw if due > now]
+        data: list[bytes] = []
+        while self._pongs and self._pongs[0][0] <= now:
+            data.append(self._pongs.popleft()[1])
+        data += self._answers
+        self._answers.clear()
         if self._protocol.state is State.OPEN:
             for text in self._lane.take_due(now):
                 self._protocol.send_text(text.encode())
