@@ -94,13 +94,14 @@ def plugins(session: nox.Session) -> None:
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """WebRTC with stacks that are not ours: libwebrtc in Node.js, and Chromium if it is installed."""
-    if shutil.which("npm") is None:
-        session.skip("needs Node.js: apt-get install nodejs npm")
+    """WebRTC with stacks that are not ours: libwebrtc in Node.js; Chromium and Janus where they are installed."""
     session.install("-e", ".[all]", *group("test"))
     folder = session.create_tmp()
-    shutil.copy("tests/interop/package.json", folder)
-    session.run("npm", "install", "--prefix", folder, "--no-fund", "--no-audit", external=True)
+    if shutil.which("npm") is None:
+        session.warn("without Node.js only Janus is left: apt-get install nodejs npm")
+    else:
+        shutil.copy("tests/interop/package.json", folder)
+        session.run("npm", "install", "--prefix", folder, "--no-fund", "--no-audit", external=True)
     session.run("python", "-m", "pytest", "-s", "tests/interop", *session.posargs, env={"INTEROP_NPM": folder})
 
 

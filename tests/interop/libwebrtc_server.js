@@ -41,6 +41,25 @@ function listen(track) {
   return sink;
 }
 
+// What the service sends around the sound of one turn.
+function turn(send) {
+  const response = { id: "resp_1", object: "realtime.response", status: "in_progress", output: [] };
+  const about = { response_id: "resp_1", item_id: "item_1", output_index: 0, content_index: 0 };
+  const item = { id: "item_1", object: "realtime.item", type: "message", role: "assistant", content: [] };
+  send({ type: "response.created", event_id: "e3", response });
+  send({ type: "response.output_item.added", event_id: "e4", response_id: "resp_1", output_index: 0, item });
+  send({ type: "response.output_audio_transcript.delta", event_id: "e5", delta: "A tone.", ...about });
+  send({ type: "output_audio_buffer.started", event_id: "e6", response_id: "resp_1" });
+  send({ type: "response.output_audio_transcript.done", event_id: "e7", transcript: "A tone.", ...about });
+  send({ type: "response.done", event_id: "e8", response: { ...response, status: "completed" } });
+  setTimeout(() => send({ type: "output_audio_buffer.stopped", event_id: "e9", response_id: "resp_1" }), 4000);
+}
+
+// The offer in a body: alone, or a field of a form.
+function offered(body) {
+  return body.startsWith("v=0") ? body : /v=0\r\n[^]*?(?=\r\n--)/.exec(body)[0];
+}
+
 async function answer(offer) {
   const pc = new wrtc.RTCPeerConnection({ iceServers: [] });
   const source = new RTCAudioSource();
@@ -56,6 +75,7 @@ async function answer(offer) {
         channel.send(JSON.stringify({ type: "session.updated", event_id: "e2", session: { type: "realtime", id: "s" } }));
         timer = play(source);
       }
+      if (event.type === "response.create") turn((what) => channel.send(JSON.stringify(what)));
       if (event.type === "echo") channel.send(JSON.stringify({ ...event, type: "echoed" }));
       if (event.type === "bye") channel.close();
     };
@@ -84,7 +104,7 @@ const server = http.createServer((request, response) => {
         [heard, calls, received] = [[], [], []];
         response.end();
       } else {
-        const sdp = await answer(body);
+        const sdp = await answer(offered(body));
         response.writeHead(201, { "content-type": "application/sdp", location: "/v1/realtime/calls/rtc_libwebrtc" });
         response.end(sdp);
       }

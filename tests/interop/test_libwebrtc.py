@@ -15,8 +15,11 @@ import pytest
 from realtime_transport import BufferSink, BytesSource, OpenAIRealtimeWebRTC
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.errors import ConnectionLost
-from realtime_transport.server_events import UnknownServerEvent
+from realtime_transport.events import AudioTranscriptDeltaEvent
+from realtime_transport.server_events import OutputAudioBufferStarted, OutputAudioBufferStopped, UnknownServerEvent
 from tests.measure import dbfs, floats, frequency, longest_gap_ms, sine
+
+from .relay import relay_to
 
 pytestmark = pytest.mark.anyio
 
@@ -114,3 +117,44 @@ async def test_leaving_is_noticed_by_the_other_side(url: str) -> None:
         with anyio.fail_after(20):
             while (await client.get(url)).json()["states"] == ["connected"]:
                 await anyio.sleep(0.2)
+
+
+async def test_a_turn_with_a_peer_that_never_starts_a_check(url: str) -> None:
+    """libwebrtc starts checks: a relay answers them in our place. What we do not start does not happen."""
+    sink = BufferSink(AudioFormat.PCM24K)
+    source = BytesSource(sine(30, 1000, LEVEL), AudioFormat.PCM24K)
+    said: list[str] = []
+    begin = 0
+    with anyio.fail_after(60):
+        async with relay_to(url) as relay, httpx.AsyncClient(transport=httpx.MockTransport(relay.answer)) as client:
+            transport = OpenAIRealtimeWebRTC(
+                base_url="http://127.0.0.1/v1", client=client, api_key="sk-1", audio_source=source, audio_sink=sink
+            )
+            async with transport.connect():
+                assert transport.call_id == "rtc_libwebrtc"
+                await transport.send_message("Hello")
+                async for event in transport:
+                    if isinstance(event, AudioTranscriptDeltaEvent):
+                        said.append(event.delta)
+                    if isinstance(event, OutputAudioBufferStarted):
+                        begin = len(sink.data)
+                    if isinstance(event, OutputAudioBufferStopped):
+                        break
+                async with httpx.AsyncClient(trust_env=False) as asking:
+                    heard = (await asking.get(url)).json()["heard"]
+    assert said == ["A tone."]
+    assert relay.checks_answered > 0
+    assert "check" not in relay.passed
+    samples = floats(sink.data[begin:])[: 24_000 * 3]
+    first = next(index for index, frame in enumerate(heard) if frame["power"] > 1e-3)
+    steady = heard[first + 100 :]
+    seconds = sum(frame["seconds"] for frame in steady)
+    level = 10 * math.log10(sum(frame["power"] * frame["seconds"] for frame in steady) / seconds)
+    print(
+        f"\nwe hear {frequency(samples):.2f} Hz at {dbfs(samples):.2f} dBFS, longest gap {longest_gap_ms(samples)} ms; "
+        f"it hears {level:.2f} dBFS in {seconds:.1f} s; {relay.checks_answered} checks answered in our place"
+    )
+    assert frequency(samples) == pytest.approx(440, abs=1)
+    assert dbfs(samples) == pytest.approx(EXPECTED_DBFS, abs=1)
+    assert longest_gap_ms(samples) <= 60
+    assert level == pytest.approx(EXPECTED_DBFS, abs=1)
