@@ -106,6 +106,13 @@ def interop(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """The pages in Chromium: ``nox -s browser -- --pictures`` writes the pictures of the documentation."""
+    session.install("-e", ".[all]", *group("test"), *group("browser"))
+    session.run("python", "-m", "pytest", "-s", "tests/browser", *session.posargs)
+
+
+@nox.session
 def media(session: nox.Session) -> None:
     """Sound: packet loss and jitter, a virtual sound card if PulseAudio is installed, and many calls in a row."""
     session.install("-e", ".[all]", *group("test"))

@@ -28,6 +28,7 @@ ROOMS = [
     {"session"},
     {"session_events"},
     {"emitter", "recording", "replay"},
+    {"pages"},
     {"testing"},
     {"cli"},
     {"__main__"},

@@ -42,6 +42,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _add_replay(commands.add_parser("replay", allow_abbrev=False, help="play recordings into a session"))
     _add_serve(commands.add_parser("serve", allow_abbrev=False, help="run the local emulator of the service"))
     _add_talk(commands.add_parser("talk", allow_abbrev=False, help="talk to a model by microphone and loudspeaker"))
+    _add_show(commands.add_parser("show", allow_abbrev=False, help="make a page of a recorded session"))
     return parser.parse_args(argv)
 
 
@@ -112,6 +113,7 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", metavar="DIR", help="where the files go (default: replay-DATE-TIME)")
     parser.add_argument("--json", action="store_true", help="print the report as JSON instead")
+    _add_record(parser)
     _add_backend(parser)
 
 
@@ -187,7 +189,27 @@ def _add_talk(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="the model (default: that of the library)")
     parser.add_argument("--instructions", metavar="TEXT", help="the system prompt")
     parser.add_argument("--voice", metavar="NAME", help="the voice of the model")
+    _add_record(parser)
     _add_backend(parser)
+
+
+def _add_show(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_command("show_command"))
+    parser.description = (
+        "Makes a page of a session that was recorded with --record: both voices to look at and to hear, turns, "
+        "replies, tool calls, and every message behind a click. One HTML file, which opens without a network. "
+        "Example: realtime-transport show call.rtrec"
+    )
+    parser.add_argument("recording", metavar="RECORDING", help="NAME.rtrec, NAME.jsonl, or a cassette (NAME.yaml)")
+    parser.add_argument("--out", metavar="FILE", help="the page (default: NAME.html beside the recording)")
+
+
+def _add_record(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--record",
+        metavar="NAME.rtrec",
+        help="record the session, keys left out, for `realtime-transport show` and for tests",
+    )
 
 
 def _add_backend(parser: argparse.ArgumentParser) -> None:

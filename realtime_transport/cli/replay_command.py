@@ -15,6 +15,7 @@ import orjson
 
 from realtime_transport.cli.display import choose_display
 from realtime_transport.cli.output import ReplayFiles, figures
+from realtime_transport.cli.recorded import record_into
 from realtime_transport.cli.running import require, run_async, say
 from realtime_transport.cli.target import Target
 from realtime_transport.cli.webrtc import calls_url, check_replay, webrtc_transport
@@ -74,6 +75,7 @@ class _ReplayCommand:
             recordings, seconds = await self._open_recordings()
             target = self._server or await self._start_emulator()
             transport = await self._transport(target)
+            await record_into(self._arguments.record, transport, self._stack)
             url = calls_url(target.url) if self._arguments.transport == "webrtc" else target.url
             async with transport.connect(api_key=target.key, url=url, initial_session_config=self._session_config()):
                 with ReplayFiles(self._folder()) as files:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import attrs
 
+from realtime_transport.cli.recorded import record_into
 from realtime_transport.cli.running import require, run_async, say
 from realtime_transport.cli.target import Target
 from realtime_transport.cli.webrtc import calls_url
@@ -158,6 +159,7 @@ class _Talk:
                 await end.inner.open()
             target = self._server or await self._start_emulator()
             transport = self._transport(target, microphone, speaker)
+            await record_into(self._arguments.record, transport, self._stack)
             url = calls_url(target.url) if self._arguments.transport == "webrtc" else target.url
             async with transport.connect(api_key=target.key, url=url, initial_session_config=self._config()):
                 say(f"connected to {target.name} over {self._arguments.transport}; speak, or end with Ctrl-C")

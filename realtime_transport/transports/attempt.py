@@ -23,7 +23,7 @@ from .media import Media, MediaContext
 from .sending import audio_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from anyio.abc import TaskStatus
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.engine.engine import Engine
 
     from .endpoint import Endpoint
+    from .observer import WireObserver
     from .options import Connector, ConnectRequest, Settings
 
 __all__ = ["Attempt"]
@@ -51,6 +52,7 @@ class Attempt:
         muted: Whether the audio source begins muted.
         make_request: Asks for the key and makes the request.
         ended: Is called when the attempt is over.
+        observers: See what goes over the wire.
 
     Attributes:
         life: Where it stands.
@@ -66,6 +68,7 @@ class Attempt:
     muted: bool
     make_request: Callable[[], Awaitable[ConnectRequest]]
     ended: Callable[[Attempt], None]
+    observers: Sequence[WireObserver] = ()
     life: LifeCycle = attrs.field(init=False)
     media: Media = attrs.field(init=False)
     request: ConnectRequest | None = attrs.field(default=None, init=False)
@@ -85,6 +88,7 @@ class Attempt:
                 send_audio=self._send_audio,
                 is_open=lambda: self.life.is_open,
                 close=self.close,
+                observers=self.observers,
             )
         )
         tap = self.media.tap()
@@ -165,6 +169,8 @@ class Attempt:
         self.life.enter(self.endpoint.phases[0])
         self.life.signal(Signal.REQUESTED)
         async with connector(request) as link:
+            for observer in self.observers:
+                link = observer.wrap(link, request)
             self.connection = self._make_connection(link)
             self.life.signal(Signal.JOINED if self.endpoint.connected_when_ready else Signal.OPENED)
             opened()

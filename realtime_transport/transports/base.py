@@ -227,6 +227,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             muted=bool(self._muted),
             make_request=lambda: self._make_request(options, engine.initial_session),
             ended=ended,
+            observers=tuple(self._observers),
         )
         self._set_attempt(attempt)
         self._model = model

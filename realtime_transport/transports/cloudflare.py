@@ -78,6 +78,7 @@ class CloudflareRealtimeTransportLayer(OpenAIRealtimeBase):
     ) -> None:
         super().__init__(
             endpoint=Endpoint(
+                wire="cloudflare",
                 # The fetch is part of the preparation: if it fails, there was no connection to report about.
                 prepare=_fetching(fetch or _worker_fetch),
                 preparing=FETCH,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -12,7 +12,7 @@ from realtime_transport.connection.subscription import Hub, Subscription, Subscr
 from realtime_transport.errors import LocalProtocolError, NotConnectedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 
     from realtime_transport.connection.connection import Connection, ConnectionStatistics
     from realtime_transport.connection.life_cycle import Status
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .attempt import Attempt
     from .endpoint import Endpoint
+    from .observer import WireObserver
     from .options import Settings
 
 __all__ = ["TransportCore"]
@@ -33,6 +34,7 @@ class TransportCore:
         self._settings = settings
         self._hub = Hub()
         self._attempt: Attempt | None = None
+        self._observers: list[WireObserver] = []
         self._stream: Subscription[Event] | None = None
 
     @property
@@ -47,6 +49,20 @@ class TransportCore:
             NotConnectedError: There is none.
         """
         return self._current_connection().statistics()
+
+    @property
+    def wire(self) -> str:
+        """What carries the messages, in one word: ``"websocket"``, ``"webrtc"``, …"""
+        return self._endpoint.wire
+
+    @contextmanager
+    def observe(self, observer: WireObserver) -> Generator[None]:
+        """Let *observer* see every connection that is opened within the block; the last one added sees it first."""
+        self._observers.append(observer)
+        try:
+            yield
+        finally:
+            self._observers.remove(observer)
 
     async def aclose(self) -> None:
         """Send what is queued, close the connection, and wait until it is closed. Idempotent.

@@ -53,6 +53,7 @@ class Endpoint:
         build_request: Makes the request.
         make_media: Makes the audio ends.
         check: Refuses the options of a connect, by raising `ConfigError`.
+        wire: What carries the messages, in one word: for recordings and logs.
         left_out: Events that the default stream leaves out; whoever subscribes to them has them.
     """
 
@@ -67,6 +68,7 @@ class Endpoint:
     build_request: BuildRequest = bearer_request
     make_media: MakeMedia = Media.build
     check: Callable[[ConnectOptions], None] = _allow_anything
+    wire: str = "websocket"
     # AudioEvent holds the content of the typed delta, and can give it.
     left_out: tuple[type[Any], ...] = (ResponseOutputAudioDelta,)
 

@@ -13,7 +13,7 @@ from realtime_transport.connection.subscription import Tap
 from realtime_transport.protocol.engine.events import AudioEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from realtime_transport.audio.sinks import AudioSink
     from realtime_transport.audio.sources import AudioSource
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from realtime_transport.connection.subscription import Hub
     from realtime_transport.protocol.engine.engine import Engine
 
+    from .observer import WireObserver
     from .options import Settings
 
 __all__ = ["Media", "MediaContext"]
@@ -40,6 +41,7 @@ class MediaContext:
         send_audio: Sends audio to the server; waits for room.
         is_open: Whether there is a connection.
         close: Begins to close it.
+        observers: See the sound that goes beside the messages.
     """
 
     settings: Settings
@@ -51,6 +53,7 @@ class MediaContext:
     send_audio: Callable[[bytes], Awaitable[None]]
     is_open: Callable[[], bool]
     close: Callable[[], None]
+    observers: Sequence[WireObserver] = ()
 
     @property
     def input_format(self) -> AudioFormat:

@@ -75,7 +75,7 @@ class OpenAIRealtimeSIP(OpenAIRealtimeBase):
         require_no_audio_ends(options, "the audio of a SIP call belongs to the telephone")
         super().__init__(
             endpoint=Endpoint(
-                connector=connector or websocket_connector(client), policy=_POLICY, check=_require_call_id
+                wire="sip", connector=connector or websocket_connector(client), policy=_POLICY, check=_require_call_id
             ),
             model=model,
             api_key=api_key,

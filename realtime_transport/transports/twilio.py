@@ -125,6 +125,7 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeBase):
         codec = codec or TwilioCodec()
         super().__init__(
             endpoint=Endpoint(
+                wire="twilio",
                 connector=connector or websocket_connector(client),
                 policy=attrs.evolve(PHONE_PLAYBACK, default_format=codec.audio_format),
                 make_media=self._make_leg,

@@ -131,6 +131,7 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
         found = None if profile is None else profile_named(profile)
         super().__init__(
             endpoint=Endpoint(
+                wire="webrtc",
                 connector=self._open_call,
                 policy=_POLICY,
                 profile=found,
@@ -189,6 +190,7 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
             engine=context.engine,
             clock=context.settings.clock,
             muted=context.muted,
+            observers=context.observers,
         )
         return media
 

@@ -23,7 +23,7 @@ from realtime_transport.rtc.host import Inbox
 from .media import Media
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from contextlib import AsyncExitStack
 
     from realtime_transport.audio.sinks import AudioSink
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.engine.engine import Engine
     from realtime_transport.rtc.host import AsyncioHost
     from realtime_transport.rtc.peer import Peer
+
+    from .observer import WireObserver
 
 __all__ = ["DEFAULT_DEVICE", "WebRTCMedia"]
 
@@ -63,6 +65,7 @@ class WebRTCMedia(Media):
         engine: Numbers them.
         clock: Where time comes from.
         muted: Whether to begin muted.
+        observers: See both voices.
     """
 
     source_or_device: AudioSource | str | int | None = attrs.field(kw_only=True)
@@ -71,6 +74,7 @@ class WebRTCMedia(Media):
     engine: Engine = attrs.field(kw_only=True)
     clock: Clock = attrs.field(kw_only=True)
     muted: bool = attrs.field(kw_only=True)
+    observers: Sequence[WireObserver] = attrs.field(kw_only=True, default=())
     inbox: Inbox | None = attrs.field(init=False, default=None)
     _sink: AudioSink | None = attrs.field(init=False, default=None)
     _host: AsyncioHost | None = attrs.field(init=False, default=None)
@@ -177,6 +181,8 @@ class WebRTCMedia(Media):
         assert self._host is not None
         assert self._peer is not None
         self._host.call(self._peer.voice.put, frame)
+        for observer in self.observers:
+            observer.media(frame, sent=True)
 
     async def _play(self) -> None:
         assert self.inbox is not None
@@ -186,6 +192,8 @@ class WebRTCMedia(Media):
             if self.clock.now() < self._discard_until:
                 continue
             pcm = b"".join(frames)
+            for observer in self.observers:
+                observer.media(pcm, sent=False)
             if self.hub.wants(AudioEvent):
                 self.hub.publish([self._event(pcm)])
             if sink is not None and converter is not None:

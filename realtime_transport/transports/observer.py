@@ -1,0 +1,27 @@
+"""What may watch a wire: a recorder, a meter, a fault."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from realtime_transport.connection.link import Link
+
+    from .options import ConnectRequest
+
+__all__ = ["WireObserver"]
+
+
+class WireObserver(Protocol):
+    """Sees what goes over the wires of a transport; see `OpenAIRealtimeBase.observe`. Neither call may wait."""
+
+    def wrap(self, link: Link, request: ConnectRequest) -> Link:
+        """Give the link to use instead of *link*, which was opened for *request*; it may be *link* itself.
+
+        A link that is a `KeepAliveLink` has to stay one.
+        """
+        ...
+
+    def media(self, data: bytes, *, sent: bool) -> None:
+        """Take sound that goes beside the messages, as over WebRTC: 24 kHz 16-bit mono; ours if *sent*."""
+        ...
