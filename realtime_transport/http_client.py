@@ -37,6 +37,9 @@ __all__ = [
 MAX_REDIRECTS = 5
 """Within one origin; servers add a slash or a version, once."""
 
+REFUSAL_PATIENCE = 1.0
+"""Seconds. A server that has refused may never end its explanation."""
+
 MAX_REST = 8
 """Pieces of a body that httpx may hold already when the connection is closed; it is one."""
 
@@ -119,23 +122,29 @@ def origin_of(url: str) -> str:
 async def read_body(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
     """Up to *limit* bytes of the body, as they are on the wire, and whether it has ended there.
 
-    What is compressed stays so: a few bytes could become gigabytes.
+    What is compressed stays so: a few bytes could become gigabytes. A body that breaks off ends where it does. That of
+    a refusal is not waited for longer than `REFUSAL_PATIENCE`: the status is what matters.
     """
     if response.is_stream_consumed:  # By a hook of the client.
         return response.content[:limit], len(response.content) <= limit
-    body, chunks = b"", response.aiter_raw()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > limit:
-            break
-    else:
-        return body, True
-    await response.aclose()
-    # On a closed connection the generators give what they hold, and end. trio warns of those that are left.
-    with suppress(Exception):
-        for _ in range(MAX_REST):
-            await anext(chunks)
-    return body[:limit], False
+    body, chunks, whole = b"", response.aiter_raw(), False
+    with anyio.move_on_after(None if response.is_success else REFUSAL_PATIENCE):
+        try:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > limit:
+                    break
+            else:
+                whole = True
+        except (httpx.HTTPError, *BROKEN):
+            return body[:limit], False
+    if not whole:
+        await response.aclose()
+        # On a closed connection the generators give what they hold, and end. trio warns of those that are left.
+        with suppress(Exception):
+            for _ in range(MAX_REST):
+                await anext(chunks)
+    return body[:limit], whole
 
 
 # What is told of a failure

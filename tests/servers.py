@@ -12,13 +12,15 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
+from realtime_transport.wire_logging import frame_logger
+
 
 @attrs.define(eq=False)
 class AcceptedConnection:
     """One accepted connection."""
 
     stream: SocketStream
-    protocol: ServerProtocol = attrs.field(factory=ServerProtocol)
+    protocol: ServerProtocol = attrs.field(factory=lambda: ServerProtocol(logger=frame_logger()))
     frames: list[Frame] = attrs.field(factory=list[Frame])
 
     async def request(self) -> Request:

@@ -19,6 +19,7 @@ from realtime_transport.protocol.config.settings import DEFAULT_MODEL, RealtimeS
 from realtime_transport.protocol.vendors.profiles import CallRules, EndpointProfile
 from realtime_transport.protocol.wire.session import RealtimeSession
 from realtime_transport.rest import RealtimeRestClient
+from tests.canary import CANARY, everything_in
 
 pytestmark = pytest.mark.anyio
 
@@ -288,27 +289,6 @@ async def test_a_key_and_a_client_are_needed() -> None:
     async with RealtimeRestClient() as rest:
         with pytest.raises(ConfigError, match="API key"):
             await rest.hang_up_call("rtc_1")
-
-
-CANARY = "sk-canary-5e1f"
-
-
-def everything_in(error: BaseException) -> str:
-    """All that an error and its chain show and hold."""
-    told, seen, waiting = "", set[int](), list[object]([error])
-    while waiting:
-        value = waiting.pop()
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
-        told += f"{value!r} {value!s}\n"
-        if isinstance(value, BaseException):
-            waiting += [value.__cause__, value.__context__, *value.args, *getattr(value, "exceptions", ())]
-        if isinstance(value, (BaseException, httpx.Request, httpx.Response)):
-            waiting += list(vars(value).values())
-        if isinstance(value, httpx.Headers):
-            told += repr(value.raw)
-    return told
 
 
 async def test_the_search_finds_what_httpx_holds() -> None:

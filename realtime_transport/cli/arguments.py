@@ -66,6 +66,9 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         "to it if it is set, and must be unless the server is on this machine",
     )
     where.add_argument("--live", action="store_true", help="the OpenAI API, billed to OPENAI_API_KEY")
+    parser.add_argument(
+        "--allow-insecure", action="store_true", help="let the key go unencrypted (ws, http) to a server elsewhere"
+    )
     parser.add_argument("--model", help="the model (default: that of the library)")
     parser.add_argument(
         "--transport", choices=["websocket", "webrtc"], default="websocket", help="the wire (default: websocket)"
@@ -183,6 +186,9 @@ def _add_talk(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--url", help="a server, as for replay")
     where.add_argument("--live", action="store_true", help="the OpenAI API, billed to OPENAI_API_KEY")
+    parser.add_argument(
+        "--allow-insecure", action="store_true", help="let the key go unencrypted (ws, http) to a server elsewhere"
+    )
     parser.add_argument(
         "--transport", choices=["webrtc", "websocket"], default="webrtc", help="the wire (default: webrtc)"
     )

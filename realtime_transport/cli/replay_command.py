@@ -124,10 +124,16 @@ class _ReplayCommand:
             client = await self._stack.enter_async_context(httpx.AsyncClient(trust_env=False))
         timeout = self._arguments.connect_timeout
         if self._arguments.transport == "webrtc":
-            transport, self._send = webrtc_transport(target.model, client, timeout, self._stack)
+            transport, self._send = webrtc_transport(
+                target.model, client, timeout, self._stack, allow_insecure=self._arguments.allow_insecure
+            )
             return transport
         return OpenAIRealtimeWebSocket(
-            model=target.model, client=client, connect_timeout=timeout, session_timeout=timeout
+            model=target.model,
+            client=client,
+            connect_timeout=timeout,
+            session_timeout=timeout,
+            allow_insecure=self._arguments.allow_insecure,
         )
 
     def _session_config(self) -> dict[str, Any]:

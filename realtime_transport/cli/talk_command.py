@@ -173,13 +173,18 @@ class _Talk:
         return Target.emulator(emulator.websocket_url, self._arguments.model)
 
     def _transport(self, target: Target, microphone: Any, speaker: Any) -> OpenAIRealtimeBase:
+        insecure = self._arguments.allow_insecure
         if self._arguments.transport == "webrtc":
             from realtime_transport.transports.webrtc import OpenAIRealtimeWebRTC
 
-            return OpenAIRealtimeWebRTC(model=target.model, audio_source=microphone, audio_sink=speaker)
+            return OpenAIRealtimeWebRTC(
+                model=target.model, audio_source=microphone, audio_sink=speaker, allow_insecure=insecure
+            )
         from realtime_transport.transports.websocket import OpenAIRealtimeWebSocket
 
-        return OpenAIRealtimeWebSocket(model=target.model, audio_source=microphone, audio_sink=speaker)
+        return OpenAIRealtimeWebSocket(
+            model=target.model, audio_source=microphone, audio_sink=speaker, allow_insecure=insecure
+        )
 
     def _config(self) -> dict[str, Any]:
         detection = {"type": "server_vad", "create_response": True, "interrupt_response": True}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, quote, urlsplit, urlunsplit
 
@@ -10,6 +9,7 @@ import attrs
 
 from realtime_transport.errors import ConfigError
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL
+from realtime_transport.urls import is_loopback, redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,14 +28,14 @@ class Target:
 
     Attributes:
         name: How people call it.
-        url: Where it is; ``None``: where the library looks by default.
+        url: Where it is, with the credentials that it may hold; ``None``: where the library looks by default.
         model: The model.
         key: The API key.
         is_local: It runs on this machine: no proxy is asked.
     """
 
     name: str
-    url: str | None
+    url: str | None = attrs.field(repr=lambda url: repr(url and redact_url(url)))
     model: str
     key: str = attrs.field(repr=False)
     is_local: bool
@@ -76,29 +76,24 @@ class Target:
         asked = parts.query
         if not _CHOOSES_SESSION.intersection(query):
             asked = "&".join(filter(None, [asked, f"model={quote(named, safe='')}"]))
-        is_local = _is_loopback(parts.hostname or "")
+        is_local = is_loopback(url)
         key = environment.get("OPENAI_API_KEY", "").strip()
         if not key and not is_local:
-            raise ConfigError(f"--url {url}: this server needs an API key: set OPENAI_API_KEY", key="api_key")
+            raise ConfigError(
+                f"--url {redact_url(url)}: this server needs an API key: set OPENAI_API_KEY", key="api_key"
+            )
         complete = urlunsplit(parts._replace(path=path, query=asked))
-        return cls(name=url, url=complete, model=named, key=key or LOCAL_KEY, is_local=is_local)
+        return cls(name=redact_url(url), url=complete, model=named, key=key or LOCAL_KEY, is_local=is_local)
 
 
 def _parse(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise ConfigError(f"--url {url!r}: {error}", key="url") from error
-    if parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname or port == 0:
-        raise ConfigError(f"--url {url!r}: a URL such as ws://127.0.0.1:8642/v1/realtime expected", key="url")
-    return parts
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return False
+        raise ConfigError(f"--url {redact_url(url)!r}: it cannot be read", key="url") from None
+    if parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname or port == 0:
+        raise ConfigError(
+            f"--url {redact_url(url)!r}: a URL such as ws://127.0.0.1:8642/v1/realtime expected", key="url"
+        )
+    return parts

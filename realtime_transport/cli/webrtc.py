@@ -52,7 +52,7 @@ def check_replay(arguments: argparse.Namespace) -> None:
 
 
 def webrtc_transport(
-    model: str, client: httpx.AsyncClient | None, timeout: float, stack: AsyncExitStack
+    model: str, client: httpx.AsyncClient | None, timeout: float, stack: AsyncExitStack, *, allow_insecure: bool
 ) -> tuple[OpenAIRealtimeWebRTC, Callable[[bytes], Awaitable[None]]]:
     """A transport without devices, and what takes the audio for its track, until *stack* closes."""
     from realtime_transport.audio.formats import AudioFormat
@@ -69,5 +69,6 @@ def webrtc_transport(
         audio_sink=None,
         connect_timeout=timeout,
         session_timeout=timeout,
+        allow_insecure=allow_insecure,
     )
     return transport, sending.send

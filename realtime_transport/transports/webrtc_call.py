@@ -212,7 +212,8 @@ class _Post:
         text = body.decode("utf-8", "replace")
         if 200 <= status < 300:
             if not whole:
-                raise NegotiationError(f"{self.what}: the answer has more than {MAX_ANSWER} bytes")
+                what = f"has more than {MAX_ANSWER} bytes" if len(body) >= MAX_ANSWER else "broke off"
+                raise NegotiationError(f"{self.what}: the answer {what}")
             return status, text, location
         text = scrub(text, self.secrets)
         raise UpgradeRejected(
