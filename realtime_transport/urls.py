@@ -46,7 +46,7 @@ _SHORTEST_KEY = 9
 _KEY_SHAPE = re.compile(r"\b(?:sk|ek|xai|whsec)[-_][\w.-]{4,}")
 """What looks like a key wherever it stands: a path, or the place of a URL where somebody mixed up two arguments."""
 
-_AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[^:@\s\[\]]*)(?::\d*)?")
+_AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]?|[^:@\s\[\]]*)(?::\d*)?")
 
 _HTTP = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 
