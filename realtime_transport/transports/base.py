@@ -220,7 +220,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
                 self._model = before
 
         attempt = Attempt(
-            endpoint=self._endpoint,
+            endpoint=self._endpoint.attached() if options.call_id else self._endpoint,
             settings=self._settings,
             hub=hub,
             engine=engine,

@@ -9,7 +9,7 @@ import attrs
 
 from realtime_transport.connection.life_cycle import UPGRADE, Phase
 from realtime_transport.protocol.engine.policy import CLIENT_PLAYBACK, EnginePolicy
-from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta, SessionCreated
+from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta, SessionCreated, SessionUpdated
 
 from .media import Media, MediaContext
 from .opening import bearer_request
@@ -71,6 +71,11 @@ class Endpoint:
     wire: str = "websocket"
     # AudioEvent holds the content of the typed delta, and can give it.
     left_out: tuple[type[Any], ...] = (ResponseOutputAudioDelta,)
+
+    def attached(self) -> Endpoint:
+        """The same wire, attached to a call: ``session.updated`` greets then, not ``session.created``."""
+        ready = dict.fromkeys((*self.ready_events, SessionCreated, SessionUpdated))
+        return attrs.evolve(self, ready_events=tuple(ready))
 
     def __attrs_post_init__(self) -> None:
         if (self.connector is None) == (self.prepare is None):

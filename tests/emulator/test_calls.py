@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -11,6 +13,7 @@ import anyio
 import anyio.abc
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from realtime_transport import OpenAIRealtimeWebRTC, OpenAIRealtimeWebSocket
 from realtime_transport.audio.formats import AudioFormat
@@ -26,8 +29,9 @@ from realtime_transport.server_events import (
     OutputAudioBufferStarted,
     OutputAudioBufferStopped,
     ResponseDone,
-    SessionCreated,
+    SessionUpdated,
 )
+from tests.emulator.client import connect
 
 pytestmark = pytest.mark.anyio
 
@@ -123,13 +127,61 @@ async def test_a_sideband_sees_and_steers_the_call(emulator: RealtimeEmulator) -
     async with transport.connect():
         beside = OpenAIRealtimeWebSocket(url=emulator.websocket_url, api_key="any")
         async with beside.connect(call_id=transport.call_id):
-            created = await until(beside, SessionCreated)
-            assert created[-1].session.id == emulator.sessions[0].id
+            heard = await until(beside, SessionUpdated)
+            assert heard[-1].session.id == emulator.sessions[0].id
             await beside.send_message("Hello from beside", trigger_response=False)
             seen = await until(transport, ConversationItemDone)
             also = await until(beside, ConversationItemDone)
             assert seen[-1].item == also[-1].item
             assert seen[-1].item.content[0].text == "Hello from beside"
+
+
+SIDEBAND_TURN = """
+session.updated
+conversation.item.added conversation.item.done
+response.created response.output_item.added conversation.item.added response.content_part.added
+response.output_text.delta response.output_text.done response.content_part.done
+conversation.item.done response.output_item.done response.done
+"""
+"""What a sideband of a live WebRTC call received for a text turn, repeated deltas left out."""
+
+
+async def test_a_sideband_hears_a_turn_in_the_order_of_a_live_one(emulator: RealtimeEmulator) -> None:
+    transport = transport_to(emulator)
+    text_only = {"output_modalities": ["text"]}
+    async with transport.connect(initial_session_config=text_only):
+        beside = f"call_id={transport.call_id}"
+        async with connect(emulator, beside) as client:
+            heard = [await client.receive()]  # Without a request of ours.
+            await client.ask("Hello")
+            heard += await client.until("response.done")
+    types = [kind for kind, _ in itertools.groupby(event["type"] for event in heard)]
+    assert types == SIDEBAND_TURN.split()
+
+
+async def test_there_is_no_session_of_a_call_whose_media_is_not_up(emulator: RealtimeEmulator) -> None:
+    async with httpx.AsyncClient() as client:
+        offer = (Path(__file__).parent / "browser_offer.sdp").read_bytes()
+        headers = {"Authorization": "Bearer any", "Content-Type": "application/sdp"}
+        answer = await client.post(f"{emulator.base_url}/realtime/calls", content=offer, headers=headers)
+        assert answer.status_code == 201
+    call_id = answer.headers["location"].rpartition("/")[2]
+    with pytest.raises(InvalidStatus) as caught:
+        async with connect(emulator, f"call_id={call_id}"):
+            pass
+    assert caught.value.response.status_code == 404
+    assert json.loads(caught.value.response.body)["error"]["code"] == "call_id_not_found"
+
+
+async def test_there_is_no_session_of_a_call_that_is_over(emulator: RealtimeEmulator) -> None:
+    transport = transport_to(emulator)
+    async with transport.connect():
+        call_id = transport.call_id
+    while emulator.sessions[0].is_open:
+        await anyio.lowlevel.checkpoint()
+    with pytest.raises(InvalidStatus):
+        async with connect(emulator, f"call_id={call_id}"):
+            pass
 
 
 async def test_a_hang_up_ends_the_call_and_its_sideband(emulator: RealtimeEmulator) -> None:

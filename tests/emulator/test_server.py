@@ -132,7 +132,8 @@ async def test_the_kinds_of_session() -> None:
         async with connect(emulator, "model=m", path="/v1/realtime/translations") as client:
             assert (await client.receive())["session"]["type"] == "translation"
         async with connect(emulator, "call_id=rtc_1") as client:
-            assert (await client.receive())["session"]["type"] == "realtime"
+            greeting = await client.receive()
+            assert (greeting["type"], greeting["session"]["type"]) == ("session.updated", "realtime")
         kinds = [record.kind for record in emulator.sessions]
         assert kinds == ["transcription", "translation", "realtime"]
         assert emulator.sessions[2].query == {"call_id": "rtc_1"}

@@ -71,6 +71,7 @@ class Conversation:
         audio_speed: Seconds of audio sent in one second; ``None``: all at once.
         model_is_fixed: Whether the connection named the model.
         names: Voices and models that are known.
+        is_attached: Whether the client attaches to a call that goes on: ``session.updated`` greets it.
     """
 
     session: dict[str, Any]
@@ -82,6 +83,7 @@ class Conversation:
     _audio_speed: float | None = attrs.field(default=None, alias="audio_speed")
     _model_is_fixed: bool = attrs.field(default=True, alias="model_is_fixed")
     _names: KnownNames = attrs.field(default=SERVICE_NAMES, alias="names")
+    _is_attached: bool = attrs.field(default=False, alias="is_attached")
     kind: SessionKind = attrs.field(init=False)
     _agenda: Agenda = attrs.field(init=False, factory=Agenda)
     _history: History = attrs.field(init=False)
@@ -118,7 +120,8 @@ class Conversation:
 
     def open(self, now: float) -> None:
         """Greet the client, whose connection is open now."""
-        self._sender.emit(ev.SessionCreated(session=decode_session(self.session)[0]))
+        greeting = ev.SessionUpdated if self._is_attached else ev.SessionCreated
+        self._sender.emit(greeting(session=decode_session(self.session)[0]))
         self._agenda.at(now + MAX_SESSION_SECONDS, lambda _now: self._floor.expire())
         self._listings.announce_all(self.session.get("tools", ()))
 

@@ -143,6 +143,7 @@ class SessionFactory:
             audio_speed=self._audio_speed,
             model_is_fixed=admission.model_is_fixed,
             names=self._names,
+            is_attached=admission.call_id is not None,
         )
 
     def translation(self, admission: Admission, record: SessionRecord, ids: IdSource, now: float) -> Translation:

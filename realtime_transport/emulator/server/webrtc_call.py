@@ -174,9 +174,9 @@ class Call:
         return self._is_open and not self._is_over
 
     def greeting(self) -> ServerEvent:
-        """The event by which a sideband is greeted."""
+        """The ``session.updated`` by which a sideband is greeted."""
         session = decode_session(self.conversation.session)[0]
-        return ev.SessionCreated(event_id=self._ids("event"), session=session)
+        return ev.SessionUpdated(event_id=self._ids("event"), session=session)
 
     def attach(self, sideband: Sideband) -> None:
         """Let *sideband* see what is sent from now on."""
