@@ -28,6 +28,7 @@ ROOMS = [
     {"session"},
     {"session_events"},
     {"emitter", "recording", "replay"},
+    {"bench"},
     {"pages"},
     {"testing"},
     {"cli"},

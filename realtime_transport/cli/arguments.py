@@ -43,12 +43,20 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _add_serve(commands.add_parser("serve", allow_abbrev=False, help="run the local emulator of the service"))
     _add_talk(commands.add_parser("talk", allow_abbrev=False, help="talk to a model by microphone and loudspeaker"))
     _add_show(commands.add_parser("show", allow_abbrev=False, help="make a page of a recorded session"))
-    return parser.parse_args(argv)
+    _add_bench(commands.add_parser("bench", allow_abbrev=False, help="measure a server with a corpus of recordings"))
+    return parser.parse_args(_with_bench_run(argv))
 
 
-def _command(module: str) -> Callable[[argparse.Namespace], int]:
+def _with_bench_run(argv: Sequence[str]) -> Sequence[str]:
+    """``bench run`` may be written as ``bench``."""
+    if len(argv) > 1 and argv[0] == "bench" and argv[1] not in ("run", "compare", "make-corpus", "-h", "--help"):
+        return [argv[0], "run", *argv[1:]]
+    return argv
+
+
+def _command(module: str, function: str = "run") -> Callable[[argparse.Namespace], int]:
     # Loaded when it runs: --help and a typing error cost no audio, no network.
-    return lambda arguments: import_module(f"realtime_transport.cli.{module}").run(arguments)
+    return lambda arguments: getattr(import_module(f"realtime_transport.cli.{module}"), function)(arguments)
 
 
 def _add_replay(parser: argparse.ArgumentParser) -> None:
@@ -210,6 +218,51 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", help="the page (default: NAME.html beside the recording)")
 
 
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Plays a corpus of recordings against a server, with so many sessions at once, and compares runs. "
+        "Example: realtime-transport bench audio/ --sessions 1,10,50 --speed 4"
+    )
+    what = parser.add_subparsers(title="what to do", metavar="COMMAND", required=True)
+    _add_bench_run(what.add_parser("run", allow_abbrev=False, help="play a corpus (may be left out)"))
+    compare = what.add_parser("compare", allow_abbrev=False, help="the differences of two runs, with their intervals")
+    compare.set_defaults(run=_command("bench_command", "compare"))
+    compare.add_argument("old", metavar="OLD", help="the folder of the earlier run")
+    compare.add_argument("new", metavar="NEW", help="the folder of the later run")
+    compare.add_argument(
+        "--fail-on",
+        action="append",
+        default=[],
+        metavar="FIGURE.p95=+LIMIT",
+        help="end with 1 if a figure grew by more (+10%% or +0.05), and not by chance; may be repeated",
+    )
+    make = what.add_parser("make-corpus", allow_abbrev=False, help="speak sentences with espeak-ng into a folder")
+    make.set_defaults(run=_command("bench_command", "make_corpus"))
+    make.add_argument("folder", metavar="FOLDER", help="where they go; it must not exist")
+    make.add_argument("--count", type=_count, default=200, metavar="N", help="how many (default: 200)")
+
+
+def _add_bench_run(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_command("bench_command"))
+    parser.description = (
+        "Plays a corpus (files, folders, manifests in CSV or JSONL with the columns file and words) and measures. "
+        "Writes results.jsonl and report.html, and prints a table. Without --url it talks to the emulator, in this "
+        "process: nobody is billed, and its work counts as the client's."
+    )
+    parser.add_argument("corpus", nargs="+", metavar="PATH", help="a recording, a folder, or a manifest")
+    parser.add_argument("--url", help="a server, as for replay; every session is billed by whoever runs it")
+    parser.add_argument("--model", help="the model (default: that of the library)")
+    parser.add_argument("--sessions", type=_sessions, default=(1,), metavar="N,N", help="at once (default: 1)")
+    parser.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="times real time, or max (default: 1)")
+    parser.add_argument("--repeats", type=_count, default=1, metavar="N", help="of each level (default: 1)")
+    parser.add_argument("--utterances", type=_count, default=4, metavar="N", help="a session plays (default: 4)")
+    parser.add_argument("--commit", action="store_true", help="no turn detection: each recording is one turn")
+    parser.add_argument("--max-seconds", type=_positive, metavar="S", help="no session begins after that")
+    parser.add_argument("--strict", action="store_true", help="a file that cannot be read ends it before it begins")
+    parser.add_argument("--out", metavar="DIR", help="where the files go (default: bench-DATE-TIME)")
+    _add_backend(parser)
+
+
 def _add_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record",
@@ -255,6 +308,10 @@ def _speed(text: str) -> float | None:
 
 def _count(text: str) -> int:
     return int(_number(text, lambda value: value >= 1 and value == int(value), "a whole number from 1"))
+
+
+def _sessions(text: str) -> tuple[int, ...]:
+    return tuple(_count(piece) for piece in text.split(","))
 
 
 def _port(text: str) -> int:

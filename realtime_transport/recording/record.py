@@ -12,7 +12,7 @@ import anyio.to_thread
 import attrs
 
 from realtime_transport.clock import EventLoopClock
-from realtime_transport.connection.link import KeepAliveLink, LinkClosed
+from realtime_transport.connection.link import CountingLink, KeepAliveLink, LimitedLink, LinkClosed
 
 from .format import Close, Frame, Header, Media, Note, Open, Tool
 from .scrub import Scrubber
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
     from realtime_transport.clock import Clock
-    from realtime_transport.connection.link import Link
+    from realtime_transport.connection.link import Link, LinkStatistics
     from realtime_transport.transports.base import OpenAIRealtimeBase
     from realtime_transport.transports.options import ConnectRequest
 
@@ -93,7 +93,7 @@ class Recorder:
         conn = self._connections
         self._connections += 1
         self._put(lambda t, _: Open(t=t, conn=conn, url=request.url))
-        kind = _RecordedKeepAliveLink if isinstance(link, KeepAliveLink) else _RecordedLink
+        kind = _CountingRecordedLink if isinstance(link, CountingLink) else _RecordedLink
         return kind(link, self._writer, conn, self._now)
 
 
@@ -133,6 +133,23 @@ class _RecordedLink:
         self._close(code, reason, by_client=True)
         await self._link.aclose(code, reason)
 
+    # What some links can do besides. A recorded one is never direct: its messages have to pass here.
+
+    @property
+    def bytes_received(self) -> int:
+        return self._link.bytes_received if isinstance(self._link, KeepAliveLink) else 0
+
+    def on_control(self, wake: Callable[[], None], /) -> None:
+        if isinstance(self._link, KeepAliveLink):
+            self._link.on_control(wake)
+
+    def ping(self) -> bool:
+        return isinstance(self._link, KeepAliveLink) and self._link.ping()
+
+    def check_size(self, size: int, /) -> None:
+        if isinstance(self._link, LimitedLink):
+            self._link.check_size(size)
+
     def _close(self, code: int, reason: str, *, by_client: bool) -> None:
         if not self._closed:
             self._closed = True
@@ -140,16 +157,13 @@ class _RecordedLink:
             self._writer.put(Close(t=self._now(), conn=self._conn, code=code, reason=reason, by=by))
 
 
-class _RecordedKeepAliveLink(_RecordedLink):
-    """The same of a link that has pings."""
+@attrs.define(eq=False)
+class _CountingRecordedLink(_RecordedLink):
+    """The same of a link with counters."""
 
-    def on_control(self, wake: Callable[[], None], /) -> None:
-        assert isinstance(self._link, KeepAliveLink)
-        self._link.on_control(wake)
-
-    def ping(self) -> anyio.Event | None:
-        assert isinstance(self._link, KeepAliveLink)
-        return self._link.ping()
+    def statistics(self) -> LinkStatistics:
+        assert isinstance(self._link, CountingLink)
+        return self._link.statistics()
 
 
 def open_recorder(

@@ -18,7 +18,8 @@ class WireObserver(Protocol):
     def wrap(self, link: Link, request: ConnectRequest) -> Link:
         """Give the link to use instead of *link*, which was opened for *request*; it may be *link* itself.
 
-        A link that is a `KeepAliveLink` has to stay one.
+        What the link can do besides (pings, counters, limits) is wanted of the other one, too; a link that
+        is no `DirectLink` any more is slower.
         """
         ...
 
