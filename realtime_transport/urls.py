@@ -24,6 +24,7 @@ __all__ = [
     "http_url",
     "is_base_url",
     "is_loopback",
+    "redact_query",
     "redact_url",
     "require_encryption",
     "rest_base_url",
@@ -83,6 +84,11 @@ def _redact_piece(piece: str) -> str:
 def _is_shown(name: str, value: str) -> bool:
     name = unquote_plus(name)
     return name.lower() in _SHOWN or not (len(unquote_plus(value)) >= _SHORTEST_KEY or _HIDDEN.search(name))
+
+
+def redact_query(query: Mapping[str, str]) -> dict[str, str]:
+    """*query*, decoded, without the values that `redact_url` would not show."""
+    return {name: value if _is_shown(name, value) else MASK for name, value in query.items()}
 
 
 def secrets_in(url: str) -> set[str]:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -128,6 +129,10 @@ async def test_a_conversation(watch: Watch, transport: Callable[[str], Any], opt
             await take_turn(watch, transport(emulator.base_url), **options)
         except ConnectError as error:  # The emulator takes no keys in a query: its refusal is searched as well.
             watch.saw(error)
+        async with httpx.AsyncClient(trust_env=False) as client:
+            sessions = await client.get(emulator.base_url.removesuffix("/v1") + "/emulator/sessions")
+        watch.saw(sessions.text)
+        assert sessions.status_code == 200
 
 
 async def test_calls_and_secrets(watch: Watch) -> None:
@@ -250,6 +255,30 @@ async def test_a_worker_keeps_the_rules(watch: Watch) -> None:
         async with transport("ws://h/").connect():
             pass
     assert len(asked) == 1
+
+
+async def test_a_worker_reads_no_more_of_a_refusal_than_it_keeps() -> None:
+    class Reader:
+        reads = 0
+        cancelled = False
+
+        async def read(self) -> Any:
+            self.reads += 1
+            return SimpleNamespace(done=False, value=b"no " * 10_000)
+
+        async def cancel(self) -> None:
+            self.cancelled = True
+
+    reader = Reader()
+
+    async def fetch(url: str, init: dict[str, Any]) -> Any:
+        return SimpleNamespace(status=401, webSocket=None, body=SimpleNamespace(getReader=lambda: reader))
+
+    with pytest.raises(UpgradeRejected, match="401: no no") as caught:
+        async with CloudflareRealtimeTransportLayer(fetch=fetch, api_key=CANARY).connect():
+            pass
+    assert len(caught.value.body) == 64 * 1024
+    assert (reader.reads, reader.cancelled) == (3, True)
 
 
 @asynccontextmanager

@@ -136,9 +136,24 @@ async def _upgrade(fetch: Fetch, request: ConnectRequest) -> Any:
 async def _refuse(response: Any, secrets: Collection[str]) -> NoReturn:
     status, body = int(response.status), ""
     with suppress(Exception):  # The status is what matters.
-        body = scrub(str(await response.text()), secrets)[:MAX_REJECTION_CHARACTERS]
+        body = scrub(await _text(response), secrets)[:MAX_REJECTION_CHARACTERS]
     said = f": {body[:500].strip()}" if body.strip() else ""
     raise UpgradeRejected(f"the server refused the upgrade with status {status}{said}", status=status, body=body)
+
+
+async def _text(response: Any) -> str:
+    """The beginning of the body: the rest of it is not read."""
+    if not hasattr(getattr(response, "body", None), "getReader"):
+        return str(await response.text())
+    reader, read = response.body.getReader(), b""
+    while len(read) < MAX_REJECTION_CHARACTERS:
+        chunk = await reader.read()
+        if chunk.done:
+            break
+        read += bytes(chunk.value.to_bytes() if hasattr(chunk.value, "to_bytes") else chunk.value)
+    else:
+        await reader.cancel()
+    return read.decode("utf-8", "replace")
 
 
 class FetchedSocketLink:

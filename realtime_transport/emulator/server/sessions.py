@@ -17,6 +17,7 @@ from realtime_transport.emulator.conversation.vad import VoiceActivityDetector
 from realtime_transport.emulator.ids import IdSource
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.records import SessionRecord
+from realtime_transport.urls import redact_query
 
 from .admission import Admission, Rejection, UpgradeRequest, admit
 from .rejected_peer import RejectedPeer
@@ -93,7 +94,7 @@ class SessionFactory:
             id="" if is_rejected else ids("sess"),
             kind="" if is_rejected else decision.kind.value,
             model="" if is_rejected else decision.model,
-            query=request.query,
+            query=redact_query(request.query),
             headers=request.public_headers,
             subprotocol=subprotocol,
         )
@@ -119,7 +120,7 @@ class SessionFactory:
             id=ids("sess"),
             kind=SessionKind.REALTIME.value,
             model=model,
-            query=upgrade.query,
+            query=redact_query(upgrade.query),
             headers=upgrade.public_headers,
             subprotocol=None,
         )
