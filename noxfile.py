@@ -93,6 +93,13 @@ def plugins(session: nox.Session) -> None:
 
 
 @nox.session
+def package(session: nox.Session) -> None:
+    """Wheel and sdist, and each extra alone in a clean environment, by pip and by uv."""
+    session.install("build", "twine", "uv")
+    session.run("python", "-m", "tests.packaging")
+
+
+@nox.session
 def interop(session: nox.Session) -> None:
     """WebRTC with stacks that are not ours: libwebrtc in Node.js; Chromium and Janus where they are installed."""
     session.install("-e", ".[all]", *group("test"))

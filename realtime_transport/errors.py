@@ -303,8 +303,8 @@ class MissingExtraError(RealtimeError, ImportError):
 
     def __init__(self, module: str, extra: str) -> None:
         super().__init__(
-            f"this needs the package {module!r}, which is not installed: "
-            f"python -m pip install 'realtime-transport[{extra}]'"
+            f"this needs the package {module!r}, which is not installed. In a checkout of realtime-transport: "
+            f"python -m pip install '.[{extra}]'; with a wheel of it: python -m pip install 'FILE.whl[{extra}]'"
         )
         self.name: str | None = module
         self.extra = extra

@@ -1,6 +1,6 @@
 """A phone gateway: Twilio calls it, and each caller talks to a model.
 
-    python -m pip install realtime-transport starlette uvicorn
+    python -m pip install ../.. starlette uvicorn
     OPENAI_API_KEY=… PUBLIC_HOST=gateway.example.com python gateway.py --port 8080
 
 Point the voice webhook of a Twilio number at ``https://gateway.example.com/incoming``. See README.md for the rest.

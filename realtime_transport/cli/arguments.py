@@ -45,6 +45,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _add_show(commands.add_parser("show", allow_abbrev=False, help="make a page of a recorded session"))
     _add_bench(commands.add_parser("bench", allow_abbrev=False, help="measure a server with a corpus of recordings"))
     return parser.parse_args(_with_bench_run(argv))
+    _add_doctor(commands.add_parser("doctor", allow_abbrev=False, help="see whether everything needed is there"))
+    return parser.parse_args(argv)
 
 
 def _with_bench_run(argv: Sequence[str]) -> Sequence[str]:
@@ -260,6 +262,21 @@ def _add_bench_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-seconds", type=_positive, metavar="S", help="no session begins after that")
     parser.add_argument("--strict", action="store_true", help="a file that cannot be read ends it before it begins")
     parser.add_argument("--out", metavar="DIR", help="where the files go (default: bench-DATE-TIME)")
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_command("doctor_command"))
+    parser.description = (
+        "Looks at versions, extras, sound devices, the form of the key (never shown, never sent), and each step on the "
+        "way to a server. Says what is wrong and what to do; exits with 1 if something is. "
+        "Example: realtime-transport doctor --url http://127.0.0.1:8642/v1"
+    )
+    parser.add_argument("--url", help="the server (default: the OpenAI API)")
+    parser.add_argument("--no-network", action="store_true", help="look at this machine only")
+    parser.add_argument(
+        "--udp-port", type=_port, default=3478, metavar="PORT", help="where media goes by UDP (default: 3478)"
+    )
+    parser.add_argument(
+        "--allow-insecure", action="store_true", help="you mean to use ws or http to a server elsewhere"
+    )
     _add_backend(parser)
 
 

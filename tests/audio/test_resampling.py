@@ -115,7 +115,7 @@ def test_the_same_format_passes_unchanged(known: AudioFormat) -> None:
 @pytest.mark.parametrize("module", ["numpy", "soxr"])
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'realtime-transport\[audio\]'") as caught:
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[audio\]'") as caught:
         Converter(AudioFormat.PCM8K, AudioFormat.PCM24K)
     assert (caught.value.name, caught.value.extra) == (module, "audio")
     assert Converter(AudioFormat.PCMU, AudioFormat.PCM8K).process(b"\xff") == b"\0\0"  # The telephone needs neither.

@@ -182,7 +182,7 @@ def test_what_is_not_installed_is_named_with_the_line_that_installs_it(
             patch.setattr("realtime_transport.cli.running.find_spec", without(missing))
             line = complaint(*argv)
         assert missing in line
-        assert "python -m pip install 'realtime-transport[" in line
+        assert "python -m pip install '.[" in line
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
