@@ -44,9 +44,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _add_talk(commands.add_parser("talk", allow_abbrev=False, help="talk to a model by microphone and loudspeaker"))
     _add_show(commands.add_parser("show", allow_abbrev=False, help="make a page of a recorded session"))
     _add_bench(commands.add_parser("bench", allow_abbrev=False, help="measure a server with a corpus of recordings"))
-    return parser.parse_args(_with_bench_run(argv))
     _add_doctor(commands.add_parser("doctor", allow_abbrev=False, help="see whether everything needed is there"))
-    return parser.parse_args(argv)
+    return parser.parse_args(_with_bench_run(argv))
 
 
 def _with_bench_run(argv: Sequence[str]) -> Sequence[str]:
@@ -262,6 +261,9 @@ def _add_bench_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-seconds", type=_positive, metavar="S", help="no session begins after that")
     parser.add_argument("--strict", action="store_true", help="a file that cannot be read ends it before it begins")
     parser.add_argument("--out", metavar="DIR", help="where the files go (default: bench-DATE-TIME)")
+    _add_backend(parser)
+
+
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_command("doctor_command"))
     parser.description = (
