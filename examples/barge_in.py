@@ -36,4 +36,6 @@ async def main() -> None:
     print(f"heard {heard.samples_played / heard.format.rate:.1f} of 8 seconds")
 
 
+if len(sys.argv) != 2:
+    sys.exit("usage: python barge_in.py URL (`realtime-transport serve` prints a URL)")
 anyio.run(main)

@@ -45,4 +45,6 @@ async def main() -> None:
     print()
 
 
+if len(sys.argv) != 2:
+    sys.exit("usage: python function_call.py URL (`realtime-transport serve` prints a URL)")
 anyio.run(main)

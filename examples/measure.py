@@ -22,4 +22,6 @@ async def main() -> None:
     print(f"pacing: 99 of 100 frames at most {report.recordings[0].late_p99_ms:.1f} ms late")
 
 
+if len(sys.argv) != 3:
+    sys.exit("usage: python measure.py URL RECORDING (`realtime-transport serve` prints a URL)")
 trio.run(main)

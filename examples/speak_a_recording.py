@@ -31,4 +31,6 @@ async def main() -> None:
     print(f"{sink.samples_played / sink.format.rate:.1f} seconds of reply in {reply}")
 
 
+if len(sys.argv) != 4:
+    sys.exit("usage: python speak_a_recording.py URL IN.wav OUT.wav (`realtime-transport serve` prints a URL)")
 anyio.run(main)

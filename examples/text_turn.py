@@ -31,4 +31,6 @@ async def main() -> None:
     print(f"\n({audio / 48000:.1f} seconds of speech)")
 
 
+if len(sys.argv) != 2:
+    sys.exit("usage: python text_turn.py URL (`realtime-transport serve` prints a URL)")
 anyio.run(main)

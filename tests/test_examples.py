@@ -53,3 +53,12 @@ def test_example(name: str, url: str, sentence: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert EXPECTED[name] in done.stdout
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("name", sorted(set(EXPECTED) - {"custom_wire"}))
+def test_an_example_without_arguments_says_what_it_wants(name: str) -> None:
+    command = [sys.executable, str(EXAMPLES / f"{name}.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, env=environment(), check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"usage: python {name}.py URL")
+    assert "Traceback" not in done.stderr

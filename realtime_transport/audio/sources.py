@@ -164,7 +164,9 @@ class _FileReader:
         try:
             self._file: Any = soundfile.SoundFile(path)
         except (self._errors, OSError, TypeError) as error:  # TypeError: a headerless format (.raw) was assumed.
-            raise self._error(f"it is not audio that can be read ({error}); give a WAV, FLAC or OGG file") from error
+            raise self._error(
+                f"it is no audio that can be read ({error}); give a WAV, FLAC, OGG or MP3 file"
+            ) from error
         try:
             self.info = self._read_info()
             self._resampler = Resampler(self.info.rate, target.rate)

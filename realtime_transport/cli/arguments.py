@@ -63,7 +63,7 @@ def _command(module: str, function: str = "run") -> Callable[[argparse.Namespace
 def _add_replay(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_command("replay_command"))
     parser.description = (
-        "Plays recordings (WAV, FLAC, OGG; any rate, any number of channels) into one session, one after the other; "
+        "Plays recordings (WAV, FLAC, OGG, MP3; any rate, any number of channels) into one session, one after another; "
         "waits for the replies to each; writes reply.wav, transcript.txt, timeline.jsonl and report.json, and prints "
         "figures. Without --url or --live it talks to the emulator, in this process: nobody is billed."
     )

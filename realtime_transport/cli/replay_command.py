@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable, Sequence
 
+    import httpx
+
     from realtime_transport.audio.formats import AudioFormat
     from realtime_transport.cli.display import Display
     from realtime_transport.connection.connection import ConnectionStatistics
@@ -110,14 +112,12 @@ class _ReplayCommand:
     async def _start_emulator(self) -> Target:
         from realtime_transport.emulator import RealtimeEmulator
 
-        # Replies at once: whatever the speed of the replay, none is cut off because it was still being sent.
+        # Replies at once: whatever the speed of the replay, none waits for its own pace.
         emulator = await self._stack.enter_async_context(RealtimeEmulator(audio_speed=None))
         return Target.emulator(emulator.websocket_url, self._arguments.model)
 
     async def _transport(self, target: Target) -> OpenAIRealtimeBase:
         import httpx
-
-        from realtime_transport.transports.websocket import OpenAIRealtimeWebSocket
 
         client = None
         if target.is_local:  # A proxy of the environment is for the world outside.
@@ -128,6 +128,10 @@ class _ReplayCommand:
                 target.model, client, timeout, self._stack, allow_insecure=self._arguments.allow_insecure
             )
             return transport
+        if self._server is None:
+            return _patient_transport(target.model, client, timeout)
+        from realtime_transport.transports.websocket import OpenAIRealtimeWebSocket
+
         return OpenAIRealtimeWebSocket(
             model=target.model,
             client=client,
@@ -139,7 +143,9 @@ class _ReplayCommand:
     def _session_config(self) -> dict[str, Any]:
         arguments = self._arguments
         audio_format = self._format.to_wire()
-        turn_detection = None if arguments.commit else {"type": "server_vad"}
+        turn_detection: dict[str, Any] | None = None if arguments.commit else {"type": "server_vad"}
+        if turn_detection is not None and self._server is None:
+            turn_detection["interrupt_response"] = False  # A recording is not meant to talk over its replies.
         config: dict[str, Any] = {
             "audio": {
                 "input": {"format": audio_format, "turn_detection": turn_detection},
@@ -193,17 +199,35 @@ class _ReplayCommand:
         try:
             with display.begin(replay.progress):
                 await _run(replay, display)
-        finally:
-            # Also after a failure, or Ctrl-C: what was found so far.
-            report = replay.report()
-            complete = files.write(report, more)
+        except BaseException:
+            # A failure, or Ctrl-C: what was found so far.
+            files.write(replay.report(), more)
+            print(f"what there was by then is in {files.folder}", file=sys.stderr)  # noqa: T201
+            raise
+        report = replay.report()
+        complete = files.write(report, more)
         if arguments.json:
             say(orjson.dumps(complete, option=orjson.OPT_INDENT_2).decode())
         else:
             _tell(report, files, target.name, arguments.backend, transport.statistics())
-        for problem in report.problems:
+        silent = [f"no speech was found in {name}" for name in report.without_speech] if report.finished else []
+        problems = [*silent, *report.problems]
+        for problem in problems:
             print(f"realtime-transport: {problem}", file=sys.stderr)  # noqa: T201
-        return 1 if report.problems else 0
+        return 1 if problems else 0
+
+
+def _patient_transport(model: str, client: httpx.AsyncClient | None, timeout: float) -> OpenAIRealtimeBase:
+    """A transport whose model is not interrupted by speech: whatever the speed of the replay, no reply is cut off."""
+    from realtime_transport.protocol.engine.policy import CLIENT_PLAYBACK
+    from realtime_transport.transports.base import OpenAIRealtimeBase
+    from realtime_transport.transports.endpoint import Endpoint
+    from realtime_transport.transports.websocket import websocket_connector
+
+    endpoint = Endpoint(
+        connector=websocket_connector(client), policy=attrs.evolve(CLIENT_PLAYBACK, interrupts_on_speech=False)
+    )
+    return OpenAIRealtimeBase(endpoint=endpoint, model=model, connect_timeout=timeout, session_timeout=timeout)
 
 
 async def _run(replay: Replay, display: Display) -> None:

@@ -20,8 +20,9 @@ __all__ = ["require", "run_async", "say"]
 
 
 def say(line: str) -> None:
-    """Print *line* at once, also into a pipe."""
-    print(line, flush=True)  # noqa: T201
+    """Print *line* at once, also into a pipe; what the stream cannot show is replaced."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(line.encode(encoding, "replace").decode(encoding), flush=True)  # noqa: T201
 
 
 def require(extra: str, *modules: str) -> None:
@@ -52,9 +53,7 @@ async def _until_signal(command: Callable[[], Awaitable[int]]) -> int:
     async with anyio.create_task_group() as tasks:
 
         async def watch(*, task_status: TaskStatus[None]) -> None:
-            number = await _signal(task_status)
-            print("realtime-transport: interrupted", file=sys.stderr)  # noqa: T201
-            outcome.append(128 + number)
+            outcome.append(128 + await _signal(task_status))
             tasks.cancel_scope.cancel()
 
         await tasks.start(watch, name="signals")
@@ -65,6 +64,8 @@ async def _until_signal(command: Callable[[], Awaitable[int]]) -> int:
         tasks.cancel_scope.cancel()
     if failures and not outcome:
         raise failures[0]
+    if outcome[0] > 128:  # Said when whatever was drawn is finished.
+        print("realtime-transport: interrupted", file=sys.stderr)  # noqa: T201
     return outcome[0]
 
 

@@ -16,6 +16,7 @@ from realtime_transport.cli.recorded import record_into
 from realtime_transport.cli.running import require, run_async, say
 from realtime_transport.cli.target import Target
 from realtime_transport.cli.webrtc import calls_url
+from realtime_transport.errors import ConfigError
 from realtime_transport.protocol.engine.events import (
     AudioInterruptedEvent,
     AudioTranscriptDeltaEvent,
@@ -68,7 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _list_devices() -> int:
     from realtime_transport.audio.devices import list_devices
 
-    for device in list_devices():
+    devices = list_devices()
+    if not devices:
+        raise ConfigError("there are no sound devices that can be used on this machine", key="device")
+    for device in devices:
         kinds = [f"{device.inputs} in"] * bool(device.inputs) + [f"{device.outputs} out"] * bool(device.outputs)
         marks = ["default microphone"] * device.is_default_input + ["default loudspeaker"] * device.is_default_output
         say(f"{device.index:>3}  {device.name}  ({', '.join(kinds)})" + (f"  {', '.join(marks)}" if marks else ""))
@@ -199,15 +203,18 @@ class _Talk:
         self, transport: OpenAIRealtimeBase, microphone: _MeteredMicrophone, speaker: _MeteredSpeaker
     ) -> None:
         failures: list[Exception] = []
-        async with anyio.create_task_group() as tasks:
-            if sys.stderr.isatty():
-                tasks.start_soon(self._draw, microphone, speaker, name="meters")
-            try:
-                async for event in transport:
-                    self._tell(event)
-            except Exception as error:  # noqa: BLE001 - raised again below: the task group would wrap it
-                failures.append(error)
-            tasks.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as tasks:
+                if sys.stderr.isatty():
+                    tasks.start_soon(self._draw, microphone, speaker, name="meters")
+                try:
+                    async for event in transport:
+                        self._tell(event)
+                except Exception as error:  # noqa: BLE001 - raised again below: the task group would wrap it
+                    failures.append(error)
+                tasks.cancel_scope.cancel()
+        finally:
+            _erase_meters()
         if failures:
             raise failures[0]
 
@@ -238,9 +245,13 @@ class _Talk:
                 pass
 
     def _say(self, line: str) -> None:
-        if sys.stderr.isatty():
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
+        _erase_meters()
         say(line)
+
+
+def _erase_meters() -> None:
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _device(text: str | None) -> str | int | None:

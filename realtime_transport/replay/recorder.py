@@ -30,7 +30,7 @@ from realtime_transport.protocol.wire.server_events import (
     SessionUpdated,
 )
 from realtime_transport.replay.report import RecordingReport, ReplayReport, Reply, Turn
-from realtime_transport.replay.timeline import TimelineEntry, describe, text_of
+from realtime_transport.replay.timeline import TimelineEntry, describe, text_of, whole_text
 
 if TYPE_CHECKING:
     from realtime_transport.audio.capture import CaptureStatistics
@@ -84,8 +84,9 @@ class Recorder:
 
     def recording_began(self, name: str, now: float) -> TimelineEntry:
         """A recording is about to be played."""
-        self._playing, self._starts_at_ms = name, self.input_format.ms(self._sent.samples)
-        return self._note("recording_began", now, name)
+        # The name of a file may hold bytes that are no text.
+        self._playing, self._starts_at_ms = whole_text(name), self.input_format.ms(self._sent.samples)
+        return self._note("recording_began", now, self._playing)
 
     def frame_sent(self, frame: bytes, now: float) -> None:
         """A frame of audio has been handed to the transport."""
@@ -293,7 +294,7 @@ class _Turn:
 
     def freeze(self) -> Turn:
         return Turn(
-            item_id=self.item_id,
+            item_id=whole_text(self.item_id),
             recording=self.recording,
             start_ms=self.start_ms,
             end_ms=self.end_ms,
@@ -333,15 +334,15 @@ class _Reply:
 
     def freeze(self, output_format: AudioFormat) -> Reply:
         return Reply(
-            response_id=self.response_id,
-            answers=None if self.turn is None else self.turn.item_id,
+            response_id=whole_text(self.response_id),
+            answers=None if self.turn is None else whole_text(self.turn.item_id),
             status=self.status,
             detail=self.detail,
             first_audio_at=self.first_audio_at,
             latency=self.latency,
             audio_bytes=self.audio_bytes,
             audio_seconds=output_format.seconds(output_format.samples_in(self.audio_bytes)),
-            transcript=self.transcript,
+            transcript=whole_text(self.transcript),
             input_tokens=self.input_tokens,
             output_tokens=self.output_tokens,
         )

@@ -154,6 +154,14 @@ class ReplayReport:
         return sum(reply.output_tokens for reply in self.replies)
 
     @property
+    def without_speech(self) -> tuple[str, ...]:
+        """The recordings in which the server's detector found no speech; empty where it does not say what it finds."""
+        if self.replies and not self.turns:
+            return ()
+        spoken = {turn.recording for turn in self.turns}
+        return tuple(recording.name for recording in self.recordings if recording.name not in spoken)
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """Why the session cannot be called good; empty if it can. A reply that the user talks over is no problem."""
         found: list[str] = []
@@ -186,6 +194,7 @@ class ReplayReport:
             "output_seconds": self.output_seconds,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
+            "without_speech": list(self.without_speech),
             "problems": list(self.problems),
         }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
-import orjson
 
 from realtime_transport.protocol.engine.events import (
     AudioEvent,
@@ -15,12 +14,13 @@ from realtime_transport.protocol.engine.events import (
     SemanticEvent,
     ServerError,
 )
+from realtime_transport.protocol.wire.codec import dumps
 from realtime_transport.protocol.wire.model import ServerEvent
 
 if TYPE_CHECKING:
     from realtime_transport.protocol.wire.model import Event
 
-__all__ = ["TimelineEntry", "describe", "text_of"]
+__all__ = ["TimelineEntry", "describe", "text_of", "whole_text"]
 
 
 @attrs.frozen(kw_only=True)
@@ -56,7 +56,15 @@ class TimelineEntry:
 
 def text_of(value: object) -> str | None:
     """*value* if it is text that says something: a server may leave any field out, or send null."""
-    return value if isinstance(value, str) and value else None
+    return whole_text(value) if isinstance(value, str) and value else None
+
+
+def whole_text(text: str) -> str:
+    """*text* as it can be written: a server may cut its deltas in the middle of a surrogate pair.
+
+    Two halves that meet are joined, and one that is alone is replaced by U+FFFD.
+    """
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def describe(event: Event, seconds: float) -> TimelineEntry:
@@ -77,7 +85,7 @@ def describe(event: Event, seconds: float) -> TimelineEntry:
 def _type_of(event: Event) -> str:
     match event:
         case ServerEvent():
-            return event.type
+            return whole_text(event.type)
         case SemanticEvent():
             return event.event_name
         case _:
@@ -87,11 +95,11 @@ def _type_of(event: Event) -> str:
 def _size_of(event: Event) -> int | None:
     match event:
         case ServerEvent():
-            return len(orjson.dumps(dict(event.raw)))
+            return len(dumps(event.raw))
         case AudioEvent(data=data):
             return len(data)
         case AudioTranscriptDeltaEvent(delta=delta) | OutputTextDeltaEvent(delta=delta):
-            return len(delta.encode())
+            return len(delta.encode(errors="surrogatepass"))
         case _:
             return None
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 import attrs
-import orjson
 
 from realtime_transport.connection.link import LinkClosed
+from realtime_transport.protocol.wire.codec import dumps, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -64,7 +64,7 @@ class MemoryServer:
     def send(self, *events: Mapping[str, Any] | str | bytes) -> None:
         """Send messages, which arrive with one read; a mapping as JSON."""
         for event in events:
-            self._waiting.append(event if isinstance(event, str | bytes) else orjson.dumps(event).decode())
+            self._waiting.append(event if isinstance(event, str | bytes) else dumps(event))
         self._changed()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
@@ -105,7 +105,7 @@ class MemoryServer:
         if self._closed is not None:
             raise LinkClosed(self._closed.code, self._closed.reason)
         if messages:
-            self.writes.append([orjson.loads(message) for message in messages])
+            self.writes.append([parse_json(message) for message in messages])
             self.received += self.writes[-1]
 
     async def _aclose(self, code: int) -> None:

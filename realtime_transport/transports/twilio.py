@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import attrs
 
-from realtime_transport.errors import ConfigError, DecodeError, NotConnectedError
+from realtime_transport.errors import ConfigError, DecodeError, LocalProtocolError, NotConnectedError
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL
 from realtime_transport.protocol.engine.policy import PHONE_PLAYBACK
 from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta
@@ -194,7 +194,7 @@ def _read_start(codec: MediaCodec, start: Mapping[str, Any] | str | bytes) -> Ph
         return PhoneStarted(stream_id=start, audio_format=codec.audio_format)
     try:
         message = codec.decode(to_text(start) if isinstance(start, Mapping) else start)
-    except (DecodeError, TypeError) as exc:
+    except (DecodeError, LocalProtocolError) as exc:
         raise ConfigError(
             f"start: the provider's start message expected, or the id of the stream: {exc}", key="start"
         ) from exc

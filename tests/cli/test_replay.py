@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
 import wave
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 import soundfile
@@ -16,6 +19,8 @@ from anyio.from_thread import start_blocking_portal
 
 from realtime_transport.cli import main
 from realtime_transport.emulator import Faults, RealtimeEmulator
+from realtime_transport.emulator.replies import Responder, SendText
+from realtime_transport.emulator.responders.echo import echo_responder
 from tests.processes import COMMAND, environment, serving
 
 RECORDING = Path(__file__).parents[2] / "examples/audio/vm-options.wav"
@@ -60,6 +65,78 @@ def test_a_replay_leaves_its_files_and_figures(
         assert reply.getnframes() * 2 == report["output_bytes"] > 24000 * 2
     transcript = (out / "transcript.txt").read_text().splitlines()
     assert [line.split("] ")[1].split(":")[0] for line in transcript] == ["user", "model"]
+
+
+CONVERSATION = Path(__file__).parents[2] / "examples/audio/demo-echotest.wav"
+
+
+@BACKENDS
+def test_no_reply_is_cut_off_at_any_speed(backend: str, tmp_path: Path) -> None:
+    """Four times somebody speaks, and is answered while the recording goes on."""
+    arguments = ["--speed", "max", "--settle", "0.1", "--backend", backend, "--out", str(tmp_path)]
+    assert main(["replay", str(CONVERSATION), *arguments]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [reply["status"] for reply in report["replies"]] == ["completed"] * 4
+    assert report["interruptions"] == 0
+    with wave.open(str(tmp_path / "reply.wav")) as reply:
+        assert reply.getnframes() * 2 == report["output_bytes"]
+    spoken_ms = sum(turn["end_ms"] - turn["start_ms"] for turn in report["turns"])
+    assert report["output_seconds"] * 1000 == pytest.approx(spoken_ms, abs=1)
+
+
+def test_no_reply_is_cut_off_over_webrtc(tmp_path: Path) -> None:
+    with wave.open(str(RECORDING)) as file:
+        word = file.readframes(8000 * 12 // 10)
+    path = tmp_path / "twice.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes((word + bytes(16_000)) * 2)
+    assert main(["replay", str(path), "--transport", "webrtc", "--settle", "0.1", "--out", str(tmp_path)]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["interruptions"] == 0
+    assert {reply["status"] for reply in report["replies"]} == {"completed"}
+
+
+def tone() -> bytes:
+    return (8000 * np.sin(np.arange(8000 * 2) * 2 * np.pi * 440 / 8000)).astype("<i2").tobytes()
+
+
+@pytest.mark.parametrize("sound", [bytes(32_000), tone()], ids=["silence", "tone"])
+def test_a_recording_without_speech_is_no_success(
+    sound: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "quiet.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(sound)
+    assert main(["replay", str(path), *FAST, "--out", str(tmp_path)]) == 1
+    assert "realtime-transport: no speech was found in quiet.wav" in capsys.readouterr().err.splitlines()
+    assert main(["replay", str(RECORDING), str(path), *FAST, "--out", str(tmp_path)]) == 1
+
+
+def test_half_a_surrogate_pair_reaches_every_file(
+    sentence: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = {"event_id": "e", "response_id": "r\ud83d", "item_id": "i", "output_index": 0, "content_index": 0}
+    said = [
+        {"type": "response.output_audio_transcript.delta", **ids, "delta": text} for text in ("\ud83d", "\ude00\ud83d")
+    ]
+    frames = [json.dumps(message) for message in (*said, {"type": "brand.\udc00new", "event_id": "e"})]
+    responder = echoing_after([SendText(frame) for frame in frames])
+    with start_blocking_portal() as portal:
+        with portal.wrap_async_context_manager(RealtimeEmulator(responder=responder)) as running:
+            options = ["--timeout", "4", "--json", "--out", str(tmp_path)]
+            main(["replay", str(sentence), *FAST, "--url", running.base_url, *options])
+    transcripts = [reply["transcript"] for reply in json.loads(capsys.readouterr().out)["replies"]]
+    assert "\U0001f600\ufffd" in transcripts
+    assert "\U0001f600\ufffd" in (tmp_path / "transcript.txt").read_text(encoding="utf-8")
+    assert "brand.\ufffdnew" in (tmp_path / "timeline.jsonl").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "report.json").read_text())["replies"]
+
+
+def echoing_after(actions: list[SendText]) -> Responder:
+    """The usual reply, after *actions*."""
+    return lambda turn: attrs.evolve(echo_responder(turn), before=tuple(actions))
 
 
 @BACKENDS
@@ -118,6 +195,30 @@ def test_a_panel_on_a_terminal(
     assert "\x1b[" in stderr
 
 
+def test_ctrl_c_leaves_the_panel_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    timeline = tmp_path / "timeline.jsonl"
+
+    def interrupt() -> None:
+        while not (timeline.exists() and b"speech_started" in timeline.read_bytes()):
+            threading.Event().wait(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    assert main(["replay", str(CONVERSATION), "--out", str(tmp_path)]) == 130
+    thread.join()
+    err = capsys.readouterr().err
+    panel, _, rest = err.rpartition("╯")
+    assert "realtime-transport" not in panel
+    assert rest.replace("\x1b[?25h", "").split() == (
+        f"what there was by then is in {tmp_path} realtime-transport: interrupted".split()
+    )
+
+
 def test_a_session_that_fails_leaves_what_there_was(
     sentence: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,7 +253,10 @@ def test_ctrl_c_ends_a_replay(backend: str, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert stderr.splitlines()[-1] == "realtime-transport: interrupted"
+    assert stderr.splitlines()[-2:] == [
+        f"what there was by then is in {tmp_path}",
+        "realtime-transport: interrupted",
+    ]
     assert "Traceback" not in stderr
     assert json.loads((tmp_path / "report.json").read_text())["finished"] is False
 

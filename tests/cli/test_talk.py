@@ -105,6 +105,12 @@ def test_the_devices_are_listed(card: Card, capsys: pytest.CaptureFixture[str]) 
     assert "fake  (1 in, 2 out)  default microphone, default loudspeaker" in capsys.readouterr().out
 
 
+def test_a_machine_without_devices_says_so(card: Card, capsys: pytest.CaptureFixture[str]) -> None:
+    sys.modules["sounddevice"].query_devices = list  # type: ignore[attr-defined]
+    assert main(["talk", "--list-devices"]) == 2
+    assert "no sound devices" in capsys.readouterr().err
+
+
 def test_meters() -> None:
     assert level_of(b"") == -60
     assert level_of(b"\xff\x7f" * 480) == pytest.approx(0, abs=0.1)

@@ -54,7 +54,7 @@ def complaint(
         (["serve", "--port", "70000"], "70000"),
         (["serve", "--stall", "3"], "FRAME:SECONDS"),
         (["serve", "--duplicate", "2"], "probability"),
-        (["serve", "--script", "missing.json"], "missing.json"),
+        (["serve", "--script", "missing.json"], "script missing.json: it cannot be read: No such file or directory"),
         (["serve", "--profile", "nobody"], "vllm-transcription"),
         (["replay", RECORDING, "--url", "banana"], "banana"),
         (["replay", RECORDING, "--url", "ftp://127.0.0.1/"], "ftp"),

@@ -39,7 +39,12 @@ from realtime_transport.protocol.wire.items import (
 )
 from realtime_transport.protocol.wire.json_types import UNSET
 from realtime_transport.protocol.wire.model import FieldProblem
-from realtime_transport.protocol.wire.objects import TranscriptionDurationUsage, TranscriptionTokensUsage, UnknownObject
+from realtime_transport.protocol.wire.objects import (
+    ServerError,
+    TranscriptionDurationUsage,
+    TranscriptionTokensUsage,
+    UnknownObject,
+)
 from realtime_transport.protocol.wire.server_events import (
     ConversationItemInputAudioTranscriptionCompleted,
     InputAudioBufferSpeechStarted,
@@ -514,3 +519,11 @@ def test_the_sign_of_life_of_another_vendor_has_a_class() -> None:
     assert isinstance(event, Ping)
     assert not problems
     assert encode(event) == raw
+
+
+def test_an_error_of_the_server_prints_its_message_however_long() -> None:
+    long = "The model " + "really " * 60 + "does not exist."
+    assert str(ServerError(message=long, code="model_not_found")) == f"{long} (model_not_found)"
+    assert str(ServerError(type="server_error")) == "(server_error)"
+    assert str(ServerError()) == "ServerError()"
+    assert long not in repr(ServerError(message=long))

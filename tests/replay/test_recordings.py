@@ -143,6 +143,7 @@ async def test_silence_is_no_turn(base_url: str) -> None:
     source = BytesSource(bytes(48 * 3000), AudioFormat.PCM24K)
     report, reply = await replayed(base_url, Recording(name="nothing", source=source), speed=SPEED)
     assert report.turns == report.replies == report.problems == ()
+    assert report.without_speech == ("nothing",)
     assert reply == b""
     assert report.finished
     assert report.time_to_first_audio is None

@@ -56,6 +56,9 @@ MIN_COMMIT_MS = 100
 STEPS_AT_ONCE = 16
 """Deeds of one `Conversation.handle_timer`: an unpaced reply of a minute comes in pieces, others get their turn."""
 
+STEPS_BEFORE_SPEECH = 10_000
+"""Deeds that are done, if due, before the user is noticed to speak: a quarter of an hour of an unpaced reply."""
+
 
 @attrs.define(eq=False)
 class Conversation:
@@ -333,6 +336,8 @@ class Conversation:
                     self._speech_ended(start_ms, end_ms, clip, now)
 
     def _speech_began(self, start_ms: int, now: float) -> None:
+        # What is due by now comes before it: a reply that is sent all at once cannot be talked over.
+        self._agenda.do(now, limit=STEPS_BEFORE_SPEECH)
         self._idle_watch += 1
         self._speech_item_id = self._ids("item")
         self._sender.emit(ev.InputAudioBufferSpeechStarted(audio_start_ms=start_ms, item_id=self._speech_item_id))

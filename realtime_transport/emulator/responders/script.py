@@ -124,11 +124,12 @@ class Script:
         """The script in a file.
 
         Raises:
-            ConfigError: It is not JSON, or no script.
-            OSError: It cannot be read.
+            ConfigError: It cannot be read, is not JSON, or no script.
         """
         try:
             data = orjson.loads(Path(path).read_bytes())
+        except OSError as error:
+            raise ConfigError(f"script {path}: it cannot be read: {error.strerror or error}", key="script") from error
         except orjson.JSONDecodeError as error:
             raise ConfigError(f"script {path}: not JSON: {error}") from None
         return cls.parse(data)

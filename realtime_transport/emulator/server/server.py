@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
-import orjson
 from anyio.abc import SocketAttribute, SocketStream
 
 from realtime_transport.clock import Clock, EventLoopClock
@@ -16,8 +15,9 @@ from realtime_transport.emulator.ids import IdSource
 from realtime_transport.emulator.refusal import Refusal
 from realtime_transport.emulator.responders.echo import echo_responder
 from realtime_transport.emulator.responders.script import Script
-from realtime_transport.errors import LocalProtocolError, NotConnectedError
+from realtime_transport.errors import DecodeError, LocalProtocolError, NotConnectedError
 from realtime_transport.protocol.vendors.profiles import profile_named
+from realtime_transport.protocol.wire.codec import parse_json
 
 from .access import Access
 from .admission import UpgradeRequest, is_realtime_path
@@ -317,8 +317,8 @@ def _script_of(script: Script | Mapping[str, Any] | str | Path | None) -> Script
 def _keeper(record: SessionRecord) -> Callable[[str, str | bytes], None]:
     def keep(who: str, message: str | bytes) -> None:
         try:
-            event = orjson.loads(message)
-        except orjson.JSONDecodeError:
+            event = parse_json(message)
+        except DecodeError:
             event = None
         kept = cast("dict[str, Any]", event) if isinstance(event, dict) else {"type": "(invalid)"}
         record.transcript.append((who, kept))

@@ -39,6 +39,7 @@ __all__ = [
     "dumps",
     "encode",
     "loads",
+    "parse_json",
 ]
 
 Hook = Callable[[Any, Any], Any]
@@ -68,7 +69,7 @@ def loads(data: str | bytes) -> dict[str, Any]:
     Raises:
         DecodeError: It is not JSON, not an object, or has no ``type`` that is a string.
     """
-    message = _parse(data)
+    message = parse_json(data)
     if type(message) is not dict:
         raise DecodeError(f"a message must be a JSON object, not {json_name(message)}", size=len(data))
     kind = cast("dict[str, Any]", message).get("type", UNSET)
@@ -95,7 +96,12 @@ def dumps(message: Mapping[str, Any]) -> str:
         raise LocalProtocolError(f"the message cannot be written as JSON: {error}") from error
 
 
-def _parse(data: str | bytes) -> Any:
+def parse_json(data: str | bytes) -> Any:
+    """The value of a JSON text, which may hold halves of surrogate pairs.
+
+    Raises:
+        DecodeError: It is not JSON.
+    """
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:

@@ -48,6 +48,12 @@ class ServerError(WireObject):
     param: str | Unset | None = UNSET
     event_id: str | Unset | None = UNSET
 
+    def __str__(self) -> str:
+        """The message, and the code if there is one."""
+        code = self.code or self.type
+        known = [str(self.message or ""), f"({code})" if code else ""]
+        return " ".join(filter(None, known)) or repr(self)
+
 
 @wire_model
 class Conversation(WireObject):

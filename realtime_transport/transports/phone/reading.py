@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import attrs
-import orjson
 import pybase64
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.errors import DecodeError, TransportError
+from realtime_transport.protocol.wire.codec import dumps, parse_json
 
 from .messages import PhoneDtmf, PhoneMark, PhoneMedia, PhoneMessage, PhoneStarted, PhoneStopped
 
@@ -70,15 +70,19 @@ def read_message(data: str | bytes, names: FieldNames, default_format: AudioForm
 
 
 def to_text(message: Mapping[str, Any]) -> str:
-    """*message* as JSON."""
-    return orjson.dumps(message).decode()
+    """*message* as JSON.
+
+    Raises:
+        LocalProtocolError: It holds something that has no form in JSON.
+    """
+    return dumps(message)
 
 
 def _to_message(data: str | bytes) -> dict[str, Any]:
     try:
-        message = orjson.loads(data)
-    except orjson.JSONDecodeError as exc:
-        raise DecodeError(f"a message of the telephone that is not JSON: {exc}", size=len(data)) from exc
+        message = parse_json(data)
+    except DecodeError as exc:
+        raise DecodeError(f"a message of the telephone is {exc}", size=len(data)) from exc
     if not isinstance(message, dict):
         raise DecodeError("a message of the telephone that is not a JSON object", size=len(data))
     return cast("dict[str, Any]", message)
