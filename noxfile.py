@@ -26,12 +26,15 @@ def run_tests(session: nox.Session) -> None:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Play a recording to the emulator. Arguments go to ``replay``: ``nox -s demo -- --transport webrtc``."""
+    """Play a recording to the emulator, and its replies on a sound card if there is one.
+
+    Arguments go to ``replay``: ``nox -s demo -- --transport webrtc``.
+    """
     session.install("-e", ".[all]")
     recording = "examples/audio/demo-echotest.wav"
-    command = ["realtime-transport", "replay", recording, "--backend", "trio", "--out", "out/demo", *session.posargs]
+    command = ["realtime-transport", "replay", recording, "--backend", "trio", "--answer", "voice", "--out", "out/demo"]
     # No key, whatever the environment holds: the demo costs nothing.
-    session.run(*command, env={"OPENAI_API_KEY": ""})
+    session.run(*command, *session.posargs, env={"OPENAI_API_KEY": ""})
 
 
 @nox.session

@@ -123,6 +123,12 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--connect-timeout", type=_positive, default=10.0, metavar="SECONDS", help="for the session to open (10)"
     )
+    parser.add_argument(
+        "--play",
+        action=argparse.BooleanOptionalAction,
+        help="play the replies on the loudspeaker (default: on a terminal, with the emulator, where there is one)",
+    )
+    _add_answer(parser, "echo")
     parser.add_argument("--out", metavar="DIR", help="where the files go (default: replay-DATE-TIME)")
     parser.add_argument("--json", action="store_true", help="print the report as JSON instead")
     _add_record(parser)
@@ -205,6 +211,7 @@ def _add_talk(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--instructions", metavar="TEXT", help="the system prompt")
     parser.add_argument("--voice", metavar="NAME", help="the voice of the model")
     _add_record(parser)
+    _add_answer(parser, "voice")
     _add_backend(parser)
 
 
@@ -287,6 +294,15 @@ def _add_record(parser: argparse.ArgumentParser) -> None:
         "--record",
         metavar="NAME.rtrec",
         help="record the session, keys left out, for `realtime-transport show` and for tests",
+    )
+
+
+def _add_answer(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--answer",
+        choices=["echo", "voice"],
+        default=default,
+        help=f"how the emulator in this process answers speech: by it, or by a sentence (default: {default})",
     )
 
 

@@ -15,9 +15,10 @@ import orjson
 
 from realtime_transport.cli.display import choose_display
 from realtime_transport.cli.output import ReplayFiles, figures
+from realtime_transport.cli.playing import PlayedSink, open_speaker
 from realtime_transport.cli.recorded import record_into
 from realtime_transport.cli.running import require, run_async, say
-from realtime_transport.cli.target import Target
+from realtime_transport.cli.target import Target, responder_of
 from realtime_transport.cli.webrtc import calls_url, check_replay, webrtc_transport
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from realtime_transport.audio.devices import Speaker
     from realtime_transport.audio.formats import AudioFormat
+    from realtime_transport.audio.sinks import AudioSink
     from realtime_transport.cli.display import Display
     from realtime_transport.connection.connection import ConnectionStatistics
     from realtime_transport.replay import Recording, Replay, ReplayReport, TimelineEntry
@@ -75,13 +78,17 @@ class _ReplayCommand:
     async def run(self) -> int:
         async with self._stack:
             recordings, seconds = await self._open_recordings()
+            speaker = await open_speaker(self._arguments, self._format, embedded=self._server is None)
+            if speaker is not None:
+                self._stack.push_async_callback(speaker.aclose)
             target = self._server or await self._start_emulator()
             transport = await self._transport(target)
             await record_into(self._arguments.record, transport, self._stack)
             url = calls_url(target.url) if self._arguments.transport == "webrtc" else target.url
             async with transport.connect(api_key=target.key, url=url, initial_session_config=self._session_config()):
                 with ReplayFiles(self._folder()) as files:
-                    return await self._replay(transport, target, recordings, files, choose_display(seconds))
+                    sink = await self._sink(files, speaker)
+                    return await self._replay(transport, target, recordings, files, choose_display(seconds), sink)
 
     def _folder(self) -> Path:
         return Path(self._arguments.out or time.strftime("replay-%Y%m%d-%H%M%S"))
@@ -113,7 +120,9 @@ class _ReplayCommand:
         from realtime_transport.emulator import RealtimeEmulator
 
         # Replies at once: whatever the speed of the replay, none waits for its own pace.
-        emulator = await self._stack.enter_async_context(RealtimeEmulator(audio_speed=None))
+        emulator = await self._stack.enter_async_context(
+            RealtimeEmulator(audio_speed=None, responder=responder_of(self._arguments.answer))
+        )
         return Target.emulator(emulator.websocket_url, self._arguments.model)
 
     async def _transport(self, target: Target) -> OpenAIRealtimeBase:
@@ -158,6 +167,15 @@ class _ReplayCommand:
             config["audio"]["output"]["voice"] = arguments.voice
         return config
 
+    async def _sink(self, files: ReplayFiles, speaker: Speaker | None) -> AudioSink:
+        """Where the replies go."""
+        from realtime_transport.audio.sinks import WavSink
+
+        sink = WavSink(files.reply, self._format)
+        self._stack.push_async_callback(sink.aclose)
+        await sink.open()
+        return sink if speaker is None else PlayedSink(speaker, sink)
+
     async def _replay(
         self,
         transport: OpenAIRealtimeBase,
@@ -165,8 +183,8 @@ class _ReplayCommand:
         recordings: Sequence[Recording],
         files: ReplayFiles,
         display: Display,
+        sink: AudioSink,
     ) -> int:
-        from realtime_transport.audio.sinks import WavSink
         from realtime_transport.replay import Replay
 
         def watch(entry: TimelineEntry) -> None:
@@ -174,9 +192,6 @@ class _ReplayCommand:
             display.tell(entry)
 
         arguments = self._arguments
-        sink = WavSink(files.reply, self._format)
-        self._stack.push_async_callback(sink.aclose)
-        await sink.open()
         replay = Replay(
             transport=transport,
             recordings=recordings,

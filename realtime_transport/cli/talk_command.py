@@ -14,7 +14,7 @@ import attrs
 
 from realtime_transport.cli.recorded import record_into
 from realtime_transport.cli.running import require, run_async, say
-from realtime_transport.cli.target import Target
+from realtime_transport.cli.target import Target, responder_of
 from realtime_transport.cli.webrtc import calls_url
 from realtime_transport.errors import ConfigError
 from realtime_transport.protocol.engine.events import (
@@ -173,7 +173,8 @@ class _Talk:
     async def _start_emulator(self) -> Target:
         from realtime_transport.emulator import RealtimeEmulator
 
-        emulator = await self._stack.enter_async_context(RealtimeEmulator())
+        responder = responder_of(self._arguments.answer)
+        emulator = await self._stack.enter_async_context(RealtimeEmulator(responder=responder))
         return Target.emulator(emulator.websocket_url, self._arguments.model)
 
     def _transport(self, target: Target, microphone: Any, speaker: Any) -> OpenAIRealtimeBase:

@@ -14,12 +14,22 @@ from realtime_transport.urls import is_loopback, redact_url
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Target"]
+    from realtime_transport.emulator.replies import Responder
+
+__all__ = ["Target", "responder_of"]
 
 LOCAL_KEY = "sk-local"
 """What servers on this machine are given if no key is set: the emulator accepts any."""
 
 _CHOOSES_SESSION = frozenset({"model", "call_id", "intent"})
+
+
+def responder_of(answer: str) -> Responder:
+    """What the embedded emulator says: ``"echo"`` or ``"voice"``."""
+    from realtime_transport.emulator.responders.echo import echo_responder
+    from realtime_transport.emulator.responders.voice import voice_responder
+
+    return voice_responder if answer == "voice" else echo_responder
 
 
 @attrs.frozen(kw_only=True)
