@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import enum
     from collections.abc import Sequence
 
-__all__ = ["AudioChunk", "Engine", "Event", "Outgoing"]
+__all__ = ["AudioChunk", "DeferredChunk", "Engine", "Event", "Outgoing"]
 
 
 class Event(Protocol):
@@ -31,14 +31,30 @@ class Event(Protocol):
 class AudioChunk(Event, Protocol):
     """An event that carries audio (`Event.is_audio`)."""
 
+    deferred: ClassVar[bool]
+    """Whether it is a `DeferredChunk`."""
+
     @property
     def audio_bytes(self) -> int:
-        """How much audio it carries."""
+        """How much it holds."""
         ...
 
     @property
     def response_id(self) -> Any:
         """The turn it belongs to."""
+        ...
+
+
+class DeferredChunk(AudioChunk, Protocol):
+    """A chunk that stands for an event, and shares its audio with the chunk behind it if that is ``audio``."""
+
+    @property
+    def audio(self) -> AudioChunk:
+        """The chunk that it is built from."""
+        ...
+
+    def build(self) -> Event:
+        """The event that is delivered."""
         ...
 
 

@@ -17,7 +17,7 @@ from .wakeup import Wakeup
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from .interface import AudioChunk, Event
+    from .interface import AudioChunk, DeferredChunk, Event
 
 __all__ = ["Hub", "Subscription", "SubscriptionLimits", "SubscriptionStatistics"]
 
@@ -79,8 +79,9 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         self._on_aclose = on_aclose
         self._head: deque[Event] = deque()
         self._control: deque[tuple[int, Event]] = deque()
-        self._audio: deque[tuple[int, AudioChunk]] = deque()
+        self._audio: deque[tuple[int, AudioChunk, int]] = deque()  # The last is its bytes.
         self._audio_bytes = 0
+        self._shared: AudioChunk | None = None
         self._count = 0
         self._delivered = self._dropped = self._dropped_bytes = self._withdrawn_bytes = 0
         self._turn = 0
@@ -158,9 +159,9 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         if self._head:
             event: Event = self._head.popleft()
         elif audio and (not control or audio[0][0] < control[0][0]):
-            chunk = audio.popleft()[1]
-            self._audio_bytes -= chunk.audio_bytes
-            event = chunk
+            _, chunk, size = audio.popleft()
+            self._audio_bytes -= size
+            event = cast("DeferredChunk", chunk).build() if chunk.deferred else chunk
         elif control:
             event = control.popleft()[1]
         else:
@@ -202,8 +203,13 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         self._count += 1
         if event.is_audio:
             chunk = cast("AudioChunk", event)
-            self._audio.append((self._count, chunk))
-            self._audio_bytes += chunk.audio_bytes
+            size = chunk.audio_bytes
+            if self._shared is not None:
+                size, self._shared = 0 if self._shared is chunk else size, None
+            if chunk.deferred:
+                self._shared = cast("DeferredChunk", chunk).audio  # Counted once, if it comes next.
+            self._audio.append((self._count, chunk, size))
+            self._audio_bytes += size
             if self._audio_bytes > self._limits.max_audio_bytes:
                 self._audio_overflow()
         else:
@@ -222,7 +228,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         """Forget the undelivered audio of *turns*."""
         kept = deque(entry for entry in self._audio if entry[1].response_id not in turns)
         if len(kept) != len(self._audio):
-            left = sum(chunk.audio_bytes for _, chunk in kept)
+            left = sum(size for _, _, size in kept)
             self._withdrawn_bytes += self._audio_bytes - left
             self._audio, self._audio_bytes = kept, left
 
@@ -241,7 +247,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
                 unit="bytes",
             )
         while self._audio and self._audio_bytes > limits.max_audio_bytes:
-            size = self._audio.popleft()[1].audio_bytes
+            size = self._audio.popleft()[2]
             self._audio_bytes -= size
             self._dropped += 1
             self._dropped_bytes += size

@@ -7,7 +7,7 @@ and it says what is wrong. The short path decides nothing by itself but that a t
 
 from __future__ import annotations
 
-import secrets
+import os
 from typing import TYPE_CHECKING
 
 from websockets.client import ClientProtocol
@@ -199,7 +199,7 @@ class FrameCodec:
         """Queue a ping; whether the connection is still open for one."""
         if self._protocol.state is not State.OPEN:
             return False
-        self._protocol.send_ping(secrets.token_bytes(4))
+        self._protocol.send_ping(os.urandom(4))
         return True
 
     def close(self, code: int, reason: str) -> None:
@@ -237,7 +237,7 @@ class FrameCodec:
 
 
 def _text_frame(payload: bytes) -> bytes:
-    size, mask = len(payload), secrets.token_bytes(4)
+    size, mask = len(payload), os.urandom(4)
     if size < 126:
         head = bytes((_TEXT, 0x80 | size))
     elif size < 65536:

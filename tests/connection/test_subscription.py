@@ -29,6 +29,7 @@ class Audio:
     data: bytes
     response_id: str = "r1"
     is_audio: ClassVar[bool] = True
+    deferred: ClassVar[bool] = False
     withdraws: ClassVar[frozenset[str] | None] = None
     preceded_by: ClassVar[tuple[Control, ...]] = ()
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import attrs
+import pybase64
 
 from realtime_transport.errors import DecodeError, RealtimeError
-from realtime_transport.protocol.wire.codec import decode_server_event
+from realtime_transport.protocol.wire.codec import decode_server_event, dumps
 from realtime_transport.protocol.wire.json_types import UNSET, Unset
-from realtime_transport.protocol.wire.model import Event, ServerEvent
+from realtime_transport.protocol.wire.model import Event, ServerEvent, wire_model
 from realtime_transport.protocol.wire.objects import ServerError
+from realtime_transport.protocol.wire.response_events import ResponseOutputAudioDelta
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +74,6 @@ class AudioEvent(SemanticEvent):
         item_id: The item it belongs to; empty if the server did not say.
         content_index: The content part of the item.
         output_index: The place of the item in the response.
-        raw: The message as it was received.
     """
 
     event_name: ClassVar[str] = "audio"
@@ -83,17 +84,48 @@ class AudioEvent(SemanticEvent):
     item_id: str
     content_index: int = 0
     output_index: int = 0
-    raw: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=False, repr=False)
+    _raw: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=False, repr=False, alias="raw")
+
+    @property
+    def raw(self) -> Mapping[str, Any]:
+        """The message as it was received. Made anew: the text of the audio is not kept beside its bytes."""
+        raw = self._raw
+        if raw.get("delta", self) is None:
+            return {**raw, "delta": pybase64.b64encode_as_string(self.data)}
+        return raw
 
     @property
     def audio_bytes(self) -> int:
-        """The length of ``data``."""
-        return len(self.data)
+        """What it holds, in bytes: ``data``, and what a server has put beside it if that is out of the ordinary."""
+        raw = self._raw
+        return len(self.data) + (0 if raw.get("delta") is None else len(dumps(raw)))
 
     @property
     def server_event(self) -> ServerEvent:
         """The typed server event, built on demand."""
         return decode_server_event(dict(self.raw), self.sequence)[0]
+
+
+@wire_model
+class DeferredAudioDelta(ResponseOutputAudioDelta):
+    """A `ResponseOutputAudioDelta` that is built when it is read. It is delivered as what `build` returns.
+
+    Attributes:
+        audio: What it is built from; it shares the bytes.
+    """
+
+    deferred: ClassVar[bool] = True
+
+    audio: AudioEvent
+
+    @property
+    def audio_bytes(self) -> int:
+        """As of the `AudioEvent`."""
+        return self.audio.audio_bytes
+
+    def build(self) -> ServerEvent:
+        """The event."""
+        return decode_server_event(dict(self.audio.raw), self.sequence)[0]
 
 
 @attrs.frozen(kw_only=True)

@@ -57,6 +57,7 @@ class Event:
         withdraws: Ids of responses whose undelivered audio this event takes back.
         preceded_by: Events that a subscription delivers directly before this one.
         for_taps_only: No stream of a transport delivers the event: it only takes audio back.
+        deferred: The event that is delivered is built when it is taken.
     """
 
     sequence: int = attrs.field(default=0, eq=False)
@@ -65,6 +66,7 @@ class Event:
     withdraws: ClassVar[frozenset[str] | None] = None
     preceded_by: ClassVar[tuple[Event, ...]] = ()
     for_taps_only: ClassVar[bool] = False
+    deferred: ClassVar[bool] = False
 
 
 class WireModel:
