@@ -161,10 +161,17 @@ class Speech:
 
 @attrs.frozen(kw_only=True)
 class FunctionCall:
-    """A function call; *arguments* is JSON text."""
+    """A function call.
+
+    Attributes:
+        name: Name of the function.
+        arguments: JSON text, or what a model makes of it when it errs.
+        call_id: Identifies the call; a new one if not given.
+    """
 
     name: str
     arguments: str = "{}"
+    call_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -282,6 +289,8 @@ class Reply:
         pace: Seconds over which each message is spread; ``None``: as fast as the emulator speaks.
         failure: The response ends ``failed`` after its outputs.
         incomplete: The response ends ``incomplete`` after its outputs, for this reason.
+        interleaved: All outputs are begun at once, and their deltas come by turns; otherwise one output ends before the
+            next begins.
     """
 
     outputs: Sequence[Output] | None = ()
@@ -290,6 +299,7 @@ class Reply:
     pace: float | None = None
     failure: Failure | None = None
     incomplete: str | None = None
+    interleaved: bool = False
 
 
 class Responder(Protocol):

@@ -163,3 +163,87 @@ def test_files(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(ConfigError, match="not JSON"):
         Script.load(path)
+
+
+WEATHER = {"name": "get_weather", "arguments": {"city": "Oslo and its surroundings"}}
+
+
+def kinds_of(response: dict[str, Any]) -> list[str]:
+    return [item["type"] for item in response["output"]]
+
+
+def test_calls_come_in_any_order_with_what_is_said() -> None:
+    outputs = [
+        {"call": WEATHER},
+        {"text": "One."},
+        {"call": WEATHER},
+        {"call": WEATHER},
+        {"text": "Two.", "seconds": 0.3},
+    ]
+    talk = begin({"reply": {"outputs": outputs}}, tools=[TOOL])
+    talk.ask("x")
+    kinds = ["function_call", "message", "function_call", "function_call", "message"]
+    assert kinds_of(talk.one("response.done")["response"]) == kinds
+    ends = [event["output_index"] for event in talk.of("response.output_item.done")]
+    begins = [event["output_index"] for event in talk.of("response.output_item.added")]
+    assert ends == begins == list(range(5))
+    assert len({item["call_id"] for item in talk.one("response.done")["response"]["output"] if "call_id" in item}) == 3
+
+
+def test_calls_and_speech_come_by_turns() -> None:
+    outputs = [{"call": WEATHER}, {"text": "Let me look it up.", "seconds": 0.5}, {"call": WEATHER}]
+    talk = begin({"reply": {"outputs": outputs, "interleaved": True}}, tools=[TOOL])
+    talk.ask("x")
+    types = [event["type"] for event in talk.events]
+    added = [at for at, kind in enumerate(types) if kind == "response.output_item.added"]
+    deltas = [event["output_index"] for event in talk.of("response.function_call_arguments.delta")]
+    assert deltas[:4] == [0, 2, 0, 2]  # One after the other, not one after the end of the other.
+    assert (
+        max(added) < types.index("response.function_call_arguments.delta") < types.index("response.output_audio.done")
+    )
+    response = talk.one("response.done")["response"]
+    assert (response["status"], kinds_of(response)) == ("completed", ["function_call", "message", "function_call"])
+    for index, item in enumerate(response["output"]):
+        if item["type"] == "function_call":
+            pieces = [
+                e["delta"] for e in talk.of("response.function_call_arguments.delta") if e["output_index"] == index
+            ]
+            assert json.loads("".join(pieces)) == json.loads(item["arguments"]) == WEATHER["arguments"]
+
+
+def test_a_cancelled_response_closes_all_that_is_open() -> None:
+    outputs = [{"text": "One.", "seconds": 5}, {"text": "Two.", "seconds": 5}]
+    player = Script.parse({"rules": [{"reply": {"outputs": outputs, "interleaved": True}}]}).player()
+    talk = ConversationDriver.begin(responder=player, audio_speed=1.0)
+    talk.ask("x")
+    talk.advance(1.0)
+    talk.say({"type": "response.cancel"})
+    response = talk.one("response.done")["response"]
+    assert [item["status"] for item in response["output"]] == ["incomplete"] * 2
+    assert len(talk.of("response.output_audio.done")) == 2
+
+
+def test_a_call_may_be_nonsense_or_come_twice() -> None:
+    broken = {"call": {"name": "nobody", "arguments": '{"city": ', "call_id": "call_1"}}
+    half = {"call": {"name": "get_weather", "arguments": {"city": "\ud83d"}, "call_id": "call_1"}}
+    talk = begin({"reply": {"outputs": [broken, half]}})
+    talk.ask("x")
+    calls = talk.one("response.done")["response"]["output"]
+    assert [call["call_id"] for call in calls] == ["call_1", "call_1"]
+    assert calls[0]["arguments"] == '{"city": '
+    assert json.loads(calls[1]["arguments"]) == {"city": "\ud83d"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "key"),
+    [
+        ({"outputs": [{}]}, "rules[0].reply.outputs[0]"),
+        ({"outputs": [{"call": WEATHER}, {"call": WEATHER, "text": "x"}]}, "rules[0].reply.outputs[1]"),
+        ({"outputs": [], "text": "x"}, "rules[0].reply.text"),
+        ({"outputs": [{"call": {}}]}, "rules[0].reply.outputs[0].call.name"),
+    ],
+)
+def test_outputs_that_are_none(reply: dict[str, Any], key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Script.parse({"rules": [{"reply": reply}]})
+    assert caught.value.key == key

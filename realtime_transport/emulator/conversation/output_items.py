@@ -295,7 +295,7 @@ class _Call(Part):
     arguments: str = attrs.field(init=False, default="")
 
     def begin(self) -> None:
-        self.call_id = self.run.host.new_id("call")
+        self.call_id = self.call.call_id or self.run.host.new_id("call")
         self.announce(
             FunctionCallItem(
                 id=self.run.host.new_id("item"),

@@ -6,6 +6,8 @@ start of the response the next one is due. It can be stopped between two steps; 
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -50,8 +52,9 @@ class ResponseRun:
     is_done: bool = attrs.field(init=False, default=False)
     audio_seconds: float = attrs.field(init=False, default=0.0)
     tokens: usage.Tokens = attrs.field(init=False, factory=usage.Tokens)
-    _items: list[Item] = attrs.field(init=False, factory=list[Item])
-    _part: Part | None = attrs.field(init=False, default=None)
+    _items: dict[int, Item] = attrs.field(init=False, factory=dict[int, Item])
+    """The finished items by output index."""
+    _open: list[Part] = attrs.field(init=False, factory=list["Part"])
     _steps: Iterator[float] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -75,18 +78,34 @@ class ResponseRun:
         start = self.reply.delay
         if start:
             yield start
-        for output in self.reply.outputs or ():
-            part = self._part = open_part(self, len(self._items), output)
+        parts = [open_part(self, index, output) for index, output in enumerate(self.reply.outputs or ())]
+        groups = [parts] if self.reply.interleaved else [[part] for part in parts]
+        for group in groups:
+            yield from self._play_together(group, start)
+            if self.is_done:
+                return
+            start += max((part.seconds for part in group), default=0.0)
+        self._end()
+
+    def _play_together(self, parts: list[Part], start: float) -> Iterator[float]:
+        """Play *parts* side by side, the step that is due first before the others."""
+        for part in parts:
+            self._open.append(part)
             part.begin()
-            for at in part.play():
-                yield start + at
-            start += part.seconds
-            self._part = None
-            self._items.append(part.end("completed"))
+        order = itertools.count()
+        steps = [(0.0, next(order), part, part.play()) for part in parts]
+        while steps:
+            _, _, part, play = heapq.heappop(steps)
+            at = next(play, None)
+            if at is not None:
+                heapq.heappush(steps, (at, next(order), part, play))
+                yield start + steps[0][0]
+                continue
+            self._open.remove(part)
+            self._items[part.index] = part.end("completed")
             if part.is_over_limit:
                 self._finish("incomplete", ResponseStatusDetails(type="incomplete", reason="max_output_tokens"))
                 return
-        self._end()
 
     def _end(self) -> None:
         if self.reply.failure is not None:
@@ -97,9 +116,9 @@ class ResponseRun:
             self._finish("completed", None)
 
     def _finish(self, status: str, details: ResponseStatusDetails | None) -> None:
-        if self._part is not None:
-            self._items.append(self._part.end("incomplete"))
-            self._part = None
+        while self._open:
+            part = self._open.pop(0)
+            self._items[part.index] = part.end("incomplete")
         self.is_done = True
         self._steps = iter(())
         self._host.emit(ev.ResponseDone(response=self._response(status, details)))
@@ -114,7 +133,7 @@ class ResponseRun:
             id=self.id,
             status=status,
             status_details=details,
-            output=list(self._items),
+            output=[self._items[index] for index in sorted(self._items)],
             conversation_id=settings.conversation_id,
             output_modalities=[settings.modality],
             max_output_tokens=settings.max_output_tokens,

@@ -6,6 +6,7 @@ gives the ``reply``. Where none fits, the default responder answers. See ``docs/
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,8 @@ _WHEN = Object(
         "function_output": Field(Text()),
     }
 )
-_CALL = Object({"name": Field(Text(), required=True), "arguments": Field(Anything())})
+_CALL = Object({"name": Field(Text(), required=True), "arguments": Field(Anything()), "call_id": Field(Text())})
+_OUTPUT = Object({"text": Field(Text()), "seconds": Field(_SECONDS), "echo": Field(Boolean()), "call": Field(_CALL)})
 _CLOSE = Object({"code": Field(Integer(minimum=1000, maximum=4999)), "reason": Field(Text(max_length=123))})
 _FAIL = Object({"code": Field(Text(), required=True), "message": Field(Text()), "type": Field(Text())})
 _REPLY = Object(
@@ -69,6 +71,8 @@ _REPLY = Object(
         "seconds": Field(_SECONDS),
         "echo": Field(Boolean()),
         "calls": Field(Array(of=_CALL)),
+        "outputs": Field(Array(of=_OUTPUT)),
+        "interleaved": Field(Boolean()),
         "delay": Field(_SECONDS),
         "pace": Field(_SECONDS),
         "directive": Field(Text()),
@@ -111,12 +115,8 @@ class Script:
         except Refusal as refusal:
             raise ConfigError(f"script: {refusal.message}", key=refusal.param or "") from None
         for index, rule in enumerate(checked.get("rules", ())):
-            pattern = rule.get("when", {}).get("pattern")
-            try:
-                re.compile(pattern or "")
-            except re.error as error:
-                key = f"rules[{index}].when.pattern"
-                raise ConfigError(f"script: {key}: {error}", key=key) from None
+            _check_pattern(rule, f"rules[{index}].when.pattern")
+            _check_outputs(rule["reply"], f"rules[{index}].reply")
         return cls(checked.get("rules", ()), checked.get("transcripts", ()))
 
     @classmethod
@@ -163,6 +163,26 @@ class ScriptPlayer:
         if self._heard <= len(self._script.transcripts):
             return self._script.transcripts[self._heard - 1]
         return placeholder(clip)
+
+
+def _check_pattern(rule: Mapping[str, Any], key: str) -> None:
+    try:
+        re.compile(rule.get("when", {}).get("pattern") or "")
+    except re.error as error:
+        raise ConfigError(f"script: {key}: {error}", key=key) from None
+
+
+def _check_outputs(reply: Mapping[str, Any], key: str) -> None:
+    if "outputs" in reply and (strange := _IN_OUTPUTS & set(reply)):
+        key = f"{key}.{min(strange)}"
+        raise ConfigError(f"script: {key}: it goes into one of the outputs", key=key)
+    for index, output in enumerate(reply.get("outputs", ())):
+        if ("call" in output) + bool(output.get("echo")) + bool({"text", "seconds"} & set(output)) != 1:
+            key = f"{key}.outputs[{index}]"
+            raise ConfigError(f"script: {key}: it is a text, a call, or an echo", key=key)
+
+
+_IN_OUTPUTS = frozenset({"text", "seconds", "echo", "calls"})
 
 
 def _fits(when: Mapping[str, Any], turn: Turn) -> bool:
@@ -213,20 +233,30 @@ def _reply(data: Mapping[str, Any], turn: Turn, otherwise: Responder) -> Reply:
         pace=data.get("pace"),
         failure=failure,
         incomplete=data.get("incomplete"),
+        interleaved=bool(data.get("interleaved")),
     )
 
 
 def _outputs(data: Mapping[str, Any], turn: Turn, otherwise: Responder) -> list[Output]:
+    """The outputs in the order of ``outputs``; without it the echo, the text, and the calls."""
+    calls = [{"call": call} for call in data.get("calls", ())]
+    given: list[Mapping[str, Any]] = data.get("outputs", [data, *calls])
+    return [output for entry in given for output in _output(entry, turn, otherwise)]
+
+
+def _output(data: Mapping[str, Any], turn: Turn, otherwise: Responder) -> list[Output]:
     outputs: list[Output] = []
     if data.get("echo"):
         outputs += otherwise(turn).outputs or ()
     if "text" in data or "seconds" in data:
         text = data.get("text", f"These are {data.get('seconds', 0):g} seconds of speech.")
         outputs.append(Speech(text=text, seconds=data.get("seconds")))
-    for call in data.get("calls", ()):
+    if "call" in data:
+        call = data["call"]
         arguments = call.get("arguments", {})
-        text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
-        outputs.append(FunctionCall(name=call["name"], arguments=text))
+        # The standard library writes half a surrogate pair, too, which a script may hold on purpose.
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments, separators=(",", ":"))
+        outputs.append(FunctionCall(name=call["name"], arguments=text, call_id=call.get("call_id")))
     return outputs
 
 
