@@ -148,6 +148,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--api-key", metavar="KEY", help="accept only this key, and the secrets minted with it")
     parser.add_argument("--script", metavar="FILE", help="what is replied, as JSON")
     parser.add_argument(
+        "--console",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="answer GET / with a page that shows the sessions (default: if only this machine can ask)",
+    )
+    parser.add_argument(
         "--full-ice", action="store_true", help="start connectivity checks in WebRTC calls; the service never does"
     )
     parser.add_argument(

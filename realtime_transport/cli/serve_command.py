@@ -30,7 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     async def serve() -> int:
         try:
             async with emulator:
-                say(f"serving at {emulator.base_url} (WebSocket: {emulator.websocket_url})")
+                shown = f", console: {emulator.root_url}/" if emulator.has_console else ""
+                say(f"serving at {emulator.base_url} (WebSocket: {emulator.websocket_url}{shown})")
                 await anyio.sleep_forever()
         except OSError as error:
             raise ConfigError(f"cannot listen at {arguments.host}:{arguments.port}: {error}") from error
@@ -63,6 +64,7 @@ def _emulator(arguments: argparse.Namespace) -> RealtimeEmulator:
         faults=faults,
         seed=arguments.seed,
         profile=arguments.profile,
+        console=arguments.console,
         ice_lite=not arguments.full_ice,
         **options,
     )

@@ -14,6 +14,7 @@ import attrs
 from realtime_transport.emulator.checks.validation import SERVICE_NAMES, KnownNames, parse_message, read_event
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.refusal import Refusal
+from realtime_transport.emulator.replies import UserText
 from realtime_transport.emulator.sound import MAX_BUFFERED_BYTES
 from realtime_transport.protocol.wire import server_events as ev
 from realtime_transport.protocol.wire.codec import decode_item, decode_session, dumps
@@ -149,6 +150,22 @@ class Conversation:
     def input_format(self) -> AudioFormat:
         """The format of the input audio."""
         return self._ear.audio_format
+
+    def check_free(self) -> None:
+        """Make sure that a response may begin.
+
+        Raises:
+            Refusal: One is active.
+        """
+        self._floor.check_free()
+
+    def obey(self, responder: Responder, text: str, now: float) -> None:
+        """Begin the response that *responder* gives to a user who writes *text*, outside of the conversation's items.
+
+        Raises:
+            Refusal: A response is active.
+        """
+        self._floor.start(self.session, {}, [UserText(text)], None, now, responder=responder)
 
     def hear(self, audio: bytes, now: float) -> None:
         """Take audio that came beside the messages, as media; in the input format."""

@@ -131,6 +131,8 @@ class Floor:
         inputs: Sequence[Input],
         event_id: str | None,
         now: float,
+        *,
+        responder: Responder | None = None,
     ) -> None:
         """Ask the responder and begin what it says.
 
@@ -140,6 +142,7 @@ class Floor:
             inputs: What is to be answered.
             event_id: Of the ``response.create``, for an error.
             now: The time.
+            responder: Who is asked instead of the session's responder.
 
         Raises:
             Refusal: A response is active, or too many run beside the conversation.
@@ -154,7 +157,7 @@ class Floor:
                 param="response.conversation",
             )
         self._turns += 1
-        reply = self._responder(_turn(self._turns, session, params, inputs))
+        reply = (responder or self._responder)(_turn(self._turns, session, params, inputs))
         for action in reply.before:
             self._act(action, event_id)
         if reply.outputs is None or self._sender.is_over:

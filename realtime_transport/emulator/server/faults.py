@@ -131,6 +131,10 @@ class FaultLane:
     """Characters of the frames in the queue."""
     is_dropped: bool = attrs.field(init=False, default=False)
 
+    def stall(self, seconds: float, now: float) -> None:
+        """Let no frame leave that is entered within *seconds* from now."""
+        self._last_due = max(self._last_due, now + seconds)
+
     def push(self, text: str, now: float) -> None:
         """Enter a frame."""
         self._entered += 1

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from .access import Access
 
-__all__ = ["HttpRequest", "HttpResponse", "RestApi", "serve_http"]
+__all__ = ["HttpRequest", "HttpResponse", "RestApi", "json_body", "serve_http"]
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -61,6 +61,9 @@ _CORS = [
 ]
 
 
+_PRIVATE = [("cache-control", "no-store"), ("x-frame-options", "DENY")]
+
+
 @attrs.frozen(kw_only=True)
 class HttpRequest:
     """A whole request. Header names are in lower case."""
@@ -74,12 +77,17 @@ class HttpRequest:
 
 @attrs.frozen(kw_only=True)
 class HttpResponse:
-    """A whole response."""
+    """A whole response.
+
+    Attributes:
+        is_shared: Whether pages of other origins may read it.
+    """
 
     status: int = 200
     body: bytes = b""
     content_type: str = "application/json"
     headers: Sequence[tuple[str, str]] = ()
+    is_shared: bool = True
 
     @classmethod
     def json(cls, value: Any, status: int = 200) -> HttpResponse:
@@ -138,7 +146,7 @@ class RestApi:
     def _mint(self, request: HttpRequest, kind: SessionKind | None) -> HttpResponse:
         now = int(time.time())
         self._authenticate(request, now)
-        body = _json_body(request)
+        body = json_body(request)
         for key in body:
             if key not in ("expires_after", "session"):
                 raise Refusal(f"Unknown parameter: '{key}'.", code="unknown_parameter", param=key)
@@ -177,7 +185,12 @@ _ROUTES: dict[str, dict[str, _Handler]] = {
 }
 
 
-def _json_body(request: HttpRequest) -> dict[str, Any]:
+def json_body(request: HttpRequest) -> dict[str, Any]:
+    """The JSON object in the body of *request*; an empty one if there is no body.
+
+    Raises:
+        Refusal: It is none.
+    """
     try:
         body = orjson.loads(request.body or b"{}")
     except orjson.JSONDecodeError:
@@ -224,7 +237,7 @@ async def _serve_http(stream: ByteStream, first: bytes, answer: Answer) -> None:
                 ("content-length", str(len(response.body))),
                 ("connection", "close"),
                 *response.headers,
-                *_CORS,
+                *(_CORS if response.is_shared else _PRIVATE),
             ],
         )
         data = connection.send(head) or b""

@@ -10,6 +10,7 @@ import anyio
 from anyio.abc import SocketAttribute, SocketStream
 
 from realtime_transport.clock import Clock, EventLoopClock
+from realtime_transport.emulator.conversation.conversation import Conversation
 from realtime_transport.emulator.conversation.vad import silero_class
 from realtime_transport.emulator.ids import IdSource
 from realtime_transport.emulator.refusal import Refusal
@@ -22,10 +23,13 @@ from realtime_transport.protocol.wire.codec import parse_json
 from .access import Access
 from .admission import UpgradeRequest, is_realtime_path
 from .calls_api import Calls
+from .console import Console, is_loopback
+from .console_sessions import CallSession, WebSocketSession
 from .faults import Faults
 from .request_head import MAX_HEAD_BYTES, is_upgrade, read_head
 from .rest import HttpRequest, HttpResponse, RestApi, serve_http
 from .sessions import SessionFactory
+from .timeline import Timeline
 from .vendor_profile import DialectPeer, Mismatch, as_ours
 from .webrtc_call import Call, Sideband
 from .websocket import WebSocketConnection, new_protocol
@@ -75,6 +79,8 @@ class RealtimeEmulator:
         keep_transcripts: Keep every event in `SessionRecord.transcript`.
         ice_lite: In WebRTC calls, never start a connectivity check, as the service does not: a client that waits for
             one never connects. ``False``: do both, as a browser does.
+        console: Answer ``GET /`` with a page that shows the sessions and talks to the emulator; ``None``: if *host* is
+            this machine and no other.
 
     Raises:
         ConfigError: The script is none.
@@ -95,6 +101,7 @@ class RealtimeEmulator:
         profile: str | EndpointProfile | None = None,
         keep_transcripts: bool = False,
         ice_lite: bool = True,
+        console: bool | None = None,
     ) -> None:
         self._host = host
         self._port = port
@@ -115,6 +122,17 @@ class RealtimeEmulator:
         )
         self._api = RestApi(self._access, ids, lambda: self.sessions)
         self._calls = Calls(self._access, self._make_call, self._note_crash)
+        self._timeline = Timeline(self._clock)
+        self._console: Console | None = None
+        if is_loopback(host) if console is None else console:
+            is_local = is_loopback(host)
+            self._console = Console(
+                self._access,
+                self._timeline,
+                lambda: self.sessions,
+                any_host=not is_local,
+                may_mint=is_local or api_key is None,
+            )
         self._crash: Exception | None = None
         self._bound_port: int | None = None
         self._stack: contextlib.AsyncExitStack | None = None
@@ -196,6 +214,11 @@ class RealtimeEmulator:
         return f"ws://{self._authority}/v1/realtime"
 
     @property
+    def has_console(self) -> bool:
+        """Whether ``GET /`` answers with the console."""
+        return self._console is not None
+
+    @property
     def sessions(self) -> list[SessionRecord]:
         """The sessions so far, oldest first; of very many, the last thousand."""
         return list(self._sessions.records)
@@ -224,7 +247,8 @@ class RealtimeEmulator:
         self._crash = self._crash or error
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
-        return await self._calls.answer(request) or self._api.answer(request)
+        shown = None if self._console is None else self._console.answer(request)
+        return shown or await self._calls.answer(request) or self._api.answer(request)
 
     async def _serve_connection(self, stream: SocketStream) -> None:
         head = await read_head(stream, self._clock)
@@ -273,6 +297,7 @@ class RealtimeEmulator:
         self, stream: SocketStream, protocol: ServerProtocol, request: UpgradeRequest, subprotocol: str | None
     ) -> None:
         peer, record = self._sessions.open(request, subprotocol, self._sideband)
+        conversation = peer
         sideband = peer if isinstance(peer, Sideband) else None
         if self._profile is not None and self._profile.dialect is not None:
             peer = DialectPeer(peer, self._profile.dialect)
@@ -283,8 +308,10 @@ class RealtimeEmulator:
             record,
             self._faults.lane(self._sessions.connections),
             self._clock,
-            _keeper(record) if self._keep_transcripts else None,
+            self._watcher(record),
         )
+        if self._console is not None and isinstance(conversation, Conversation):
+            self._console.add(record, WebSocketSession(connection, conversation))
         if sideband is not None:
             sideband.wake = connection.wake
         try:
@@ -304,8 +331,24 @@ class RealtimeEmulator:
         conversation = self._sessions.conversation_of_call(
             model=request.model, settings=request.settings, upgrade=upgrade, ids=ids
         )
-        keeper = _keeper(conversation.record) if self._keep_transcripts else None
-        return Call(call_id, conversation, host, ids, self._clock, keeper, self._ice_lite)
+        watcher = self._watcher(conversation.record)
+        call = Call(call_id, conversation, host, ids, self._clock, watcher, self._ice_lite)
+        if self._console is not None:
+            self._console.add(conversation.record, CallSession(call))
+        return call
+
+    def _watcher(self, record: SessionRecord) -> Callable[[str, str | bytes], None] | None:
+        """What is given each message of a session."""
+        keep = _keeper(record) if self._keep_transcripts else None
+        if self._console is None:
+            return keep
+
+        def watch(who: str, message: str | bytes) -> None:
+            self._timeline.add(record.id, who, message)
+            if keep is not None:
+                keep(who, message)
+
+        return watch
 
 
 def _script_of(script: Script | Mapping[str, Any] | str | Path | None) -> Script | None:

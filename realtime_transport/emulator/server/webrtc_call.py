@@ -20,6 +20,7 @@ from realtime_transport.emulator.conversation.effects import (
     SendFrame,
     SendServerEvent,
 )
+from realtime_transport.emulator.refusal import Refusal
 from realtime_transport.protocol.wire import server_events as ev
 from realtime_transport.protocol.wire.codec import decode_session, dumps, encode
 from realtime_transport.rtc.host import Inbox
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from realtime_transport.clock import Clock
     from realtime_transport.emulator.conversation.conversation import Conversation
     from realtime_transport.emulator.ids import IdSource
+    from realtime_transport.emulator.replies import Responder
     from realtime_transport.protocol.wire.model import ServerEvent
     from realtime_transport.rtc.host import AsyncioHost
     from realtime_transport.rtc.peer import Peer
@@ -244,10 +246,18 @@ class Call:
                 self._receive(value, now)
             case "sound":
                 self._hear(value, now)
+            case "obey":
+                self._obey(value, now)
             case "event":
                 self._pending.append(SendServerEvent(self._numbered(value)))
             case _:
                 self._is_over = True
+
+    def _obey(self, directive: tuple[Responder, str], now: float) -> None:
+        try:
+            self.conversation.obey(*directive, now)
+        except Refusal:
+            return  # A response began since the call was asked.
 
     def _numbered(self, event: ServerEvent) -> ServerEvent:
         self.conversation.record.sent[event.type] += 1

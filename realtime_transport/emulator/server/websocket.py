@@ -192,6 +192,21 @@ class WebSocketConnection:
         """The peer has effects that no frame and no timer brought about."""
         self._wake.set()
 
+    def now(self) -> float:
+        """The time of the connection's clock."""
+        return self._clock.now()
+
+    def hurt(self, *, stall: float, delay: float | None, jitter: float | None) -> None:
+        """Change what goes wrong from now on."""
+        faults = self._lane.faults
+        self._lane.faults = attrs.evolve(
+            faults,
+            delay=faults.delay if delay is None else delay,
+            jitter=faults.jitter if jitter is None else jitter,
+        )
+        if stall:
+            self._lane.stall(stall, self._clock.now())
+
     # Reading
 
     async def _read(self, scope: anyio.CancelScope) -> None:
