@@ -123,6 +123,13 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def clients(session: nox.Session) -> None:
+    """Published clients on the emulator: openai, openai-agents, LiveKit's agents, pipecat."""
+    session.install("-e", ".[emulator]", *group("clients"))
+    session.run("python", "-m", "pytest", "tests/clients", *session.posargs)
+
+
+@nox.session
 def media(session: nox.Session) -> None:
     """Sound: packet loss and jitter, a virtual sound card if PulseAudio is installed, and many calls in a row."""
     session.install("-e", ".[all]", *group("test"))

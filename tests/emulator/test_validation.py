@@ -279,6 +279,12 @@ NULLS = {
         ),
         "previous_item_id": None,
     },
+    "part of a system message": message(
+        "system", {"type": "input_text", "text": "x", "audio": None, "transcript": None, "image_url": None}
+    ),
+    "part of an assistant's message": message(
+        "assistant", {"type": "output_text", "text": "x", "image_url": None, "detail": None}
+    ),
     "call": item(id=None, call_id=None, object=None, type="function_call", name="f", arguments="{}", output=None),
 }
 

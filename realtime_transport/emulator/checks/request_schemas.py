@@ -191,7 +191,8 @@ _ITEM_BASE = _optional(
     status=Text(enum=("completed", "incomplete", "in_progress")),
 )
 
-_INPUT_TEXT = Object(_constant("input_text") | _required(text=_TEXT))
+_PART_KEYS = frozenset({"text", "audio", "transcript", "image_url", "detail"})
+_INPUT_TEXT = Object(_constant("input_text") | _required(text=_TEXT), others=_PART_KEYS)
 _USER_PART = ByType(
     {
         "input_text": _INPUT_TEXT,
@@ -205,7 +206,8 @@ _USER_PART = ByType(
 _ASSISTANT_PART = Object(
     {"type": Field(Text(enum=("output_text", "text", "output_audio", "audio")), required=True)}
     | _required(text=_TEXT)
-    | _nullable(audio=_TEXT, transcript=_TEXT)
+    | _nullable(audio=_TEXT, transcript=_TEXT),
+    others=_PART_KEYS,
 )
 
 

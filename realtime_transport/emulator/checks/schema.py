@@ -227,9 +227,15 @@ class Field:
 
 @attrs.frozen
 class Object:
-    """An object with known keys; unknown ones are refused."""
+    """An object with known keys; unknown ones are refused.
+
+    Attributes:
+        fields: The keys.
+        others: Keys that may be there if they are null: clients write other objects with the same class.
+    """
 
     fields: Mapping[str, Field]
+    others: frozenset[str] = frozenset()
 
     @property
     def keys(self) -> frozenset[str]:
@@ -241,8 +247,8 @@ class Object:
         if not isinstance(value, dict):
             raise _wrong_type(value, path, "an object")
         entries = cast("dict[str, Any]", value)
-        for key in entries:
-            if key not in self.fields:
+        for key, entry in entries.items():
+            if key not in self.fields and not (entry is None and key in self.others):
                 where = _join(path, key)
                 raise Refusal(f"Unknown parameter: '{where}'.", code="unknown_parameter", param=where)
         kept: dict[str, Any] = {}
