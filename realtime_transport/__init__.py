@@ -183,8 +183,10 @@ if TYPE_CHECKING:
         function_tool as function_tool,
     )
     from .transports.base import (
-        ConnectionState as ConnectionState,
         OpenAIRealtimeBase as OpenAIRealtimeBase,
+    )
+    from .transports.batch import (
+        Batch as Batch,
     )
     from .transports.cloudflare import (
         CloudflareRealtimeTransportLayer as CloudflareRealtimeTransportLayer,
@@ -193,6 +195,7 @@ if TYPE_CHECKING:
         Endpoint as Endpoint,
     )
     from .transports.layer import (
+        ConnectionState as ConnectionState,
         RealtimeTransportLayer as RealtimeTransportLayer,
     )
     from .transports.options import (
@@ -351,7 +354,10 @@ _HOMES = {
         FunctionTool function_tool
     """,
     "transports.base": """
-        ConnectionState OpenAIRealtimeBase
+        OpenAIRealtimeBase
+    """,
+    "transports.batch": """
+        Batch
     """,
     "transports.cloudflare": """
         CloudflareRealtimeTransportLayer
@@ -360,7 +366,7 @@ _HOMES = {
         Endpoint
     """,
     "transports.layer": """
-        RealtimeTransportLayer
+        ConnectionState RealtimeTransportLayer
     """,
     "transports.options": """
         ConnectOptions ConnectRequest ConnectionOptions Connector SessionConfig TransportOptions

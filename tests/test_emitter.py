@@ -783,3 +783,56 @@ async def test_iteration_beside_it_is_refused_and_subscriptions_are_not() -> Non
         async with emitter.transport.subscribe(ResponseDone) as events:
             server.send(DONE)
             assert isinstance(await events.receive(), ResponseDone)
+
+
+# Closing by hand
+
+
+async def test_after_close_listeners_hear_of_the_end_and_of_nothing_else() -> None:
+    """A function call behind the reason to hang up, in the same read, must not run."""
+    server = MemoryServer()
+    async with connected(server) as emitter:
+        heard = log(emitter, "*", "audio", "function_call", "error", "connection_change", "disconnected")
+        emitter.on("audio", lambda event: emitter.close())
+        item = {"id": "f", "type": "function_call", "call_id": "c", "name": "pay", "arguments": "{}"}
+        done = {"type": "response.output_item.done", "event_id": "e", "response_id": "r", "item": item}
+        server.send(delta("r"), done, {"type": "error", "event_id": "x", "error": {"message": "no"}})
+        await settle()
+        assert [getattr(event, "event_name", "*") for event in heard] == [
+            "*",
+            "audio",
+            "connection_change",
+            "disconnected",
+        ]
+
+
+async def test_close_drops_what_waits_for_a_coroutine_listener() -> None:
+    server = MemoryServer()
+    begun: list[str] = []
+    go_on = anyio.Event()
+
+    async def slow(event: Any) -> None:
+        begun.append(event.event_name)
+        await go_on.wait()
+
+    async with connected(server) as emitter:
+        for name in ("audio", "disconnected"):
+            emitter.on(name, slow)
+        server.send(delta("r"), delta("r"), delta("r"))
+        await settle()
+        emitter.close()
+        emitter.close()
+        go_on.set()
+        await settle()
+        assert begun == ["audio", "disconnected"]
+
+
+async def test_a_connection_that_breaks_while_it_is_closed_by_hand_is_an_error() -> None:
+    server = MemoryServer()
+    async with connected(server, max_events=10) as emitter:
+        heard = log(emitter, "error", "disconnected")
+        emitter.on("vendor.x", lambda event: emitter.close())
+        server.close(1011, "oops")
+        await settle()
+        assert [event.event_name for event in heard] == ["disconnected"]
+        assert isinstance(heard[0].error, ConnectionLost)

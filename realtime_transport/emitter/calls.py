@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.wire.client_events import ClientEvent
 
     from ..connection.connection import ConnectionStatistics
-    from ..transports.base import ConnectionState, OpenAIRealtimeBase
+    from ..transports.layer import ConnectionState, RealtimeTransportLayer
     from ..transports.options import SessionConfig
 
 __all__ = ["TransportCalls"]
@@ -27,19 +27,19 @@ class TransportCalls:
     ``emitter.transport.send_audio(...)``.
     """
 
-    def __init__(self, transport: OpenAIRealtimeBase) -> None:
+    def __init__(self, transport: RealtimeTransportLayer) -> None:
         self._transport = transport
 
     # State
 
     @property
-    def transport(self) -> OpenAIRealtimeBase:
+    def transport(self) -> RealtimeTransportLayer:
         """The transport."""
         return self._transport
 
     @property
     def status(self) -> ConnectionStatus:
-        """See `OpenAIRealtimeBase.status`, as for the other properties."""
+        """See `RealtimeTransportLayer.status`, as for the other properties."""
         return self._transport.status
 
     @property
@@ -78,7 +78,7 @@ class TransportCalls:
     # Sending
 
     def send_event(self, event: ClientEvent | Mapping[str, Any]) -> None:
-        """Send one client event as it is; see `OpenAIRealtimeBase.send_event`."""
+        """Send one client event as it is; see `RealtimeTransportLayer.send_event`."""
         self._transport.send_event_nowait(event)
 
     def send_message(
@@ -88,21 +88,29 @@ class TransportCalls:
         *,
         trigger_response: bool = True,
     ) -> None:
-        """Send a message of the user; see `OpenAIRealtimeBase.send_message`."""
+        """Send a message of the user; see `RealtimeTransportLayer.send_message`."""
         self._transport.send_message_nowait(message, other_event_data, trigger_response=trigger_response)
 
     def add_image(self, image: str, *, trigger_response: bool = True) -> None:
-        """Send an image of the user; see `OpenAIRealtimeBase.add_image`."""
+        """Send an image of the user; see `RealtimeTransportLayer.add_image`."""
         self._transport.add_image_nowait(image, trigger_response=trigger_response)
 
     def send_audio(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
-        """Append audio to the input; see `OpenAIRealtimeBase.send_audio`."""
+        """Append audio to the input; see `RealtimeTransportLayer.send_audio`."""
         self._transport.send_audio_nowait(audio, commit=commit)
+
+    def commit_audio(self) -> None:
+        """End the user's turn; see `RealtimeTransportLayer.commit_audio`."""
+        self._transport.commit_audio_nowait()
+
+    def clear_audio(self) -> None:
+        """Forget the audio that was appended; see `RealtimeTransportLayer.clear_audio`."""
+        self._transport.clear_audio_nowait()
 
     def send_function_call_output(
         self, tool_call: FunctionCallEvent | Mapping[str, Any], output: str, *, start_response: bool = True
     ) -> None:
-        """Return what a function gave; see `OpenAIRealtimeBase.send_function_call_output`."""
+        """Return what a function gave; see `RealtimeTransportLayer.send_function_call_output`."""
         self._transport.send_function_call_output_nowait(tool_call, output, start_response=start_response)
 
     def send_mcp_response(
@@ -111,37 +119,37 @@ class TransportCalls:
         approved: bool,
         reason: str | None = None,
     ) -> None:
-        """Answer a request to approve an MCP call; see `OpenAIRealtimeBase.send_mcp_response`."""
+        """Answer a request to approve an MCP call; see `RealtimeTransportLayer.send_mcp_response`."""
         self._transport.send_mcp_response_nowait(approval_request, approved, reason)
 
     def update_session_config(self, config: SessionConfig, *, reset: bool = False) -> None:
-        """Change the session; see `OpenAIRealtimeBase.update_session_config`."""
+        """Change the session; see `RealtimeTransportLayer.update_session_config`."""
         self._transport.update_session_config_nowait(config, reset=reset)
 
     def request_response(self, response: Mapping[str, Any] | None = None) -> None:
-        """Ask for a response; see `OpenAIRealtimeBase.request_response`."""
+        """Ask for a response; see `RealtimeTransportLayer.request_response`."""
         self._transport.request_response_nowait(response)
 
     def reset_history(self, old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> None:
-        """Change the conversation on the server; see `OpenAIRealtimeBase.reset_history`."""
+        """Change the conversation on the server; see `RealtimeTransportLayer.reset_history`."""
         self._transport.reset_history_nowait(old_history, new_history)
 
     def interrupt(self, *, cancel_ongoing_response: bool = True, response_id: str | None = None) -> None:
-        """Stop the model; see `OpenAIRealtimeBase.interrupt`. Does nothing without a connection."""
+        """Stop the model; see `RealtimeTransportLayer.interrupt`. Does nothing without a connection."""
         self._transport.interrupt(cancel_ongoing_response=cancel_ongoing_response, response_id=response_id)
 
     def cancel_response(self) -> None:
-        """Cancel the running response; see `OpenAIRealtimeBase.cancel_response`."""
+        """Cancel the running response; see `RealtimeTransportLayer.cancel_response`."""
         self._transport.cancel_response()
 
     def audio_played(self, item_id: str, content_index: int, samples: int) -> None:
-        """Report how much of an item has been played; see `OpenAIRealtimeBase.audio_played`."""
+        """Report how much of an item has been played; see `RealtimeTransportLayer.audio_played`."""
         self._transport.audio_played(item_id, content_index, samples)
 
     def mute(self, muted: bool) -> None:
-        """Mute or unmute the audio source; see `OpenAIRealtimeBase.mute`."""
+        """Mute or unmute the audio source; see `RealtimeTransportLayer.mute`."""
         self._transport.mute(muted)
 
     def build_session_payload(self, config: SessionConfig) -> dict[str, Any]:
-        """The ``session`` object that *config* makes; see `OpenAIRealtimeBase.build_session_payload`."""
+        """The ``session`` object that *config* makes; see `RealtimeTransportLayer.build_session_payload`."""
         return self._transport.build_session_payload(config)

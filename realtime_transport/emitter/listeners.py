@@ -126,6 +126,11 @@ class Listeners:
             if registration.audio_bytes:
                 registration.keep(lambda pending: getattr(pending.event, "response_id", None) not in turns)
 
+    def drop(self) -> None:
+        """Forget all that waits for a listener. What one has begun with goes on."""
+        for registration in self._busy:
+            registration.discard()
+
     def _remove(self, registration: _Registration) -> None:
         registration.removed = True
         rest = [other for other in self._table[registration.name] if other is not registration]

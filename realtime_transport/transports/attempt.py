@@ -20,7 +20,7 @@ from realtime_transport.protocol.engine.events import (
 )
 
 from .media import Media, MediaContext
-from .sending import audio_size
+from .operations import send_audio
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -219,7 +219,8 @@ class Attempt:
     async def _send_audio(self, audio: bytes) -> None:
         self.life.require_open()
         assert self.connection is not None
-        await self.connection.send(audio_size(audio), lambda now: self.engine.send_audio(audio, False, now))
+        operation = send_audio(audio)
+        await self.connection.send(operation.size, lambda now: operation.run(self.engine, now))
 
     # The session
 

@@ -18,6 +18,7 @@ from realtime_transport.urls import redact_url
 from .attempt import Attempt
 from .core import TransportCore
 from .endpoint import Endpoint
+from .layer import ConnectionState
 from .opening import resolve_api_key
 from .options import ConnectOptions, ConnectRequest, RequestParts, Settings
 from .sending import SendingTransport
@@ -29,27 +30,11 @@ if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
     from realtime_transport.connection.connection import Connection
-    from realtime_transport.protocol.engine.events import ConnectionStatus
     from realtime_transport.protocol.engine.policy import EnginePolicy
 
     from .options import ApiKey, Connector, SessionConfig, TransportOptions
 
-__all__ = ["ConnectionState", "OpenAIRealtimeBase"]
-
-
-@attrs.frozen(kw_only=True)
-class ConnectionState:
-    """What is known of the current connection.
-
-    Attributes:
-        status: As the transport's ``status``.
-        url: The URL that was asked for, without user info and secrets in its query; ``None`` before the first connect.
-        call_id: The call that the connection is attached to, if any.
-    """
-
-    status: ConnectionStatus
-    url: str | None = None
-    call_id: str | None = None
+__all__ = ["OpenAIRealtimeBase"]
 
 
 class OpenAIRealtimeBase(TransportCore, SendingTransport):

@@ -1,15 +1,21 @@
-"""What every transport offers."""
+"""What every transport offers, and what it may offer."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
+from realtime_transport.errors import UnsupportedOperation
+from realtime_transport.protocol.config.settings import DEFAULT_MODEL, SessionSettings
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from typing import Self
 
+    from realtime_transport.connection.connection import ConnectionStatistics
     from realtime_transport.connection.subscription import Subscription
     from realtime_transport.protocol.engine.events import (
         ConnectionStatus,
@@ -20,9 +26,25 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.engine.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
     from realtime_transport.protocol.wire.client_events import ClientEvent
 
+    from .batch import Batch
     from .options import ApiKey, SessionConfig
 
-__all__ = ["RealtimeTransportLayer"]
+__all__ = ["ConnectionState", "RealtimeTransportLayer"]
+
+
+@attrs.frozen(kw_only=True)
+class ConnectionState:
+    """What is known of the current connection.
+
+    Attributes:
+        status: As the transport's ``status``.
+        url: The URL that was asked for, without user info and secrets in its query; ``None`` before the first connect.
+        call_id: The call that the connection is attached to, if any.
+    """
+
+    status: ConnectionStatus
+    url: str | None = None
+    call_id: str | None = None
 
 
 class RealtimeTransportLayer(ABC):
@@ -30,7 +52,14 @@ class RealtimeTransportLayer(ABC):
 
     Implement this for a transport from scratch. To keep the protocol and change only the wire, build on
     `OpenAIRealtimeBase` with a connector.
+
+    Required are the members without an implementation here: with them a transport serves the checks of
+    `realtime_transport.testing.transports` and a session. The others are optional. They have an implementation that
+    rests on the required ones where that is possible; where it is not, they raise `UnsupportedOperation`, and what
+    needs them (`RealtimeEmitter` needs `close_nowait` and the ``…_nowait`` twins) does so too.
     """
+
+    # Required
 
     @property
     @abstractmethod
@@ -51,8 +80,12 @@ class RealtimeTransportLayer(ABC):
         url: str | None = None,
         call_id: str | None = None,
         initial_session_config: SessionConfig | None = None,
+        wait_for_session: bool = True,
     ) -> AbstractAsyncContextManager[Self]:
-        """Open a connection for the time of an ``async with`` block."""
+        """Open a connection for the time of an ``async with`` block.
+
+        The block is entered when the session is ready, or with ``wait_for_session=False`` when the connection is open.
+        """
 
     @abstractmethod
     async def aclose(self) -> None:
@@ -122,3 +155,133 @@ class RealtimeTransportLayer(ABC):
     @abstractmethod
     def mute(self, muted: bool) -> None:
         """Mute or unmute the microphone."""
+
+    # Optional: what is known
+
+    @property
+    def connection_state(self) -> ConnectionState:
+        """Status, URL and call of the current connection."""
+        return ConnectionState(status=self.status, call_id=self.call_id)
+
+    @property
+    def call_id(self) -> str | None:
+        """The call that the current connection is attached to, if any."""
+        return None
+
+    @property
+    def current_model(self) -> str:
+        """The model. Setting it counts from the next ``session.update`` on."""
+        raise _unsupported(self, "current_model")
+
+    @current_model.setter
+    def current_model(self, model: str) -> None:
+        raise _unsupported(self, "current_model")
+
+    @property
+    def tracing_config(self) -> Any:
+        """The tracing that was asked for, where that is known."""
+        return None
+
+    def statistics(self) -> ConnectionStatistics:
+        """Counters of the current connection."""
+        raise _unsupported(self, "statistics")
+
+    def build_session_payload(self, config: SessionConfig) -> dict[str, Any]:
+        """The ``session`` object that *config* makes, defaults included; nothing is sent.
+
+        Raises:
+            ConfigError: A setting has a wrong name, type or value.
+        """
+        return SessionSettings(DEFAULT_MODEL).preview(config)
+
+    # Optional: what goes by the control lane, and never waits
+
+    def close_nowait(self, *, discard: bool = False) -> None:
+        """Begin to close, and return at once; with *discard*, what is queued is not sent."""
+        raise _unsupported(self, "close_nowait")
+
+    def cancel_response(self) -> None:
+        """Cancel the running response, if there is one; what was heard of it stays."""
+        raise _unsupported(self, "cancel_response")
+
+    def audio_played(self, item_id: str, content_index: int, samples: int) -> None:
+        """Report how much of an item has been played, for those who play the audio themselves."""
+        raise _unsupported(self, "audio_played")
+
+    # Optional: what sends
+
+    async def commit_audio(self) -> None:
+        """End the user's turn: what was appended becomes a message. Only where turn detection is off.
+
+        If cancelled, nothing was queued.
+        """
+        await self.send_event({"type": "input_audio_buffer.commit"})
+
+    async def clear_audio(self) -> None:
+        """Forget the audio that was appended and not committed. If cancelled, nothing was queued."""
+        await self.send_event({"type": "input_audio_buffer.clear"})
+
+    def batch(self) -> AbstractAsyncContextManager[Batch]:
+        """Several messages that are queued together or not at all; see `Batch`."""
+        raise _unsupported(self, "batch")
+
+    def send_event_nowait(self, event: ClientEvent | Mapping[str, Any]) -> None:
+        """`send_event` without waiting, as the others below: `anyio.WouldBlock` says that nothing was queued."""
+        raise _unsupported(self, "send_event_nowait")
+
+    def send_message_nowait(
+        self,
+        message: str | Mapping[str, Any],
+        other_event_data: Mapping[str, Any] | None = None,
+        *,
+        trigger_response: bool = True,
+    ) -> None:
+        """`send_message` without waiting."""
+        raise _unsupported(self, "send_message_nowait")
+
+    def add_image_nowait(self, image: str, *, trigger_response: bool = True) -> None:
+        """`add_image` without waiting."""
+        raise _unsupported(self, "add_image_nowait")
+
+    def send_audio_nowait(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
+        """`send_audio` without waiting."""
+        raise _unsupported(self, "send_audio_nowait")
+
+    def commit_audio_nowait(self) -> None:
+        """`commit_audio` without waiting."""
+        self.send_event_nowait({"type": "input_audio_buffer.commit"})
+
+    def clear_audio_nowait(self) -> None:
+        """`clear_audio` without waiting."""
+        self.send_event_nowait({"type": "input_audio_buffer.clear"})
+
+    def send_function_call_output_nowait(
+        self, tool_call: FunctionCallEvent | Mapping[str, Any], output: str, *, start_response: bool = True
+    ) -> None:
+        """`send_function_call_output` without waiting."""
+        raise _unsupported(self, "send_function_call_output_nowait")
+
+    def send_mcp_response_nowait(
+        self,
+        approval_request: McpApprovalRequestEvent | RealtimeMcpCallApprovalRequestItem | Mapping[str, Any],
+        approved: bool,
+        reason: str | None = None,
+    ) -> None:
+        """`send_mcp_response` without waiting."""
+        raise _unsupported(self, "send_mcp_response_nowait")
+
+    def update_session_config_nowait(self, config: SessionConfig, *, reset: bool = False) -> None:
+        """`update_session_config` without waiting."""
+        raise _unsupported(self, "update_session_config_nowait")
+
+    def request_response_nowait(self, response: Mapping[str, Any] | None = None) -> None:
+        """`request_response` without waiting."""
+        raise _unsupported(self, "request_response_nowait")
+
+    def reset_history_nowait(self, old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> None:
+        """`reset_history` without waiting."""
+        raise _unsupported(self, "reset_history_nowait")
+
+
+def _unsupported(transport: object, name: str) -> UnsupportedOperation:
+    return UnsupportedOperation(f"{type(transport).__name__} has no {name}")

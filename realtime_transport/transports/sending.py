@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
-
-import orjson
 
 from realtime_transport.errors import LocalProtocolError, UnsupportedOperation
 
+from . import operations
+from .batch import Batch
 from .layer import RealtimeTransportLayer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from realtime_transport.connection.connection import Connection
     from realtime_transport.protocol.engine.engine import Engine
@@ -20,32 +21,10 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.engine.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
     from realtime_transport.protocol.wire.client_events import ClientEvent
 
+    from .operations import Operation
     from .options import SessionConfig
 
-__all__ = ["SendingTransport", "audio_size"]
-
-OVERHEAD = 256
-"""Characters that the envelope of a message takes at most, ids included."""
-
-
-def audio_size(audio: bytes | bytearray | memoryview[int]) -> int:
-    """The characters that an append event with *audio* takes, at most."""
-    return OVERHEAD + len(audio) * 4 // 3
-
-
-def _size(*values: object) -> int:
-    """About how many characters *values* take on the wire: what the outbox reserves for a call."""
-    return OVERHEAD + sum(map(_size_of, values))
-
-
-def _size_of(value: object) -> int:
-    match value:
-        case None:
-            return 0
-        case str():
-            return len(value)
-        case _:
-            return len(orjson.dumps(value, default=repr, option=orjson.OPT_NON_STR_KEYS))
+__all__ = ["SendingTransport"]
 
 
 class SendingTransport(RealtimeTransportLayer):
@@ -76,13 +55,30 @@ class SendingTransport(RealtimeTransportLayer):
         if self.muted is not None:
             raise LocalProtocolError("the audio source speaks on this transport; send_audio() is for one without")
 
-    async def _send(self, size: int, operation: Callable[[Engine, float], None]) -> None:
+    async def _send(self, operation: Operation) -> None:
         connection, engine = self._open_connection()
-        await connection.send(size, lambda now: operation(engine, now))
+        await connection.send(operation.size, lambda now: operation.run(engine, now))
 
-    def _send_nowait(self, size: int, operation: Callable[[Engine, float], None]) -> None:
+    def _send_nowait(self, operation: Operation) -> None:
         connection, engine = self._open_connection()
-        connection.send_nowait(size, lambda now: operation(engine, now))
+        connection.send_nowait(operation.size, lambda now: operation.run(engine, now))
+
+    @asynccontextmanager
+    async def batch(self) -> AsyncGenerator[Batch]:
+        """Several messages that are queued together or not at all: the calls of a `Batch`, when the block is left.
+
+        Leaving waits for room. If cancelled, or left by an exception, nothing was queued.
+
+        Raises:
+            NotConnectedError: No connection is open.
+            ConnectionLost: It was lost.
+            ConfigError: One of the calls was refused (or what else it raises), and none was carried out.
+        """
+        self._open_connection()
+        batch = Batch(self._check_may_send_audio)
+        yield batch
+        if len(batch):
+            await self._send(batch.operation())
 
     # Events
 
@@ -92,11 +88,11 @@ class SendingTransport(RealtimeTransportLayer):
         Raises:
             ConfigError: It has no type.
         """
-        await self._send(_size(event), lambda engine, now: engine.send_event(event, now))
+        await self._send(operations.send_event(event))
 
     def send_event_nowait(self, event: ClientEvent | Mapping[str, Any]) -> None:
         """`send_event` without waiting."""
-        self._send_nowait(_size(event), lambda engine, now: engine.send_event(event, now))
+        self._send_nowait(operations.send_event(event))
 
     # Messages
 
@@ -114,10 +110,7 @@ class SendingTransport(RealtimeTransportLayer):
             other_event_data: Further fields of the ``conversation.item.create`` event.
             trigger_response: Whether to ask for a response.
         """
-        await self._send(
-            _size(message, other_event_data),
-            lambda engine, now: engine.send_message(message, other_event_data, trigger_response, now),
-        )
+        await self._send(operations.send_message(message, other_event_data, trigger_response))
 
     def send_message_nowait(
         self,
@@ -127,10 +120,7 @@ class SendingTransport(RealtimeTransportLayer):
         trigger_response: bool = True,
     ) -> None:
         """`send_message` without waiting."""
-        self._send_nowait(
-            _size(message, other_event_data),
-            lambda engine, now: engine.send_message(message, other_event_data, trigger_response, now),
-        )
+        self._send_nowait(operations.send_message(message, other_event_data, trigger_response))
 
     async def add_image(self, image: str, *, trigger_response: bool = True) -> None:
         """Send an image of the user and, unless told otherwise, ask for a response.
@@ -139,11 +129,11 @@ class SendingTransport(RealtimeTransportLayer):
             image: A data URI with a PNG or JPEG (``data:image/png;base64,…``).
             trigger_response: Whether to ask for a response.
         """
-        await self._send(_size(image), lambda engine, now: engine.add_image(image, trigger_response, now))
+        await self._send(operations.add_image(image, trigger_response))
 
     def add_image_nowait(self, image: str, *, trigger_response: bool = True) -> None:
         """`add_image` without waiting."""
-        self._send_nowait(_size(image), lambda engine, now: engine.add_image(image, trigger_response, now))
+        self._send_nowait(operations.add_image(image, trigger_response))
 
     # Audio
 
@@ -164,12 +154,31 @@ class SendingTransport(RealtimeTransportLayer):
             UnsupportedOperation: The audio of this wire goes another way, as that of a SIP call.
         """
         self._check_may_send_audio()
-        await self._send(audio_size(audio), lambda engine, now: engine.send_audio(audio, commit, now))
+        await self._send(operations.send_audio(audio, commit))
 
     def send_audio_nowait(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
         """`send_audio` without waiting."""
         self._check_may_send_audio()
-        self._send_nowait(audio_size(audio), lambda engine, now: engine.send_audio(audio, commit, now))
+        self._send_nowait(operations.send_audio(audio, commit))
+
+    async def commit_audio(self) -> None:
+        """End the user's turn: what was appended becomes a message. Only where turn detection is off.
+
+        If cancelled, nothing was queued.
+        """
+        await self._send(operations.commit_audio())
+
+    def commit_audio_nowait(self) -> None:
+        """`commit_audio` without waiting."""
+        self._send_nowait(operations.commit_audio())
+
+    async def clear_audio(self) -> None:
+        """Forget the audio that was appended and not committed. If cancelled, nothing was queued."""
+        await self._send(operations.clear_audio())
+
+    def clear_audio_nowait(self) -> None:
+        """`clear_audio` without waiting."""
+        self._send_nowait(operations.clear_audio())
 
     # Tools
 
@@ -183,19 +192,13 @@ class SendingTransport(RealtimeTransportLayer):
             output: Free text, often JSON; may be empty.
             start_response: Whether to ask for a response.
         """
-        await self._send(
-            _size(output),
-            lambda engine, now: engine.send_function_call_output(tool_call, output, start_response, now),
-        )
+        await self._send(operations.send_function_call_output(tool_call, output, start_response))
 
     def send_function_call_output_nowait(
         self, tool_call: FunctionCallEvent | Mapping[str, Any], output: str, *, start_response: bool = True
     ) -> None:
         """`send_function_call_output` without waiting."""
-        self._send_nowait(
-            _size(output),
-            lambda engine, now: engine.send_function_call_output(tool_call, output, start_response, now),
-        )
+        self._send_nowait(operations.send_function_call_output(tool_call, output, start_response))
 
     async def send_mcp_response(
         self,
@@ -204,9 +207,7 @@ class SendingTransport(RealtimeTransportLayer):
         reason: str | None = None,
     ) -> None:
         """Answer a request to approve an MCP call, perhaps with a reason."""
-        await self._send(
-            _size(reason), lambda engine, now: engine.send_mcp_response(approval_request, approved, now, reason)
-        )
+        await self._send(operations.send_mcp_response(approval_request, approved, reason))
 
     def send_mcp_response_nowait(
         self,
@@ -215,9 +216,7 @@ class SendingTransport(RealtimeTransportLayer):
         reason: str | None = None,
     ) -> None:
         """`send_mcp_response` without waiting."""
-        self._send_nowait(
-            _size(reason), lambda engine, now: engine.send_mcp_response(approval_request, approved, now, reason)
-        )
+        self._send_nowait(operations.send_mcp_response(approval_request, approved, reason))
 
     # Session and responses
 
@@ -231,11 +230,11 @@ class SendingTransport(RealtimeTransportLayer):
         Raises:
             ConfigError: A setting has a wrong name, type or value; nothing was sent.
         """
-        await self._send(_size(config), lambda engine, now: engine.update_session_config(config, reset, now))
+        await self._send(operations.update_session_config(config, reset))
 
     def update_session_config_nowait(self, config: SessionConfig, *, reset: bool = False) -> None:
         """`update_session_config` without waiting."""
-        self._send_nowait(_size(config), lambda engine, now: engine.update_session_config(config, reset, now))
+        self._send_nowait(operations.update_session_config(config, reset))
 
     async def request_response(self, response: Mapping[str, Any] | None = None) -> None:
         """Ask for a response, at once or when the running one has ended.
@@ -244,11 +243,11 @@ class SendingTransport(RealtimeTransportLayer):
             response: Parameters of this response. Requests with parameters stay separate and ordered; requests
                 without any that wait at the same time become one.
         """
-        await self._send(_size(response), lambda engine, now: engine.request_response(response, now))
+        await self._send(operations.request_response(response))
 
     def request_response_nowait(self, response: Mapping[str, Any] | None = None) -> None:
         """`request_response` without waiting."""
-        self._send_nowait(_size(response), lambda engine, now: engine.request_response(response, now))
+        self._send_nowait(operations.request_response(response))
 
     async def reset_history(self, old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> None:
         """Change the conversation on the server from *old_history* to *new_history*, by deleting and creating items.
@@ -256,8 +255,8 @@ class SendingTransport(RealtimeTransportLayer):
         Raises:
             ConfigError: An item of the new history cannot be created by a client.
         """
-        await self._send(_size(*new_history), lambda engine, now: engine.reset_history(old_history, new_history, now))
+        await self._send(operations.reset_history(old_history, new_history))
 
     def reset_history_nowait(self, old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> None:
         """`reset_history` without waiting."""
-        self._send_nowait(_size(*new_history), lambda engine, now: engine.reset_history(old_history, new_history, now))
+        self._send_nowait(operations.reset_history(old_history, new_history))

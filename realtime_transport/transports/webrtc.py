@@ -21,8 +21,9 @@ from realtime_transport.rtc.link import PeerLink
 from realtime_transport.rtc.settings import OpusSettings, PeerCallbacks, PeerOptions
 from realtime_transport.urls import CALLS, endpoint_url, is_loopback
 
-from .base import ConnectionState, OpenAIRealtimeBase
+from .base import OpenAIRealtimeBase
 from .endpoint import Endpoint
+from .layer import ConnectionState
 from .webrtc_call import CallRequest, call_request, check_call, post_offer
 from .webrtc_media import DEFAULT_DEVICE, WebRTCMedia
 

@@ -7,6 +7,7 @@ messages for the server (`Engine.take_messages`). It is the same for every wire;
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -156,6 +157,11 @@ class Engine:
     def take_messages(self) -> list[Outgoing]:
         """The messages to send since the last call, in order."""
         return self._output.take_messages()
+
+    def rehearsal(self) -> Engine:
+        """A copy to try calls on: what it refuses, this one would refuse. What the copy has to say is never sent."""
+        # Nobody is interested in what the copy emits: whoever is must not be copied along.
+        return deepcopy(self, {id(self._output): Output()})
 
     # Network and time
 
