@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         RealtimeEmitter as RealtimeEmitter,
     )
     from .errors import (
+        AuthenticationError as AuthenticationError,
         CallbackError as CallbackError,
         ConfigError as ConfigError,
         ConnectError as ConnectError,
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
         TransportError as TransportError,
         UnsupportedOperation as UnsupportedOperation,
         UpgradeRejected as UpgradeRejected,
+        UpgradeUnauthorized as UpgradeUnauthorized,
         WebhookError as WebhookError,
     )
     from .keys import (
@@ -284,10 +286,11 @@ _HOMES = {
         RealtimeEmitter
     """,
     "errors": """
-        CallbackError ConfigError ConnectError ConnectionLost ConsumerTooSlow DecodeError DeviceLost ListenerError
+        AuthenticationError CallbackError ConfigError ConnectError ConnectionLost ConsumerTooSlow DecodeError
+        DeviceLost ListenerError
         LocalProtocolError MessageTooBig MissingExtraError ModelBehaviorError NegotiationError NotConnectedError
         OutputGuardrailTripwireTriggered ProtocolError RealtimeError RemoteProtocolError RequestError SetupTimeout
-        ToolError TransportError UnsupportedOperation UpgradeRejected WebhookError
+        ToolError TransportError UnsupportedOperation UpgradeRejected UpgradeUnauthorized WebhookError
     """,
     "keys": """
         ApiKey

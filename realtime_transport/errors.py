@@ -14,11 +14,15 @@ Facts are attributes; the message is prose for people and is never compared.
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = [
+    "AuthenticationError",
     "CallbackError",
     "ConfigError",
     "ConnectError",
@@ -43,6 +47,7 @@ __all__ = [
     "TransportError",
     "UnsupportedOperation",
     "UpgradeRejected",
+    "UpgradeUnauthorized",
     "WebhookError",
 ]
 
@@ -109,18 +114,56 @@ class ConnectError(TransportError, anyio.ConnectionFailed):
         self.code = code
 
 
+class AuthenticationError(ConnectError):
+    """The server did not accept the key: it answered with status 401 (then this is an `UpgradeUnauthorized`, too), or
+    reported so before the session was ready.
+    """
+
+
 class UpgradeRejected(ConnectError):
     """The server answered the upgrade request with something else than 101, or an SDP offer with no answer.
 
     Attributes:
         status: The HTTP status code.
         body: The body of the answer as text, shortened to 64 KiB.
+        headers: The headers of the answer by their names in lower case: ``retry-after``, ``x-request-id``.
     """
 
-    def __init__(self, reason: str, *, status: int, body: str, code: str | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        status: int,
+        body: str,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(reason, code=code)
         self.status = status
         self.body = body
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in (headers or {}).items()}
+
+
+class UpgradeUnauthorized(UpgradeRejected, AuthenticationError):
+    """The server answered the upgrade request, or an SDP offer, with 401: it did not accept the key."""
+
+
+KEY_CODES = frozenset({"invalid_api_key", "invalid_authentication", "authentication_error", "invalid_token", "401"})
+"""Codes of errors that mean the key."""
+
+
+def upgrade_rejected(
+    reason: str, *, status: int, body: str, code: str | None = None, headers: Mapping[str, str] | None = None
+) -> UpgradeRejected:
+    """The error for an answer that refuses: an `UpgradeUnauthorized` where it is the key that is refused."""
+    cls = UpgradeUnauthorized if status == 401 or code in KEY_CODES else UpgradeRejected
+    return cls(reason, status=status, body=body, code=code, headers=headers)
+
+
+def connect_error(reason: str, *, code: str | None) -> ConnectError:
+    """The error for a connection that was refused: an `AuthenticationError` where it is the key that is refused."""
+    cls = AuthenticationError if code in KEY_CODES else ConnectError
+    return cls(reason, code=code)
 
 
 class NegotiationError(ConnectError):

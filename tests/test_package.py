@@ -16,7 +16,7 @@ PACKAGE = Path(realtime_transport.__file__).parent
 HEAVY = ["httpx", "cattrs", "soundfile", "numpy", "av", "aiortc", "realtime_transport.emulator", "websockets", "trio"]
 
 ROOMS = [
-    {"errors", "clock", "wire_logging"},
+    {"errors", "clock", "task_groups", "wire_logging"},
     {"keys", "urls"},
     {"http_client"},
     {"audio"},

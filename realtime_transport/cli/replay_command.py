@@ -20,6 +20,7 @@ from realtime_transport.cli.recorded import record_into
 from realtime_transport.cli.running import require, run_async, say
 from realtime_transport.cli.target import Target, responder_of
 from realtime_transport.cli.webrtc import calls_url, check_replay, webrtc_transport
+from realtime_transport.task_groups import open_task_group
 
 if TYPE_CHECKING:
     import argparse
@@ -254,7 +255,7 @@ async def _run(replay: Replay, display: Display) -> None:
             display.refresh()
             await anyio.sleep(1 / DRAWINGS_PER_SECOND)
 
-    async with anyio.create_task_group() as tasks:
+    async with open_task_group() as tasks:
         tasks.start_soon(draw, name="display")
         try:
             await replay.run()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from realtime_transport.errors import MissingExtraError
+from realtime_transport.task_groups import open_task_group
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -50,7 +51,7 @@ def run_async(command: Callable[[], Awaitable[int]], backend: str) -> int:
 async def _until_signal(command: Callable[[], Awaitable[int]]) -> int:
     outcome: list[int] = []
     failures: list[Exception] = []
-    async with anyio.create_task_group() as tasks:
+    async with open_task_group() as tasks:
 
         async def watch(*, task_status: TaskStatus[None]) -> None:
             outcome.append(128 + await _signal(task_status))

@@ -27,6 +27,7 @@ from realtime_transport.protocol.wire.server_events import (
     ConversationItemInputAudioTranscriptionCompleted,
     InputAudioBufferSpeechStarted,
 )
+from realtime_transport.task_groups import open_task_group
 
 if TYPE_CHECKING:
     import argparse
@@ -205,7 +206,7 @@ class _Talk:
     ) -> None:
         failures: list[Exception] = []
         try:
-            async with anyio.create_task_group() as tasks:
+            async with open_task_group() as tasks:
                 if sys.stderr.isatty():
                     tasks.start_soon(self._draw, microphone, speaker, name="meters")
                 try:

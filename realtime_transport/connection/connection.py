@@ -18,6 +18,7 @@ import anyio.lowlevel
 import attrs
 
 from realtime_transport.errors import ConnectionLost, ConsumerTooSlow, RealtimeError
+from realtime_transport.task_groups import open_task_group
 
 from .keepalive import KeepAlive
 from .life_cycle import ConnectionEnd, LifeCycle
@@ -144,7 +145,7 @@ class Connection:
         if not jobs:
             await self._run_until_end()
         else:
-            async with anyio.create_task_group() as tasks:
+            async with open_task_group() as tasks:
                 for name, job in jobs:
                     tasks.start_soon(self._guard, job, name=f"realtime {name}")
                 try:

@@ -17,6 +17,7 @@ from realtime_transport.protocol.engine.events import (
     ErrorEvent,
     Event,
 )
+from realtime_transport.task_groups import open_task_group
 
 from ..connection.subscription import Subscription, SubscriptionLimits
 from ..errors import ConnectError, ListenerError, LocalProtocolError, MessageTooBig, RealtimeError, TransportError
@@ -123,7 +124,7 @@ class EmitterCore:
         failure: BaseException | None = None
         self._leaving, self._failure = False, None
         try:
-            async with anyio.create_task_group() as tasks:
+            async with open_task_group() as tasks:
                 self._tasks = tasks
                 try:
                     yield
@@ -245,7 +246,7 @@ class EmitterCore:
         source = self._source
         failure: Exception | None = None
         async with source.subscribe(Event) as events:
-            async with anyio.create_task_group() as tasks:
+            async with open_task_group() as tasks:
                 tasks.start_soon(self._emit_events, connection, events, name="realtime listeners")
                 try:
                     async with source.connect(**options):

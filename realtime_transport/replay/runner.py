@@ -17,6 +17,7 @@ from realtime_transport.clock import Clock, EventLoopClock
 from realtime_transport.errors import ConfigError
 from realtime_transport.protocol.engine.events import AudioEvent, AudioInterruptedEvent
 from realtime_transport.replay.recorder import Recorder
+from realtime_transport.task_groups import open_task_group
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -244,7 +245,7 @@ class Replay:
 async def _until_first_ends(tasks: Sequence[Callable[[], Awaitable[None]]]) -> None:
     """Run *tasks* at once until one of them ends; what it raises leaves unwrapped."""
     failures: list[Exception] = []
-    async with anyio.create_task_group() as group:
+    async with open_task_group() as group:
 
         async def run(task: Callable[[], Awaitable[None]]) -> None:
             try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from realtime_transport.errors import ConfigError
+from realtime_transport.task_groups import open_task_group
 
 from .agent import RealtimeAgent, check_names
 from .callbacks import call
@@ -86,7 +87,7 @@ async def _all(functions: list[Callable[[], Awaitable[Any]]]) -> list[Any]:
             failures.append(exc)
             tasks.cancel_scope.cancel()
 
-    async with anyio.create_task_group() as tasks:
+    async with open_task_group() as tasks:
         for index in range(len(functions)):
             tasks.start_soon(run, index, tasks, name="realtime preparation")
     if failures:

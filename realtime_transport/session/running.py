@@ -11,6 +11,7 @@ import attrs
 from realtime_transport.errors import CallbackError, ConsumerTooSlow, NotConnectedError, RealtimeError
 from realtime_transport.protocol.engine.events import AudioEvent, ErrorEvent
 from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta
+from realtime_transport.task_groups import open_task_group
 
 from . import actions as do
 from .approval import REJECTED, Verdict
@@ -432,7 +433,7 @@ class Running:
             except BaseException as exc:  # noqa: BLE001 - raised below: the task group would wrap it
                 crashes.append(exc)
 
-        async with anyio.create_task_group() as tasks:
+        async with open_task_group() as tasks:
             for index, guardrail in enumerate(self._settings.guardrails):
                 tasks.start_soon(run, index, guardrail, name=f"realtime guardrail {guardrail.name}")
         if crashes:

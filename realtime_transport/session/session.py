@@ -11,6 +11,7 @@ import attrs
 from realtime_transport.connection.subscription import Hub, Subscription, SubscriptionLimits
 from realtime_transport.errors import ConfigError, LocalProtocolError, NotConnectedError
 from realtime_transport.protocol.engine.events import AudioEvent, ErrorEvent
+from realtime_transport.task_groups import open_task_group
 
 from .agent import RealtimeAgent
 from .approval import Verdicts
@@ -272,7 +273,7 @@ class RealtimeSession(SessionCalls[Ctx]):
     async def _tasks_of(self, running: Running, events: Subscription[Event]) -> AsyncGenerator[None]:
         # The task group would wrap what leaves it: the failures of the body and of tools leave by hand.
         failure: BaseException | None = None
-        async with anyio.create_task_group() as tasks:
+        async with open_task_group() as tasks:
             self._running = running
             running.start(tasks, events)
             try:

@@ -18,6 +18,7 @@ from realtime_transport.protocol.engine.events import (
     DisconnectedEvent,
     ErrorEvent,
 )
+from realtime_transport.task_groups import open_task_group
 
 from .media import Media, MediaContext
 from .operations import send_audio
@@ -102,7 +103,7 @@ class Attempt:
     async def block(self) -> AsyncGenerator[None]:
         """Run beside an ``async with`` block, from the open link on; see `OpenAIRealtimeBase.connect`."""
         failure: BaseException | None = None
-        async with anyio.create_task_group() as tasks:
+        async with open_task_group() as tasks:
             # The exceptions of the block and of the run leave this group by hand: it would wrap them.
             try:
                 await tasks.start(self._run_beside, name="realtime connection")
@@ -136,7 +137,7 @@ class Attempt:
             Exception: What the key function raised.
         """
         try:
-            async with anyio.create_task_group() as tasks:
+            async with open_task_group() as tasks:
                 if self.settings.connect_timeout is not None:
                     tasks.start_soon(self._expire, self.settings.connect_timeout, name="realtime connect deadline")
                 for name, companion in self.media.companions():

@@ -12,13 +12,14 @@ import anyio.lowlevel
 
 from realtime_transport.connection.life_cycle import Phase
 from realtime_transport.connection.link import LinkClosed
-from realtime_transport.errors import ConfigError, ConnectError, MessageTooBig, UpgradeRejected
+from realtime_transport.errors import ConfigError, ConnectError, MessageTooBig, upgrade_rejected
 from realtime_transport.keys import usable_headers
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL
 from realtime_transport.urls import http_url, require_encryption, scrub, secrets_in
 
 from .base import OpenAIRealtimeBase
 from .endpoint import Endpoint
+from .http_upgrade import error_code
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
@@ -138,7 +139,19 @@ async def _refuse(response: Any, secrets: Collection[str]) -> NoReturn:
     with suppress(Exception):  # The status is what matters.
         body = scrub(await _text(response), secrets)[:MAX_REJECTION_CHARACTERS]
     said = f": {body[:500].strip()}" if body.strip() else ""
-    raise UpgradeRejected(f"the server refused the upgrade with status {status}{said}", status=status, body=body)
+    raise upgrade_rejected(
+        f"the server refused the upgrade with status {status}{said}",
+        status=status,
+        body=body,
+        code=error_code(body),
+        headers={name: scrub(value, secrets) for name, value in _headers(response).items()},
+    )
+
+
+def _headers(response: Any) -> dict[str, str]:
+    with suppress(Exception):  # They are a help, no more.
+        return {str(name): str(value) for name, value in response.headers.items()}
+    return {}
 
 
 async def _text(response: Any) -> str:

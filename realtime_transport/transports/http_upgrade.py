@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import attrs
+import orjson
 
-from realtime_transport.errors import NegotiationError, UpgradeRejected
+from realtime_transport.errors import NegotiationError, upgrade_rejected
 from realtime_transport.urls import REALTIME, address_hint, redact_url, scrub
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ["UpgradeAnswer", "UpgradeRequest", "accept_key", "check_answer", "rejection"]
+    from realtime_transport.errors import UpgradeRejected
+
+__all__ = ["UpgradeAnswer", "UpgradeRequest", "accept_key", "check_answer", "error_code", "rejection"]
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of the head of an answer: what h11 takes."""
@@ -75,9 +78,22 @@ def rejection(
     where = f", a redirect to {redact_url(location, *secrets)} that was not followed" if location else ""
     if status in (404, 405):
         where = f" ({address_hint(url, REALTIME, *secrets)})"
-    return UpgradeRejected(
-        f"the server refused the upgrade with status {status}{where}{said}", status=status, body=text
+    return upgrade_rejected(
+        f"the server refused the upgrade with status {status}{where}{said}",
+        status=status,
+        body=text,
+        code=error_code(text),
+        headers={name: scrub(value, secrets) for name, value in headers.items()},
     )
+
+
+def error_code(body: str) -> str | None:
+    """The code of the error envelope that *body* is, if it is one."""
+    try:
+        code = orjson.loads(body)["error"]["code"]
+    except (orjson.JSONDecodeError, TypeError, KeyError):
+        return None
+    return code if isinstance(code, str) else None
 
 
 @attrs.frozen(kw_only=True)

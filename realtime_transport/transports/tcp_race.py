@@ -13,6 +13,8 @@ from typing import Any
 import anyio
 import attrs
 
+from realtime_transport.task_groups import open_task_group
+
 __all__ = ["open_tcp_socket"]
 
 HEAD_START = 0.25
@@ -72,7 +74,7 @@ class _Race:
     errors: list[OSError] = attrs.field(factory=list[OSError])
 
     async def run(self, addresses: list[_Address]) -> None:
-        async with anyio.create_task_group() as tasks:
+        async with open_task_group() as tasks:
             for address in addresses:
                 failed = anyio.Event()
                 tasks.start_soon(self._try, address, failed, tasks.cancel_scope)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import attrs
 import orjson
 
-from realtime_transport.errors import ConfigError, ConnectError, NegotiationError, UpgradeRejected
+from realtime_transport.errors import ConfigError, ConnectError, NegotiationError, upgrade_rejected
 from realtime_transport.keys import usable_headers
 from realtime_transport.protocol.vendors.profiles import PROFILES
 from realtime_transport.urls import (
@@ -216,11 +216,12 @@ class _Post:
                 raise NegotiationError(f"{self.what}: the answer {what}")
             return status, text, location
         text = scrub(text, self.secrets)
-        raise UpgradeRejected(
+        raise upgrade_rejected(
             f"{self.what} failed with status {status}{self._where(status, location)}{_said(text)}",
             status=status,
             body=text[:MAX_BODY],
             code=_error(text).get("code"),
+            headers={name: scrub(value, self.secrets) for name, value in response.headers.items()},
         )
 
     def _where(self, status: int, location: str) -> str:
