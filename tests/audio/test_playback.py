@@ -4,8 +4,6 @@ import random
 
 import anyio
 import anyio.lowlevel
-import attrs
-import numpy as np
 import pytest
 
 from realtime_transport.audio.formats import AudioFormat
@@ -14,85 +12,9 @@ from realtime_transport.audio.resampling import Converter
 from realtime_transport.audio.sinks import BufferSink, PacedSink
 from realtime_transport.errors import ConsumerTooSlow
 from realtime_transport.testing import ManualClock
+from tests.audio.playing import A1, PCM, PCM8, ULAW, A, B, Reports, Speaker, settle, speech
 
 pytestmark = pytest.mark.anyio
-
-PCM = AudioFormat.PCM24K
-PCM8 = AudioFormat.PCM8K
-ULAW = AudioFormat.PCMU
-
-A = PlaybackKey("resp_a", "item_a", 0)
-A1 = PlaybackKey("resp_a", "item_a", 1)
-B = PlaybackKey("resp_b", "item_b", 0)
-
-
-def speech(samples: int, seed: int = 5) -> bytes:
-    return np.random.default_rng(seed).integers(-9_000, 9_000, samples).astype("<i2").tobytes()
-
-
-async def settle() -> None:
-    await ManualClock().advance(0)
-
-
-@attrs.define(eq=False)
-class Reports:
-    """Notes reports and checks what holds for all of them."""
-
-    log: list[tuple[str, int, int]] = attrs.field(factory=list)
-
-    def __call__(self, item_id: str, content_index: int, samples: int) -> None:
-        assert samples > self.last(item_id, content_index), "went back, or said nothing new"
-        self.log.append((item_id, content_index, samples))
-
-    def last(self, item_id: str, content_index: int = 0) -> int:
-        return max((n for item, index, n in self.log if (item, index) == (item_id, content_index)), default=0)
-
-
-@attrs.define(eq=False)
-class Speaker:
-    """A sink that plays when a test says so, and takes `capacity` samples."""
-
-    format: AudioFormat = PCM
-    capacity: int = 10**9
-    slow_to_cancel: bool = False
-    deaf: bool = False  # A waiting send does not notice that there is room again.
-    samples_played: int = 0
-    held: bytes = b""
-    heard: bytes = b""
-    clears: int = 0
-    _changed: anyio.Event = attrs.field(init=False, factory=anyio.Event)
-
-    async def send(self, pcm: bytes) -> None:
-        await anyio.lowlevel.checkpoint()
-        while self.held and len(self.held) + len(pcm) > self.format.bytes_for(self.capacity):
-            with anyio.CancelScope(shield=self.slow_to_cancel):
-                await self._changed.wait()
-        self.held += pcm
-
-    def play(self, samples: int) -> None:
-        size = self.format.bytes_for(samples)
-        self.heard += self.held[:size]
-        self.samples_played += self.format.samples_in(len(self.held[:size]))
-        self.held = self.held[size:]
-        self._change()
-
-    def clear(self) -> None:
-        self.held = b""
-        self.clears += 1
-        if not self.deaf:
-            self._change()
-
-    async def drain(self) -> None:
-        await anyio.lowlevel.checkpoint()
-        while self.held:
-            await self._changed.wait()
-
-    async def aclose(self) -> None:
-        raise AssertionError("the sink is not the pump's to close")
-
-    def _change(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
 
 
 async def test_everything_is_played_in_order_and_reported() -> None:
@@ -297,103 +219,6 @@ async def test_an_item_that_goes_on_after_withdrawal_counts_on() -> None:
         pump.refresh()
         assert reports.log == [("item_a", 0, 40), ("item_a", 0, 90)]
         tg.cancel_scope.cancel()
-
-
-@pytest.mark.parametrize("target", [AudioFormat.PCM48K, AudioFormat.PCM16K, ULAW])
-async def test_the_sink_has_another_format(target: AudioFormat) -> None:
-    """The converter holds samples back; they come out when the item ends, or nothing more has come for a while."""
-    clock, sink, reports = ManualClock(), Speaker(format=target), Reports()
-    pump = PlaybackPump(sink, PCM, reports, clock=clock)
-    whole = Converter(PCM, target)
-    expected = whole.process(speech(7_000)) + whole.flush() + whole.process(speech(3_000, 6)) + whole.flush()
-    seen: list[int] = []
-    async with anyio.create_task_group() as tg:
-        tg.start_soon(pump.run)
-        for start in range(0, 14_000, 999):
-            pump.put(A, speech(7_000)[start : start + 999])
-        pump.put(B, speech(3_000, 6))
-        for _ in range(target.samples_in(len(expected)) // 100 + 1):
-            await clock.advance(0.01)
-            sink.play(100)
-            pump.refresh()
-            seen.append(reports.last("item_a") + reports.last("item_b"))
-            assert seen[-1] <= sink.samples_played * PCM.rate / target.rate + 1
-        await clock.advance(1)
-        assert clock.deadlines == ()  # At rest.
-        tg.cancel_scope.cancel()
-    assert sink.heard == expected
-    assert (reports.last("item_a"), reports.last("item_b")) == (7_000, 3_000)
-    assert len(set(seen)) > 30  # It moved with the sink, not from item to item.
-
-
-async def test_the_end_of_an_item_follows_without_a_gap() -> None:
-    clock, heard, reports = ManualClock(), BufferSink(PCM), Reports()
-    sink = PacedSink(heard, clock=clock)
-    pump = PlaybackPump(sink, PCM8, reports, clock=clock)
-    async with anyio.create_task_group() as tg:
-        tg.start_soon(pump.run)
-        pump.put(A, speech(8_000))
-        await clock.advance(1)
-        assert reports.last("item_a") == 8_000  # After exactly its length.
-        await clock.advance(0.2)
-        assert clock.deadlines == ()
-        tg.cancel_scope.cancel()
-    await sink.drain()
-    assert len(heard.data) == 48_000
-    await sink.aclose()
-
-
-@pytest.mark.parametrize("first", [20, 480])
-async def test_a_stream_in_real_time_is_not_cut(first: int) -> None:
-    """What the converter holds back waits for what comes next, even if the sink has little or nothing to play."""
-    clock, heard, reports = ManualClock(), BufferSink(PCM), Reports()
-    sink = PacedSink(heard, clock=clock)
-    pump = PlaybackPump(sink, PCM8, reports, clock=clock)
-    whole = Converter(PCM8, PCM)
-    data = speech(2_000)
-    async with anyio.create_task_group() as tg:
-        tg.start_soon(pump.run)
-        pump.put(A, data[:first])
-        for start in range(first, len(data), 320):  # 20 ms each.
-            await clock.advance(0.02)
-            pump.put(A, data[start : start + 320])
-        pump.finish()
-        await clock.advance(1)
-    await sink.drain()
-    assert heard.data == whole.process(data) + whole.flush()
-    assert reports.last("item_a") == 2_000
-    await sink.aclose()
-
-
-async def test_samples_cut_in_two_stay_together_over_a_pause() -> None:
-    clock, sink = ManualClock(), BufferSink(PCM)
-    pump = PlaybackPump(sink, PCM, Reports(), clock=clock)
-    async with anyio.create_task_group() as tg:
-        tg.start_soon(pump.run)
-        pump.put(A, b"abc")
-        await clock.advance(5)
-        pump.put(A, b"def")
-        pump.finish()
-    assert sink.data == b"abcdef"
-
-
-async def test_withdraw_forgets_what_the_converter_holds() -> None:
-    sink, reports = Speaker(format=PCM), Reports()
-    pump = PlaybackPump(sink, PCM8, reports, clock=ManualClock())
-    whole = Converter(PCM8, PCM)
-    async with anyio.create_task_group() as tg:
-        tg.start_soon(pump.run)
-        pump.put(A, speech(30))  # So little that nothing comes out.
-        await anyio.lowlevel.checkpoint()
-        pump.withdraw({"resp_a"})
-        pump.put(B, speech(1_000))
-        pump.finish()
-        for _ in range(3):
-            await settle()
-            sink.play(10_000)
-    assert sink.heard == whole.process(speech(1_000)) + whole.flush()
-    assert reports.last("item_a") == 0
-    assert reports.last("item_b") == 1_000
 
 
 async def test_withdraw_of_an_item_that_is_all_but_over() -> None:
