@@ -109,8 +109,7 @@ class Intake:
                 pieces.append(self._silence(min(missing, MAX_PADDING_MS)))
             self._advance(len(audio), timestamp_ms)
             self._padded = False
-            if audio:
-                pieces.append(audio)
+            pieces.append(audio)
         return pieces
 
     def _missing_ms(self, timestamp_ms: int | None) -> int:
