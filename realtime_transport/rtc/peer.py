@@ -288,10 +288,12 @@ class Peer:
                 await self._low.wait()
             if channel is None or self._over or channel.readyState != "open":
                 raise ConnectionError("the data channel is closed")
-            try:
-                channel.send(message)
-            except ValueError as exc:
-                raise LocalProtocolError(f"the message is too large for the data channel: {exc}") from exc
+            size = len(message.encode())
+            if size > self.max_message_bytes:
+                raise LocalProtocolError(
+                    f"a message of {size} bytes is too large for the data channel, which takes {self.max_message_bytes}"
+                )
+            channel.send(message)
 
     async def close(self, flush: bool = True) -> None:
         """Say goodbye and let go of everything. Idempotent. Takes 2.5 s at most, usually milliseconds.

@@ -254,8 +254,10 @@ class Attempt:
             )
         raise self._refusal()
 
-    def _refusal(self) -> ConnectError:
+    def _refusal(self) -> Exception:
         loss = self.life.error_for_caller()
+        if isinstance(loss, LocalProtocolError):  # What we wanted to send cannot be sent.
+            return loss
         if not isinstance(loss, ConnectionLost):
             refusal = ConnectError("the server closed the connection before the session was ready")
             refusal.__cause__ = loss

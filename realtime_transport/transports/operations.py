@@ -36,6 +36,9 @@ __all__ = [
 OVERHEAD = 256
 """Characters that the envelope of a message takes at most, ids included."""
 
+LONG_TEXT = 16 * 1024
+"""Text from this length on is looked at to know its size: outside of ASCII, or with much to be escaped, it grows."""
+
 
 @attrs.frozen
 class Operation:
@@ -134,8 +137,12 @@ def _size_of(value: object) -> int:
     if value is None:
         return 0
     if isinstance(value, str):
-        return len(value)
+        return len(value) if len(value) < LONG_TEXT else _encoded_size(value)
     try:
         return len(orjson.dumps(value, default=repr, option=orjson.OPT_NON_STR_KEYS))
     except orjson.JSONEncodeError:
         return len(repr(value))  # The engine says what is wrong with it.
+
+
+def _encoded_size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass")) + sum(text.count(escaped) for escaped in '"\\\n\r\t')

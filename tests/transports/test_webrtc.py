@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -230,14 +230,32 @@ async def test_what_was_sent_before_leaving_arrives(server: CallServer) -> None:
     assert [event["event_id"] for event in server.received if event["type"] == "y"] == [str(n) for n in range(10)]
 
 
-async def test_a_message_that_is_too_large_is_refused_and_nothing_else(server: CallServer) -> None:
+TOO_LARGE: dict[str, Callable[[OpenAIRealtimeWebRTC], Awaitable[None]]] = {
+    "event": lambda transport: transport.send_event({"type": "y", "big": "x" * 262_144}),
+    "text": lambda transport: transport.send_message("x" * 262_144, trigger_response=False),
+    "bytes": lambda transport: transport.send_message("ü" * 140_000, trigger_response=False),
+    "escapes": lambda transport: transport.send_message('"' * 140_000, trigger_response=False),
+    "image": lambda transport: transport.add_image(f"data:image/png;base64,{'A' * 262_144}"),
+    "audio": lambda transport: transport.send_audio(bytes(200_000)),
+}
+
+
+@pytest.mark.parametrize("what", TOO_LARGE)
+async def test_a_message_that_is_too_large_is_refused_and_nothing_else(server: CallServer, what: str) -> None:
     transport = transport_to(server)
     async with transport.connect():
         with pytest.raises(LocalProtocolError, match="data channel takes 262144"):
-            await transport.send_event({"type": "y", "big": "x" * 270_000})
+            await TOO_LARGE[what](transport)
         await transport.send_event({"type": "y", "event_id": "small"})
         await server.until("y")
-    assert [event["event_id"] for event in server.received if event["type"] == "y"] == ["small"]
+    assert [event["event_id"] for event in server.received if event["type"] != "session.update"] == ["small"]
+
+
+async def test_a_configuration_that_is_too_large_is_told_by_connect(server: CallServer) -> None:
+    with pytest.raises(LocalProtocolError, match="too large for the data channel, which takes 262144"):
+        async with transport_to(server).connect(initial_session_config={"instructions": "x" * 262_144}):
+            pass
+    assert server.received == []
 
 
 async def test_connecting_again_after_leaving(server: CallServer) -> None:
