@@ -46,7 +46,7 @@ async def emulator() -> AsyncGenerator[RealtimeEmulator]:
 
 def transport_to(emulator: RealtimeEmulator, **options: Any) -> OpenAIRealtimeWebRTC:
     given: dict[str, Any] = {"audio_source": None, "audio_sink": None, "api_key": "any"}
-    return OpenAIRealtimeWebRTC(base_url=f"{emulator.base_url}/realtime/calls", **{**given, **options})
+    return OpenAIRealtimeWebRTC(**{"base_url": emulator.base_url, **given, **options})
 
 
 async def until(transport: Any, *kinds: type[Any]) -> list[Any]:
@@ -364,4 +364,29 @@ async def test_a_message_that_is_too_large_for_the_service_ends_the_call(emulato
         async with transport.connect():
             transport.connection_state.data_channel.send("x" * 262_145)
             async for _ in transport:
+                pass
+
+
+@pytest.mark.parametrize("profile", ["openai", "azure", "generic"])
+async def test_a_call_with_each_vendor_that_has_calls(profile: str) -> None:
+    async with RealtimeEmulator(profile=profile, ice_lite=True) as emulator:
+        transport = OpenAIRealtimeWebRTC(
+            profile=profile, base_url=emulator.root_url, api_key="long-lived", audio_source=None, audio_sink=None
+        )
+        async with transport.connect(model="gpt-realtime"):
+            await transport.send_message("Hello")
+            await until(transport, OutputAudioBufferStopped)
+
+
+async def test_azure_refuses_a_long_lived_key_for_a_call() -> None:
+    async with RealtimeEmulator(profile="azure") as emulator:
+        url = f"{emulator.root_url}/openai/v1/realtime/calls"
+        asked = "azure takes a client secret for a call"
+        for headers in ({"api-key": "long-lived"}, {"Authorization": "Bearer long-lived"}):
+            async with httpx.AsyncClient(headers=headers) as client:
+                response = await client.post(url, content=OFFER, headers={"Content-Type": "application/sdp"})
+            assert response.status_code == 401
+            assert asked in response.json()["error"]["message"]
+        with pytest.raises(UpgradeRejected, match=asked):
+            async with transport_to(emulator, base_url=url).connect(api_key="long-lived"):
                 pass

@@ -30,7 +30,7 @@ from .request_head import MAX_HEAD_BYTES, is_upgrade, read_head
 from .rest import HttpRequest, HttpResponse, RestApi, serve_http
 from .sessions import SessionFactory
 from .timeline import Timeline
-from .vendor_profile import DialectPeer, Mismatch, as_ours
+from .vendor_profile import DialectPeer, Mismatch, as_our_call, as_ours
 from .webrtc_call import Call, Sideband
 from .websocket import WebSocketConnection, new_protocol
 
@@ -247,6 +247,11 @@ class RealtimeEmulator:
         self._crash = self._crash or error
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
+        if self._profile is not None:
+            ours = as_our_call(request, self._profile)
+            if isinstance(ours, Mismatch):
+                return HttpResponse.refusal(Refusal(ours.reason, code="invalid_api_key"), ours.status)
+            request = ours
         shown = None if self._console is None else self._console.answer(request)
         return shown or await self._calls.answer(request) or self._api.answer(request)
 

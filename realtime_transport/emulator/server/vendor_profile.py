@@ -10,7 +10,10 @@ import attrs
 from realtime_transport.emulator.conversation.effects import CloseWith, Effect, SendFrame, SendServerEvent
 from realtime_transport.emulator.conversation.session_object import DEFAULT_MODEL
 from realtime_transport.errors import DecodeError
+from realtime_transport.protocol.vendors.profiles import CallRules
 from realtime_transport.protocol.wire.codec import dumps, encode, loads
+
+from .admission import UpgradeRequest, bearer_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,10 +21,10 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.vendors.dialect import Dialect
     from realtime_transport.protocol.vendors.profiles import EndpointProfile
 
-    from .admission import UpgradeRequest
+    from .rest import HttpRequest
     from .websocket import Peer
 
-__all__ = ["DialectPeer", "Mismatch", "as_ours"]
+__all__ = ["DialectPeer", "Mismatch", "as_our_call", "as_ours"]
 
 
 @attrs.frozen
@@ -56,6 +59,34 @@ def as_ours(request: UpgradeRequest, profile: EndpointProfile) -> UpgradeRequest
     return attrs.evolve(
         request, path="/v1/realtime", query=ours, headers={**headers, "authorization": f"Bearer {key or 'sk-none'}"}
     )
+
+
+def as_our_call(request: HttpRequest, profile: EndpointProfile) -> HttpRequest | Mismatch:
+    """The request about a WebRTC call that a client of the service would have made, or in what *request* does not fit.
+
+    What is about something else is returned as it is.
+    """
+    rules = profile.calls
+    ours = CallRules()
+    if rules is None or not request.path.startswith((rules.path, rules.secrets_path)):
+        return request
+    given = {name: value for name, value in request.headers.items() if name not in ("authorization", profile.auth_name)}
+    upgrade = UpgradeRequest(path=request.path, query=request.query, headers=request.headers)
+    token = bearer_token(request.headers)
+    secret = token if token is not None and rules.is_secret(token) else None
+    if request.path.startswith(rules.secrets_path):
+        key, path = _key(upgrade, profile), request.path.replace(rules.secrets_path, ours.secrets_path, 1)
+    else:
+        key, path = secret, request.path.replace(rules.path, ours.path, 1)
+        if secret is None and not rules.needs_secret:
+            key = _key(upgrade, profile)
+        if key is None and rules.needs_secret:
+            return Mismatch(401, f"{profile.name} takes a client secret for a call, minted at {rules.secrets_path}")
+    if key is None and profile.key_variable:
+        return Mismatch(401, f"{profile.name} takes the key {_place(profile)}")
+    if secret is not None and profile.auth == "header" and profile.auth_name.lower() in request.headers:
+        return Mismatch(401, f"{profile.name} takes one credential for each request")
+    return attrs.evolve(request, path=path, headers={**given, "authorization": f"Bearer {key or 'sk-none'}"})
 
 
 def _key(request: UpgradeRequest, profile: EndpointProfile) -> str | None:
