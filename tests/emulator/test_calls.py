@@ -15,13 +15,13 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from realtime_transport import OpenAIRealtimeWebRTC, OpenAIRealtimeWebSocket
+from realtime_transport import OpenAIRealtimeSIP, OpenAIRealtimeWebRTC, OpenAIRealtimeWebSocket
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.sinks import BufferSink
-from realtime_transport.audio.sources import BytesSource, FileSource
+from realtime_transport.audio.sources import AudioSource, BytesSource, FileSource
 from realtime_transport.emulator import RealtimeEmulator
 from realtime_transport.errors import ConnectionLost, UpgradeRejected
-from realtime_transport.events import AudioTranscriptDeltaEvent
+from realtime_transport.events import AudioInterruptedEvent, AudioTranscriptDeltaEvent
 from realtime_transport.rtc.waveform import energy
 from realtime_transport.server_events import (
     ConversationItemDone,
@@ -90,6 +90,28 @@ async def words() -> BytesSource:
     return BytesSource(pcm + bytes(48_000), AudioFormat.PCM24K)
 
 
+class HeldSource(AudioSource):
+    """Gives nothing before `release`."""
+
+    def __init__(self, source: BytesSource) -> None:
+        self._source = source
+        self._released = anyio.Event()
+
+    @property
+    def format(self) -> AudioFormat:
+        return self._source.format
+
+    def release(self) -> None:
+        self._released.set()
+
+    async def receive(self) -> bytes:
+        await self._released.wait()
+        return await self._source.receive()
+
+    async def aclose(self) -> None:
+        await self._source.aclose()
+
+
 async def test_a_spoken_turn_is_answered_with_the_users_own_voice(emulator: RealtimeEmulator) -> None:
     sink = BufferSink(AudioFormat.PCM24K)
     transport = transport_to(emulator, audio_source=await words(), audio_sink=sink)
@@ -120,6 +142,33 @@ async def test_an_interruption_after_the_response_is_done(emulator: RealtimeEmul
     assert received["output_audio_buffer.clear"] == 1
     assert "response.cancel" not in received
     assert emulator.sessions[0].errors == []
+
+
+async def test_speech_cuts_off_a_reply_that_plays_and_says_which(emulator: RealtimeEmulator) -> None:
+    source = HeldSource(await words())
+    transport = transport_to(emulator, audio_source=source)
+    async with transport.connect(initial_session_config={"turn_detection": {"type": "server_vad"}}):
+        await transport.send_message("/say 20")
+        started = (await until(transport, OutputAudioBufferStarted))[-1]
+        source.release()
+        cut = (await until(transport, AudioInterruptedEvent))[-1]
+    assert cut.response_id == started.response_id
+    assert cut.item_id.startswith("item_")
+    assert cut.content_index == 0
+    assert "output_audio_buffer.clear" not in emulator.sessions[0].received  # It was the server that did it.
+
+
+async def test_a_sip_transport_hears_of_an_interruption_of_its_own(emulator: RealtimeEmulator) -> None:
+    call = transport_to(emulator)
+    async with call.connect():
+        beside = OpenAIRealtimeSIP(url=emulator.websocket_url, api_key="any")
+        async with beside.connect(call_id=call.call_id):
+            await beside.send_message("/say 20")
+            started = (await until(beside, OutputAudioBufferStarted))[-1]
+            beside.interrupt()
+            cut = (await until(beside, AudioInterruptedEvent))[-1]
+            assert (cut.response_id, cut.content_index) == (started.response_id, 0)
+            assert (await until(call, AudioInterruptedEvent))[-1].item_id == cut.item_id
 
 
 async def test_a_sideband_sees_and_steers_the_call(emulator: RealtimeEmulator) -> None:
