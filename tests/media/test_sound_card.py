@@ -74,7 +74,10 @@ async def test_a_conversation_through_the_default_devices(card: Path, kind: str)
             url = f"{emulator.base_url}/realtime/calls"
             transport = OpenAIRealtimeWebRTC(base_url=url, api_key="x")  # The default devices.
         else:
-            url = f"{emulator.websocket_url}?model=gpt-realtime"
+            url = f"{emulator.websocket_url}?model=gpt-realtime-2.1"
+            # Opened at the first use otherwise, which takes a second or two: the beginning would not be recorded.
+            await microphone.open()
+            await speaker.open()
             transport = OpenAIRealtimeWebSocket(url=url, api_key="x", audio_source=microphone, audio_sink=speaker)
         config = {"turn_detection": {"type": "server_vad"}}
         with heard.open("wb") as out:
