@@ -1,4 +1,4 @@
-"""What the emulator noticed about a session: figures for tests and for a replay that checks itself."""
+"""The figures of a session, for tests and for replays that check themselves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_KEPT = 10_000
 
 @attrs.define(eq=False, kw_only=True)
 class SessionRecord:
-    """What happened in one session so far. Read it, do not write it.
+    """What happened in one session so far. Only the emulator writes it.
 
     Attributes:
         id: ``sess_…``.

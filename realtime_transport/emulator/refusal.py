@@ -1,4 +1,4 @@
-"""How the emulator says no: the one exception that becomes an ``error`` event."""
+"""The exception that becomes an ``error`` event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a responder is told and what it may answer: data, no conduct.
+"""What a responder receives and what it replies: text, audio and calls. The response scheduler decides when it is sent.
 
 A *responder* is any callable from a `Turn` to a `Reply`. It is asked once for each response; it must not wait.
 """

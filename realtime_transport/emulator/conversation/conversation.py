@@ -26,14 +26,14 @@ from realtime_transport.protocol.wire.items import (
     UserMessageItem,
 )
 
-from .event_sender import Sender
+from .event_sender import EventSender
 from .history import Entry, History
-from .input_audio import DetectorFactory, Ear, SpeechBegan, SpeechEnded
+from .input_audio import DetectorFactory, InputAudio, SpeechBegan, SpeechEnded
 from .mcp import McpListings
 from .responder_input import decode_audio, inputs_of, user_entry
-from .response_scheduler import Floor
+from .response_scheduler import ResponseScheduler
 from .session_object import MAX_SESSION_SECONDS, merged_session
-from .timer_queue import Agenda
+from .timer_queue import TimerQueue
 from .transcription import Recognizer, Transcriber
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ _ITEM_OBJECT = "realtime.item"
 
 MIN_COMMIT_MS = 100
 STEPS_AT_ONCE = 16
-"""Deeds of one `Conversation.handle_timer`: an unpaced reply of a minute comes in pieces, others get their turn."""
+"""Callbacks that one `Conversation.handle_timer` calls: an unpaced reply of a minute comes in pieces, so that other
+sessions get their turn."""
 
 STEPS_BEFORE_SPEECH = 10_000
 """Deeds that are done, if due, before the user is noticed to speak: a quarter of an hour of an unpaced reply."""
@@ -89,28 +90,28 @@ class Conversation:
     _names: KnownNames = attrs.field(default=SERVICE_NAMES, alias="names")
     _is_attached: bool = attrs.field(default=False, alias="is_attached")
     kind: SessionKind = attrs.field(init=False)
-    _agenda: Agenda = attrs.field(init=False, factory=Agenda)
+    _timers: TimerQueue = attrs.field(init=False, factory=TimerQueue)
     _history: History = attrs.field(init=False)
-    _sender: Sender = attrs.field(init=False)
+    _sender: EventSender = attrs.field(init=False)
     _listings: McpListings = attrs.field(init=False)
     _transcriber: Transcriber = attrs.field(init=False)
-    _floor: Floor = attrs.field(init=False)
-    _ear: Ear = attrs.field(init=False)
+    _scheduler: ResponseScheduler = attrs.field(init=False)
+    _input_audio: InputAudio = attrs.field(init=False)
     _fresh: list[Entry] = attrs.field(init=False, factory=list[Entry])
     """What came since the last response."""
     _speech_item_id: str | None = attrs.field(init=False, default=None)
     _idle_watch: int = attrs.field(init=False, default=0)
-    """Counts up whenever an idle timer that runs has lost its meaning."""
+    """Number of the current idle timer: an earlier one that fires is void."""
 
     def __attrs_post_init__(self) -> None:
         self.kind = SessionKind(self.session["type"])
-        self._sender = Sender(self._ids, self.record)
+        self._sender = EventSender(self._ids, self.record)
         self._history = History(self._dropped)
         self._listings = McpListings(self._sender, self._history)
-        self._transcriber = Transcriber(self._sender, self._agenda)
-        self._floor = Floor(
+        self._transcriber = Transcriber(self._sender, self._timers)
+        self._scheduler = ResponseScheduler(
             self._sender,
-            self._agenda,
+            self._timers,
             self._history,
             self._listings,
             self._responder,
@@ -118,7 +119,7 @@ class Conversation:
             self._audio_speed,
             self._response_ended,
         )
-        self._ear = Ear.of(self._detector_factory, self.session["audio"]["input"])
+        self._input_audio = InputAudio.of(self._detector_factory, self.session["audio"]["input"])
 
     # Network and time
 
@@ -126,7 +127,7 @@ class Conversation:
         """Greet the client, whose connection is open now."""
         greeting = ev.SessionUpdated if self._is_attached else ev.SessionCreated
         self._sender.emit(greeting(session=decode_session(self.session)[0]))
-        self._agenda.at(now + MAX_SESSION_SECONDS, lambda _now: self._floor.expire())
+        self._timers.at(now + MAX_SESSION_SECONDS, lambda _now: self._scheduler.expire())
         self._listings.announce_all(self.session.get("tools", ()))
 
     def receive(self, data: str | bytes, now: float) -> None:
@@ -149,7 +150,7 @@ class Conversation:
     @property
     def input_format(self) -> AudioFormat:
         """The format of the input audio."""
-        return self._ear.audio_format
+        return self._input_audio.audio_format
 
     def check_free(self) -> None:
         """Make sure that a response may begin.
@@ -157,7 +158,7 @@ class Conversation:
         Raises:
             Refusal: One is active.
         """
-        self._floor.check_free()
+        self._scheduler.check_free()
 
     def obey(self, responder: Responder, text: str, now: float) -> None:
         """Begin the response that *responder* gives to a user who writes *text*, outside of the conversation's items.
@@ -165,22 +166,22 @@ class Conversation:
         Raises:
             Refusal: A response is active.
         """
-        self._floor.start(self.session, {}, [UserText(text)], None, now, responder=responder)
+        self._scheduler.start(self.session, {}, [UserText(text)], None, now, responder=responder)
 
     def hear(self, audio: bytes, now: float) -> None:
         """Take audio that came beside the messages, as media; in the input format."""
         self.record.count_audio(audio)
-        self._ear.append(audio)
+        self._input_audio.append(audio)
         self._listen(now)
 
     def get_timer(self) -> float | None:
         """When `handle_timer` wants to be called; a moment in the past: at once."""
-        return float("-inf") if self._ear.has_backlog else self._agenda.next_due
+        return float("-inf") if self._input_audio.has_backlog else self._timers.next_due
 
     def handle_timer(self, now: float) -> None:
         """Do what is due. Does a limited amount of work: ask `get_timer` again."""
         self._listen(now)
-        self._agenda.do(now, limit=STEPS_AT_ONCE)
+        self._timers.do(now, limit=STEPS_AT_ONCE)
 
     def take_effects(self) -> list[Effect]:
         """What is to be done to the connection, in order."""
@@ -195,13 +196,13 @@ class Conversation:
             audio_was_sent=self._history.has_assistant_audio,
             model_is_fixed=self._model_is_fixed,
         )
-        self._ear.configure(self.session["audio"]["input"])
+        self._input_audio.configure(self.session["audio"]["input"])
         self._sender.emit(ev.SessionUpdated(session=decode_session(self.session)[0]))
         self._listings.announce_all(self.session.get("tools", ()))
 
     def _append(self, raw: dict[str, Any], _event_id: str | None, now: float) -> None:
         audio = decode_audio(raw["audio"], "audio")
-        if self._ear.waiting_bytes + len(audio) > MAX_BUFFERED_BYTES:
+        if self._input_audio.waiting_bytes + len(audio) > MAX_BUFFERED_BYTES:
             raise Refusal(
                 f"The input audio buffer holds at most {MAX_BUFFERED_BYTES} bytes. Commit or clear it.",
                 code="input_audio_buffer_full",
@@ -210,18 +211,18 @@ class Conversation:
         self.hear(audio, now)
 
     def _commit(self, _raw: dict[str, Any], _event_id: str | None, now: float) -> None:
-        if self._ear.buffered_ms < MIN_COMMIT_MS:
+        if self._input_audio.buffered_ms < MIN_COMMIT_MS:
             raise Refusal(
                 "Error committing input audio buffer: buffer too small. Expected at least "
-                f"{MIN_COMMIT_MS}ms of audio, but buffer only has {self._ear.buffered_ms:.2f}ms of audio.",
+                f"{MIN_COMMIT_MS}ms of audio, but buffer only has {self._input_audio.buffered_ms:.2f}ms of audio.",
                 code="input_audio_buffer_commit_empty",
             )
         # While somebody speaks, the item that speech_started announced is the one that is committed.
         item_id, self._speech_item_id = self._speech_item_id or self._ids("item"), None
-        self._commit_audio(self._ear.take(), item_id, now)
+        self._commit_audio(self._input_audio.take(), item_id, now)
 
     def _clear(self, _raw: dict[str, Any], _event_id: str | None, _now: float) -> None:
-        self._ear.clear()
+        self._input_audio.clear()
         self._speech_item_id = None
         self._sender.emit(ev.InputAudioBufferCleared())
 
@@ -234,13 +235,13 @@ class Conversation:
             item = attrs.evolve(item, status="completed", object=_ITEM_OBJECT)
         elif item.type in ("message", "function_call"):
             item = attrs.evolve(item, status=item.status or "completed")
-        entry = user_entry(item, self._ear.audio_format)
+        entry = user_entry(item, self._input_audio.audio_format)
         entry.size = len(dumps(raw["item"]))
         previous = self._history.insert(entry, raw.get("previous_item_id"))
         self._fresh.append(entry)
         self._sender.emit(ev.ConversationItemAdded(previous_item_id=previous, item=entry.item))
         self._sender.emit(ev.ConversationItemDone(previous_item_id=previous, item=entry.item))
-        if isinstance(item, McpApprovalResponseItem) and not self._floor.is_taken:
+        if isinstance(item, McpApprovalResponseItem) and not self._scheduler.is_taken:
             # Clients send no response.create for an approval, so the server goes on by itself. If something is being
             # said, the next response answers it.
             self._respond_unasked(now)
@@ -284,14 +285,14 @@ class Conversation:
         self._respond(raw.get("response") or {}, event_id, now)
 
     def _cancel_response(self, raw: dict[str, Any], _event_id: str | None, now: float) -> None:
-        self._floor.cancel(raw.get("response_id"), now)
+        self._scheduler.cancel(raw.get("response_id"), now)
 
     # Responses
 
     def _respond(self, params: Mapping[str, Any], event_id: str | None, now: float) -> None:
         is_aside = params.get("conversation") == "none"
         if not is_aside:
-            self._floor.check_free()
+            self._scheduler.check_free()
         if "input" in params:
             inputs = inputs_of(self._input_entries(params["input"]), self._history)
         else:
@@ -299,7 +300,7 @@ class Conversation:
         if not is_aside:
             self._fresh = []
         self._idle_watch += 1
-        self._floor.start(self.session, params, inputs, event_id, now)
+        self._scheduler.start(self.session, params, inputs, event_id, now)
 
     def _respond_unasked(self, now: float) -> None:
         """Begin a response that no ``response.create`` asked for."""
@@ -312,7 +313,7 @@ class Conversation:
         entries: list[Entry] = []
         for index, raw in enumerate(raw_items):
             if raw["type"] != "item_reference":
-                entries.append(user_entry(decode_item(raw)[0], self._ear.audio_format))
+                entries.append(user_entry(decode_item(raw)[0], self._input_audio.audio_format))
                 continue
             known = self._history.find(raw["id"])
             if known is None:
@@ -329,23 +330,23 @@ class Conversation:
             return
         # The timer starts when the listener has heard the reply, which takes its full length at worst.
         watch = self._idle_watch
-        self._agenda.at(now + run.audio_seconds + timeout_ms / 1000, lambda then: self._idled(watch, timeout_ms, then))
+        self._timers.at(now + run.audio_seconds + timeout_ms / 1000, lambda then: self._idled(watch, timeout_ms, then))
 
     def _idled(self, watch: int, timeout_ms: int, now: float) -> None:
-        if watch != self._idle_watch or self._ear.is_hearing_speech:
+        if watch != self._idle_watch or self._input_audio.is_hearing_speech:
             return
-        end_ms, item_id = self._ear.end_ms, self._ids("item")
+        end_ms, item_id = self._input_audio.end_ms, self._ids("item")
         self._sender.emit(
             ev.InputAudioBufferTimeoutTriggered(
                 audio_start_ms=max(0, end_ms - timeout_ms), audio_end_ms=end_ms, item_id=item_id
             )
         )
-        self._commit_audio(self._ear.take(), item_id, now, respond=True)
+        self._commit_audio(self._input_audio.take(), item_id, now, respond=True)
 
     # Listening
 
     def _listen(self, now: float, *, everything: bool = False) -> None:
-        for heard in self._ear.listen(everything=everything):
+        for heard in self._input_audio.listen(everything=everything):
             match heard:
                 case SpeechBegan(start_ms):
                     self._speech_began(start_ms, now)
@@ -354,12 +355,12 @@ class Conversation:
 
     def _speech_began(self, start_ms: int, now: float) -> None:
         # What is due by now comes before it: a reply that is sent all at once cannot be talked over.
-        self._agenda.do(now, limit=STEPS_BEFORE_SPEECH)
+        self._timers.do(now, limit=STEPS_BEFORE_SPEECH)
         self._idle_watch += 1
         self._speech_item_id = self._ids("item")
         self._sender.emit(ev.InputAudioBufferSpeechStarted(audio_start_ms=start_ms, item_id=self._speech_item_id))
         if self._turn_setting("interrupt_response"):
-            self._floor.yield_to_user(now)
+            self._scheduler.yield_to_user(now)
 
     def _speech_ended(self, start_ms: int, end_ms: int, clip: AudioClip, now: float) -> None:
         item_id, self._speech_item_id = cast("str", self._speech_item_id), None

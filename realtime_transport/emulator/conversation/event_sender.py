@@ -1,4 +1,4 @@
-"""The way out of a session: events get their ids here, are counted, and wait for the connection."""
+"""Gives events their ids, counts them, and keeps them until the connection takes them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from realtime_transport.emulator.refusal import Refusal
     from realtime_transport.protocol.wire.model import ServerEvent
 
-__all__ = ["Sender"]
+__all__ = ["EventSender"]
 
 _PADDED_LENGTH = 16
 
 
 @attrs.define(eq=False)
-class Sender:
+class EventSender:
     """Collects effects in order. After a close, an abort or falling silent, nothing more is taken."""
 
     ids: IdSource

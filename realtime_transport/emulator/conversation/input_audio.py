@@ -1,4 +1,4 @@
-"""The ear of a session: the input buffer and the detector that watches it."""
+"""The input audio of a session: the buffer, and the voice activity detector that reads it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from realtime_transport.emulator.sound import AudioClip, InputBuffer
 
 from .vad import SpeechStarted, SpeechStopped, TurnRules, VoiceActivityDetector
 
-__all__ = ["DetectorFactory", "Ear", "Heard", "SpeechBegan", "SpeechEnded"]
+__all__ = ["DetectorFactory", "Heard", "InputAudio", "SpeechBegan", "SpeechEnded"]
 
 DetectorFactory = Callable[[AudioFormat, TurnRules, int], VoiceActivityDetector]
 """Makes a detector: the format of the audio, the rules, and where in the session's audio it begins, in ms."""
@@ -41,8 +41,8 @@ Heard = SpeechBegan | SpeechEnded
 
 
 @attrs.define(eq=False)
-class Ear:
-    """Takes appended audio and says what was heard in it.
+class InputAudio:
+    """Buffers appended audio and reports where speech begins and ends in it.
 
     Args:
         detector_factory: Makes the voice activity detector.
@@ -58,8 +58,8 @@ class Ear:
     _start_ms: int | None = attrs.field(init=False, default=None)
 
     @classmethod
-    def of(cls, detector_factory: DetectorFactory, audio_input: Mapping[str, Any]) -> Ear:
-        """An ear for the ``audio.input`` object of a session."""
+    def of(cls, detector_factory: DetectorFactory, audio_input: Mapping[str, Any]) -> InputAudio:
+        """The input audio for the ``audio.input`` object of a session."""
         buffer = InputBuffer(AudioFormat.parse(audio_input["format"]))
         return cls(detector_factory, buffer, audio_input["turn_detection"])
 
@@ -84,7 +84,7 @@ class Ear:
 
     @property
     def has_backlog(self) -> bool:
-        """Whether audio waits to be looked at."""
+        """Whether audio waits for the detector."""
         return bool(self._waiting)
 
     @property
@@ -94,12 +94,12 @@ class Ear:
 
     @property
     def end_ms(self) -> int:
-        """All audio of the session that was looked at."""
+        """Milliseconds of the session's audio that the detector has seen."""
         return self._buffer.end_ms
 
     @property
     def buffered_ms(self) -> int:
-        """What waits to be committed."""
+        """Milliseconds of audio that wait to be committed."""
         return self._buffer.buffered_ms
 
     @property
@@ -108,11 +108,11 @@ class Ear:
         return len(self._waiting) + self._buffer.buffered_bytes
 
     def append(self, audio: bytes) -> None:
-        """Add audio; it is looked at by `listen`."""
+        """Add audio; `listen` runs the detector over it."""
         self._waiting += audio
 
     def listen(self, *, everything: bool = False) -> Iterator[Heard]:
-        """Look at the next slice of what was appended, or at all of it, and say what was heard."""
+        """Run the detector over the next slice of what was appended, or over all of it, and yield what it found."""
         size = self._buffer.format.bytes_per_second * SLICE_MS // 1000
         while self._waiting:
             piece = bytes(self._waiting[:size])

@@ -13,7 +13,7 @@ from realtime_transport.protocol.wire.items import McpListedTool, McpListToolsIt
 from .history import Entry, History
 
 if TYPE_CHECKING:
-    from .event_sender import Sender
+    from .event_sender import EventSender
 
 __all__ = ["McpListings", "tool_names_of"]
 
@@ -32,7 +32,7 @@ def tool_names_of(tool: Mapping[str, Any]) -> Sequence[str]:
 class McpListings:
     """Announces the tools of each MCP server once."""
 
-    _sender: Sender
+    _sender: EventSender
     _history: History
     _listed: set[str] = attrs.field(init=False, factory=set[str])
 

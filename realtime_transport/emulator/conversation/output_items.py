@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from realtime_transport.protocol.wire.model import ServerEvent
 
-__all__ = ["DELTA_MS", "Host", "Part", "ResponseSettings", "Stage", "open_part"]
+__all__ = ["DELTA_MS", "Host", "OutputItem", "ResponseSettings", "RunningResponse", "open_output_item"]
 
 DELTA_MS = 100
 """Audio in one delta."""
@@ -45,7 +45,7 @@ _ARGUMENT_PIECE = 12
 
 
 class Host(Protocol):
-    """What a response needs of its conversation."""
+    """What a response calls on its conversation for."""
 
     def emit(self, event: ServerEvent) -> None:
         """Send *event*; an id is added."""
@@ -84,8 +84,8 @@ class ResponseSettings:
     input_tokens: usage.Tokens
 
 
-class Stage(Protocol):
-    """What an item needs of its response.
+class RunningResponse(Protocol):
+    """What an output item reads of its response.
 
     Attributes:
         tokens: What the response has cost so far.
@@ -111,15 +111,15 @@ class Stage(Protocol):
         ...
 
     def seconds_per_delta(self, deltas: int, *, is_audio: bool) -> float:
-        """How far apart the deltas of a message are."""
+        """Seconds between two deltas of a message."""
         ...
 
     def tokens_left(self) -> float:
-        """What ``max_output_tokens`` leaves."""
+        """Tokens that ``max_output_tokens`` still allows."""
         ...
 
 
-def open_part(run: Stage, index: int, output: Output) -> Part:
+def open_output_item(run: RunningResponse, index: int, output: Output) -> OutputItem:
     """The item that *output* becomes, number *index* of its response."""
     match output:
         case Speech() if run.settings.modality == "audio":
@@ -135,10 +135,10 @@ def open_part(run: Stage, index: int, output: Output) -> Part:
 
 
 @attrs.define(eq=False)
-class Part(abc.ABC):
+class OutputItem(abc.ABC):
     """One output item while it is made: `begin`, then the steps of `play`, then `end`; or `end` at any time."""
 
-    run: Stage
+    run: RunningResponse
     index: int
     entry: Entry = attrs.field(init=False)
     previous_id: str | None = attrs.field(init=False, default=None)
@@ -156,7 +156,7 @@ class Part(abc.ABC):
 
     @property
     def at(self) -> dict[str, Any]:
-        """Where this item stands; every event of it holds this."""
+        """The fields that every event of this item holds: its response, its id, its index."""
         return {"response_id": self.run.id, "item_id": self.item_id, "output_index": self.index}
 
     def emit(self, event: ServerEvent) -> None:
@@ -164,7 +164,7 @@ class Part(abc.ABC):
         self.run.host.emit(event)
 
     def announce(self, item: Item) -> None:
-        """Tell that *item* has begun."""
+        """Emit the events by which *item* begins."""
         self.entry = Entry(item)
         self.emit(ev.ResponseOutputItemAdded(response_id=self.run.id, output_index=self.index, item=item))
         if self._is_in_conversation:
@@ -172,7 +172,7 @@ class Part(abc.ABC):
             self.emit(ev.ConversationItemAdded(previous_item_id=self.previous_id, item=item))
 
     def conclude(self, item: Item) -> Item:
-        """Tell that the item is finished, as *item*."""
+        """Emit the events by which the item ends, as *item*."""
         self.entry.item = item
         if self._is_in_conversation:
             self.emit(ev.ConversationItemDone(previous_item_id=self.previous_id, item=item))
@@ -193,7 +193,7 @@ class Part(abc.ABC):
 
 
 @attrs.define(eq=False)
-class _WrittenMessage(Part):
+class _WrittenMessage(OutputItem):
     speech: Speech
     text: str = attrs.field(init=False, default="")
 
@@ -226,7 +226,7 @@ class _WrittenMessage(Part):
 
 
 @attrs.define(eq=False)
-class _SpokenMessage(Part):
+class _SpokenMessage(OutputItem):
     speech: Speech
     transcript: str = attrs.field(init=False, default="")
     _said: int = attrs.field(init=False, default=0)
@@ -289,7 +289,7 @@ class _SpokenMessage(Part):
 
 
 @attrs.define(eq=False)
-class _Call(Part):
+class _Call(OutputItem):
     call: FunctionCall
     call_id: str = attrs.field(init=False, default="")
     arguments: str = attrs.field(init=False, default="")
@@ -325,7 +325,7 @@ class _Call(Part):
 
 
 @attrs.define(eq=False)
-class _ApprovalRequest(Part):
+class _ApprovalRequest(OutputItem):
     request: McpApprovalRequest
 
     def begin(self) -> None:
@@ -346,7 +346,7 @@ class _ApprovalRequest(Part):
 
 
 @attrs.define(eq=False)
-class _McpRun(Part):
+class _McpRun(OutputItem):
     call: McpCall
     arguments: str = attrs.field(init=False, default="")
 

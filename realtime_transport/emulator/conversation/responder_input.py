@@ -1,4 +1,4 @@
-"""From what the client sent to what the responder is told."""
+"""Converts items of the client into the inputs of a responder."""
 
 from __future__ import annotations
 

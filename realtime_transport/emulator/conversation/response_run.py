@@ -1,4 +1,4 @@
-"""One response on its way: which events it is made of, in which order, and when each is due.
+"""One response: which events it consists of, in which order, and when each is due.
 
 A `ResponseRun` plays a `Reply`. It does not know time: `ResponseRun.advance` does one step and says how long after the
 start of the response the next one is due. It can be stopped between two steps; then what is open is closed first.
@@ -21,14 +21,14 @@ from realtime_transport.protocol.wire.responses import Response, ResponseAudio, 
 from realtime_transport.protocol.wire.session import AudioFormatConfig, AudioOutput
 
 from . import usage
-from .output_items import DELTA_MS, open_part
+from .output_items import DELTA_MS, open_output_item
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from realtime_transport.emulator.replies import Failure, Reply
 
-    from .output_items import Host, Part, ResponseSettings
+    from .output_items import Host, OutputItem, ResponseSettings
 
 __all__ = ["ResponseRun"]
 
@@ -54,7 +54,7 @@ class ResponseRun:
     tokens: usage.Tokens = attrs.field(init=False, factory=usage.Tokens)
     _items: dict[int, Item] = attrs.field(init=False, factory=dict[int, Item])
     """The finished items by output index."""
-    _open: list[Part] = attrs.field(init=False, factory=list["Part"])
+    _open: list[OutputItem] = attrs.field(init=False, factory=list["OutputItem"])
     _steps: Iterator[float] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -78,7 +78,7 @@ class ResponseRun:
         start = self.reply.delay
         if start:
             yield start
-        parts = [open_part(self, index, output) for index, output in enumerate(self.reply.outputs or ())]
+        parts = [open_output_item(self, index, output) for index, output in enumerate(self.reply.outputs or ())]
         groups = [parts] if self.reply.interleaved else [[part] for part in parts]
         for group in groups:
             yield from self._play_together(group, start)
@@ -87,7 +87,7 @@ class ResponseRun:
             start += max((part.seconds for part in group), default=0.0)
         self._end()
 
-    def _play_together(self, parts: list[Part], start: float) -> Iterator[float]:
+    def _play_together(self, parts: list[OutputItem], start: float) -> Iterator[float]:
         """Play *parts* side by side, the step that is due first before the others."""
         for part in parts:
             self._open.append(part)
@@ -150,7 +150,7 @@ class ResponseRun:
         return self._host
 
     def seconds_per_delta(self, deltas: int, *, is_audio: bool) -> float:
-        """How far apart the deltas of a message are."""
+        """Seconds between two deltas of a message."""
         if self.reply.pace is not None:
             return self.reply.pace / max(deltas, 1)
         if is_audio and self._audio_speed is not None:
@@ -158,7 +158,7 @@ class ResponseRun:
         return 0.0
 
     def tokens_left(self) -> float:
-        """What ``max_output_tokens`` leaves."""
+        """Tokens that ``max_output_tokens`` still allows."""
         limit = self.settings.max_output_tokens
         return math.inf if isinstance(limit, str) else limit - self.tokens.total
 

@@ -1,4 +1,4 @@
-"""Who has the floor: starts responses, plays them, cancels them."""
+"""The response scheduler: starts responses, sends their events when they are due, and cancels them."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
     from realtime_transport.protocol.wire.model import ServerEvent
 
-    from .event_sender import Sender
+    from .event_sender import EventSender
     from .history import Entry, History
     from .mcp import McpListings
-    from .timer_queue import Agenda
+    from .timer_queue import TimerQueue
 
-__all__ = ["Floor"]
+__all__ = ["ResponseScheduler"]
 
 MAX_BESIDE = 100
 """Responses out of band that may run at once."""
@@ -50,8 +50,8 @@ _TOKENS_PER_MINUTE = 40_000
 _EXPIRED = "Your session hit the maximum duration of 60 minutes."
 
 
-class Watcher(Protocol):
-    """Is told when a response of the conversation has ended."""
+class OnResponseEnded(Protocol):
+    """Called when a response of the conversation has ended."""
 
     def __call__(self, run: ResponseRun, now: float) -> None:
         """*run* has ended."""
@@ -59,28 +59,28 @@ class Watcher(Protocol):
 
 
 @attrs.define(eq=False)
-class Floor:
-    """At most one response speaks in the default conversation; others may run out of band beside it.
+class ResponseScheduler:
+    """Runs at most one response in the default conversation, and others out of band beside it.
 
     Args:
-        sender: Where events go.
-        agenda: Where steps are entered.
+        sender: Sends events.
+        timers: Calls the next step of a response when it is due.
         history: The default conversation.
         listings: MCP servers.
         responder: Decides what is said.
         conversation_id: Id of the default conversation.
         audio_speed: Seconds of audio sent in one second; ``None``: all at once.
-        watcher: Told when a response of the default conversation has ended.
+        on_ended: Called when a response of the default conversation has ended.
     """
 
-    _sender: Sender
-    _agenda: Agenda
+    _sender: EventSender
+    _timers: TimerQueue
     _history: History
     _listings: McpListings
     _responder: Responder
     _conversation_id: str
     _audio_speed: float | None
-    _watcher: Watcher
+    _on_ended: OnResponseEnded
     _active: ResponseRun | None = attrs.field(init=False, default=None)
     _beside: dict[str, ResponseRun] = attrs.field(init=False, factory=dict[str, ResponseRun])
     _turns: int = attrs.field(init=False, default=0)
@@ -198,12 +198,12 @@ class Floor:
     # Steps
 
     def _advance(self, run: ResponseRun, started: float, now: float) -> None:
-        """Do the steps of *run* that are due. One deed is one step, so that a long reply does not hold others up."""
+        """Do the next step of *run*. One callback is one step, so that a long reply does not hold others up."""
         after = run.advance()
         if run.is_done:
             self._ended(run, now)
         elif after is not None:
-            self._agenda.at(started + after, lambda then: None if run.is_done else self._advance(run, started, then))
+            self._timers.at(started + after, lambda then: None if run.is_done else self._advance(run, started, then))
 
     def _stop(self, run: ResponseRun, reason: str, now: float) -> None:
         run.stop(reason)
@@ -216,7 +216,7 @@ class Floor:
         self._tokens_left = max(0, self._tokens_left - run.settings.input_tokens.total - run.tokens.total)
         self._send_rate_limits()
         if run.settings.conversation_id is not None:
-            self._watcher(run, now)
+            self._on_ended(run, now)
 
     def _send_rate_limits(self) -> None:
         used = _TOKENS_PER_MINUTE - self._tokens_left

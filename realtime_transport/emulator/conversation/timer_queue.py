@@ -1,4 +1,4 @@
-"""Things to do at a moment, earliest first."""
+"""Callbacks, ordered by the time at which they are due."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from collections.abc import Callable
 
 import attrs
 
-__all__ = ["Agenda"]
+__all__ = ["TimerQueue"]
 
-Deed = Callable[[float], None]
+TimerCallback = Callable[[float], None]
 
 
 @attrs.define(order=True)
 class _Due:
     due: float
     order: int
-    deed: Deed = attrs.field(order=False)
+    callback: TimerCallback = attrs.field(order=False)
 
 
 @attrs.define(eq=False)
-class Agenda:
-    """Deeds and when they are due. Those of the same moment are done in the order they were entered."""
+class TimerQueue:
+    """Callbacks ordered by the time at which they are due; those of the same time in the order they were added."""
 
     _entries: list[_Due] = attrs.field(init=False, factory=list[_Due])
     _count: int = attrs.field(init=False, default=0)
 
     @property
     def next_due(self) -> float | None:
-        """When the next deed is due."""
+        """When the next callback is due; ``None`` if there is none."""
         return self._entries[0].due if self._entries else None
 
-    def at(self, due: float, deed: Deed) -> None:
-        """Enter *deed*, which will be called with the time."""
+    def at(self, due: float, callback: TimerCallback) -> None:
+        """Add *callback*, which is called with the time once *due* has come."""
         self._count += 1
-        heapq.heappush(self._entries, _Due(due, self._count, deed))
+        heapq.heappush(self._entries, _Due(due, self._count, callback))
 
     def do(self, now: float, *, limit: int) -> None:
-        """Do what is due, at most *limit* deeds."""
+        """Call what is due, at most *limit* callbacks."""
         for _ in range(limit):
             if not self._entries or self._entries[0].due > now:
                 return
-            heapq.heappop(self._entries).deed(now)
+            heapq.heappop(self._entries).callback(now)

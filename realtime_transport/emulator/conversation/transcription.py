@@ -13,9 +13,9 @@ from realtime_transport.protocol.wire import server_events as ev
 from . import usage
 
 if TYPE_CHECKING:
-    from .event_sender import Sender
+    from .event_sender import EventSender
     from .history import Entry
-    from .timer_queue import Agenda
+    from .timer_queue import TimerQueue
 
 __all__ = ["Recognizer", "Transcriber", "placeholder"]
 
@@ -27,7 +27,7 @@ _COMPLETED_AFTER = 0.05
 
 
 def placeholder(clip: AudioClip) -> str:
-    """The transcript when nobody knows better."""
+    """The transcript where no script supplies one: it names the duration."""
     return f"({clip.seconds:.1f} seconds of speech)"
 
 
@@ -35,8 +35,8 @@ def placeholder(clip: AudioClip) -> str:
 class Transcriber:
     """Sends the transcription of committed audio, beside whatever else is going on."""
 
-    _sender: Sender
-    _agenda: Agenda
+    _sender: EventSender
+    _timers: TimerQueue
 
     def transcribe(self, entry: Entry, settings: Mapping[str, Any], now: float) -> None:
         """Send what was heard in *entry*: the deltas now and the whole a little later."""
@@ -61,4 +61,4 @@ class Transcriber:
                 )
             )
 
-        self._agenda.at(now + _COMPLETED_AFTER, complete)
+        self._timers.at(now + _COMPLETED_AFTER, complete)

@@ -13,7 +13,7 @@ from realtime_transport.emulator.refusal import Refusal
 from realtime_transport.protocol.wire import server_events as ev
 from realtime_transport.protocol.wire.codec import decode_session
 
-from .event_sender import Sender
+from .event_sender import EventSender
 from .responder_input import decode_audio
 from .session_object import merged_session
 
@@ -36,12 +36,12 @@ class Translation:
     session: dict[str, Any]
     record: SessionRecord
     _ids: IdSource
-    _sender: Sender = attrs.field(init=False)
+    _sender: EventSender = attrs.field(init=False)
     _audio: bytearray = attrs.field(init=False, factory=bytearray, repr=False)
     _elapsed_ms: int = attrs.field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
-        self._sender = Sender(self._ids, self.record)
+        self._sender = EventSender(self._ids, self.record)
 
     def open(self, now: float) -> None:
         """Greet."""

@@ -1,4 +1,4 @@
-"""What things cost in tokens. Guesses in the right order of magnitude: nobody is billed."""
+"""Estimated token counts; only their order of magnitude is meaningful."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The default responder: says back what it is told, shown and given."""
+"""The default responder, which repeats what the user sends."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Access:
     _secrets: dict[str, Secret] = attrs.field(init=False, factory=dict[str, Secret])
 
     def accepts(self, token: str, now: float) -> bool:
-        """Whether *token* opens the door at Unix time *now*."""
+        """Whether *token* is accepted at Unix time *now*."""
         secret = self._secrets.get(token)
         if secret is not None:
             return now < secret.expires_at

@@ -38,7 +38,7 @@ _SECRET_HEADERS = ("authorization", "api-key", "cookie", "sec-websocket-protocol
 
 @attrs.frozen(kw_only=True)
 class UpgradeRequest:
-    """An upgrade request, as far as it matters."""
+    """The parts of an upgrade request that are read."""
 
     path: str
     query: Mapping[str, str]
@@ -101,7 +101,7 @@ class Admission:
 
 @attrs.frozen(kw_only=True)
 class Rejection:
-    """Why it opens nothing: the error, and the close that follows it."""
+    """Why a connection is refused: the error, and the close code that follows it."""
 
     refusal: Refusal
     close_code: int

@@ -1,4 +1,4 @@
-"""Faults on the way to the client: seeded, so that a failure can be seen twice."""
+"""Faults between the server and the client, seeded so that a failure can be repeated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server has to say and has not said yet, on a wire where it owns playback."""
+"""The output audio buffer of a WebRTC call, which the server plays at the pace of real time."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class Playout:
     `pull` is called where the track lives, perhaps in another thread; everything else by the conversation.
 
     Args:
-        tell: Takes ``output_audio_buffer`` events, from whichever thread they come up in. It must not wait.
+        emit: Takes ``output_audio_buffer`` events, from whichever thread they come up in. It must not wait.
     """
 
-    _tell: Callable[[ServerEvent], None]
+    _emit: Callable[[ServerEvent], None]
     _entries: deque[_Entry] = attrs.field(init=False, factory=lambda: deque[_Entry]())
     dropped_bytes: int = attrs.field(init=False, default=0)
     """Audio that found no room, in the session's format."""
@@ -72,17 +72,17 @@ class Playout:
                     entry.complete = True
 
     def clear(self) -> bool:
-        """Drop everything; whether anything was being said, which is told then."""
+        """Drop everything, and emit ``cleared`` for what was playing; returns whether anything was."""
         with self._lock:
             playing = [entry for entry in self._entries if entry.started]
             self._entries.clear()
         for entry in playing:
-            self._tell(ev.OutputAudioBufferCleared(response_id=entry.response_id))
+            self._emit(ev.OutputAudioBufferCleared(response_id=entry.response_id))
         return bool(playing)
 
     def pull(self) -> bytes | None:
-        """The next 20 ms, or ``None`` if there is nothing to say now."""
-        told: list[ServerEvent] = []
+        """The next 20 ms, or ``None`` if there is nothing to play now."""
+        emitted: list[ServerEvent] = []
         frame = None
         with self._lock:
             while self._entries:
@@ -90,7 +90,7 @@ class Playout:
                 if len(entry.sound) >= FRAME_BYTES or (entry.complete and entry.sound):
                     if not entry.started:
                         entry.started = True
-                        told.append(ev.OutputAudioBufferStarted(response_id=entry.response_id))
+                        emitted.append(ev.OutputAudioBufferStarted(response_id=entry.response_id))
                     frame = bytes(entry.sound[:FRAME_BYTES]).ljust(FRAME_BYTES, b"\0")
                     del entry.sound[:FRAME_BYTES]
                     break
@@ -98,7 +98,7 @@ class Playout:
                     break
                 self._entries.popleft()
                 if entry.started:
-                    told.append(ev.OutputAudioBufferStopped(response_id=entry.response_id))
-        for event in told:
-            self._tell(event)
+                    emitted.append(ev.OutputAudioBufferStopped(response_id=entry.response_id))
+        for event in emitted:
+            self._emit(event)
         return frame

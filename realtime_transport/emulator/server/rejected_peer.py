@@ -1,4 +1,4 @@
-"""The peer of a connection that was refused: says why and closes."""
+"""The peer of a refused connection: sends the error and closes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from realtime_transport.emulator.conversation.event_sender import Sender
+from realtime_transport.emulator.conversation.event_sender import EventSender
 
 if TYPE_CHECKING:
     from realtime_transport.emulator.conversation.effects import Effect
@@ -23,15 +23,15 @@ class RejectedPeer:
     """An ``error`` event, then the close frame."""
 
     _rejection: Rejection
-    _sender: Sender
+    _sender: EventSender
 
     @classmethod
     def of(cls, rejection: Rejection, ids: IdSource, record: SessionRecord) -> RejectedPeer:
-        """A peer that says *rejection*."""
-        return cls(rejection, Sender(ids, record))
+        """A peer that sends *rejection*."""
+        return cls(rejection, EventSender(ids, record))
 
     def open(self, now: float) -> None:
-        """Say it."""
+        """Send the error and the close."""
         self._sender.refuse(self._rejection.refusal, None)
         self._sender.close(self._rejection.close_code, self._rejection.close_reason)
 
@@ -39,7 +39,7 @@ class RejectedPeer:
         """Ignore what the client says."""
 
     def get_timer(self) -> float | None:
-        """Never."""
+        """``None``: no timer is needed."""
         return None
 
     def handle_timer(self, now: float) -> None:

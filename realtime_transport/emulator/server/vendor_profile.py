@@ -1,4 +1,4 @@
-"""Playing another vendor's server: where its endpoint is, where the key goes, and what things are called."""
+"""Serves as another vendor's server: its path, its authentication, its names of events and fields."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ class Call:
     _is_over: bool = attrs.field(init=False, default=False)
     _hearing: Converter | None = attrs.field(init=False, default=None)
     _pending: list[Effect] = attrs.field(init=False, factory=list[Effect])
-    """What the playout has to say."""
+    """Events of the playout that wait to be sent."""
 
     def __attrs_post_init__(self) -> None:
         self._inbox = Inbox(self._host, MAX_WAITING)

@@ -70,7 +70,7 @@ _GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream
 
 
 class Peer(Protocol):
-    """What decides at this end: a conversation, or a refusal."""
+    """Serves the client of a connection: a conversation, a sideband, or a refusal."""
 
     def open(self, now: float) -> None:
         """The connection is open."""
@@ -134,8 +134,8 @@ class WebSocketConnection:
         stream: The socket; closed at the end.
         protocol: After its handshake was accepted; the answer to it waits in there.
         peer: Decides.
-        record: Is told about pings and the close.
-        lane: Where frames to the client may come to harm.
+        record: Counts pings and keeps the close code.
+        lane: Delays, reorders and drops frames to the client.
         clock: Time.
         on_event: Is given each message, as ``("client" or "server", message)``.
     """
@@ -189,7 +189,7 @@ class WebSocketConnection:
         self._record.close_code, self._record.close_reason = (close.code, close.reason) if close else (1006, "")
 
     def wake(self) -> None:
-        """The peer has effects that no frame and no timer brought about."""
+        """Take the effects of the peer now: neither a frame nor a timer caused them."""
         self._wake.set()
 
     def now(self) -> float:
