@@ -360,6 +360,41 @@ async def test_8_a_create_that_is_never_answered_gives_way() -> None:
         assert error.event_id == server.received[0]["event_id"]
 
 
+async def test_8_several_messages_of_one_read_are_one_step() -> None:
+    server = MemoryServer()
+    async with connected(server) as transport:
+        server.send(CREATED)
+        await settle()
+        await transport.request_response({"metadata": {"mark": "A"}})
+        other = {"response": {"id": "r2", "status": "in_progress"}}
+        server.send(DONE, {**CREATED, **other}, {**DONE, **other}, {**CREATED, "response": {"id": "r3"}})
+        await settle()
+        assert server.types() == []  # A create in the middle would have been refused.
+        server.send({**DONE, "response": {"id": "r3", "status": "completed"}})
+        await settle()
+        assert server.types() == ["response.create"]
+
+
+async def test_8_responses_outside_of_the_conversation_run_beside_it() -> None:
+    server = MemoryServer()
+    beside = {"id": "b", "status": "in_progress", "conversation_id": None}
+    async with connected(server) as transport:
+        server.send(CREATED)
+        await settle()
+        await transport.request_response({"conversation": "none"})
+        await settle()
+        assert server.types() == ["response.create"]
+        server.received.clear()
+        server.send({**CREATED, "response": beside}, delta("i", 20, "b"))
+        await settle()
+        transport.interrupt()
+        server.send(delta("i", 20, "b"), delta("j", 20))
+        [heard] = await told(transport, AudioInterruptedEvent, AudioEvent)
+        assert heard.withdraws == {"r1", "b"}
+        cancels = [m for m in server.received if m["type"] == "response.cancel"]
+        assert [m["response_id"] for m in cancels] == ["r1", "b"]
+
+
 # 9. Each function call fires once
 
 

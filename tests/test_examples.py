@@ -38,6 +38,7 @@ def test_all_are_listed() -> None:
 EXPECTED = {
     "text_turn": "You said: Hello",
     "speak_a_recording": "3.0 seconds of reply",
+    "parallel_calls": "time returned: 12:00 in Rome.",
     "function_call": "weather returned: Snow in Oslo, minus four degrees.",
     "barge_in": "ms were heard",
     "measure": "completed: ",

@@ -195,6 +195,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             policy=self._policy(),
             create_timeout=self._settings.create_timeout,
             profile=self._endpoint.profile,
+            respond_after_all_calls=self._settings.respond_after_all_calls,
         )
         hub = self._hub
         hub.on_change(lambda: engine.wants(hub.wants))

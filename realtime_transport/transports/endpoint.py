@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from realtime_transport.connection.life_cycle import UPGRADE, Phase
+from realtime_transport.protocol.engine.output_queue import LEFT_OUT
 from realtime_transport.protocol.engine.policy import CLIENT_PLAYBACK, EnginePolicy
-from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta, SessionCreated, SessionUpdated
+from realtime_transport.protocol.wire.server_events import SessionCreated, SessionUpdated
 
 from .media import Media, MediaContext
 from .opening import bearer_request
@@ -70,7 +71,7 @@ class Endpoint:
     check: Callable[[ConnectOptions], None] = _allow_anything
     wire: str = "websocket"
     # AudioEvent holds the content of the typed delta, and can give it.
-    left_out: tuple[type[Any], ...] = (ResponseOutputAudioDelta,)
+    left_out: tuple[type[Any], ...] = LEFT_OUT
 
     def attached(self) -> Endpoint:
         """The same wire, attached to a call: ``session.updated`` greets then, not ``session.created``."""

@@ -139,6 +139,7 @@ class ConnectionOptions(TypedDict, total=False):
     on_overflow: Literal["error", "drop_audio"]
     audio_events: bool | None
     allow_insecure: bool
+    respond_after_all_calls: bool
     clock: Clock
 
 
@@ -172,6 +173,8 @@ class Settings:
         audio_events: Whether to produce `AudioEvent`; ``None``: unless a sink plays the audio.
         allow_insecure: Whether the key and the conversation may go unencrypted (ws, http) to a host that is neither
             this machine nor an application in this process.
+        respond_after_all_calls: When a response makes several function calls: ask for the next response once all of
+            them are answered, instead of after each answer.
         clock: Where time comes from.
     """
 
@@ -191,6 +194,7 @@ class Settings:
     audio_sink: AudioSink | None = None
     audio_events: bool | None = None
     allow_insecure: bool = False
+    respond_after_all_calls: bool = False
     clock: Clock = attrs.field(factory=EventLoopClock)
 
     @property

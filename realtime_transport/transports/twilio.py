@@ -10,8 +10,8 @@ import attrs
 
 from realtime_transport.errors import ConfigError, DecodeError, LocalProtocolError, NotConnectedError
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL
+from realtime_transport.protocol.engine.output_queue import LEFT_OUT
 from realtime_transport.protocol.engine.policy import PHONE_PLAYBACK
-from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta
 
 from .base import OpenAIRealtimeBase
 from .endpoint import Endpoint
@@ -129,7 +129,7 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeBase):
                 connector=connector or websocket_connector(client),
                 policy=attrs.evolve(PHONE_PLAYBACK, default_format=codec.audio_format),
                 make_media=self._make_leg,
-                left_out=(ResponseOutputAudioDelta, PhoneMedia),
+                left_out=(*LEFT_OUT, PhoneMedia),
             ),
             model=model,
             api_key=api_key,

@@ -21,6 +21,7 @@ from realtime_transport.protocol.engine import (
     history_diff as history,
     interruption,
     playback_ledger as playback,
+    reactions,
     receiver,
     sequencer,
 )
@@ -160,7 +161,7 @@ MUTATIONS = (
     ),
     Mutation(
         "tracing follows the configuration",
-        _replace(receiver, "tracing_to_send", _always_auto),
+        _replace(reactions, "tracing_to_send", _always_auto),
         ("tracing_null_disables",),
     ),
     Mutation("edits of the history keep the order", _append_everywhere, ("history_mixed", "history_update_middle")),

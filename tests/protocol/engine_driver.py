@@ -46,6 +46,12 @@ class EngineDriver:
         self.engine.receive_message(data, self.now)
         return self.engine.take_events()
 
+    def read(self, *messages: dict[str, Any]) -> list[Event]:
+        """Several messages that one read has brought."""
+        for message in messages:
+            self.engine.receive_message(json.dumps(message), self.now)
+        return self.engine.take_events()
+
     def told(self, kind: str, **fields: Any) -> list[str]:
         """The server sends an event; the names of what it means."""
         return [event.event_name for event in self.server(kind, **fields) if isinstance(event, SemanticEvent)]

@@ -16,7 +16,8 @@ from realtime_transport.protocol.engine.events import (
     ItemUpdateEvent,
     TurnDoneEvent,
 )
-from realtime_transport.protocol.engine.receiver import MAX_CALLS, MAX_PROBLEMS
+from realtime_transport.protocol.engine.function_calls import MAX_CALLS
+from realtime_transport.protocol.engine.receiver import MAX_PROBLEMS
 from realtime_transport.protocol.wire import server_events as server
 from realtime_transport.protocol.wire.objects import ServerError
 from tests.protocol.engine_driver import CANCEL, EngineDriver, truncate
@@ -313,6 +314,8 @@ def test_8_errors_are_recognised_by_event_id_and_code_and_not_by_prose() -> None
     talk = EngineDriver()
     talk.engine.request_response({"n": 1}, talk.now)
     talk.engine.request_response({"n": 2}, talk.now)
+    talk.sent()
+    talk.engine.send_message("hello", None, False, talk.now)
     talk.sent()
     talk.server("error", error={"message": "response.create failed", "code": None})
     talk.error("response_cancel_not_active")

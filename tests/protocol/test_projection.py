@@ -126,12 +126,16 @@ def test_content(role: str, part: Any, told: Any) -> None:
 @pytest.mark.parametrize("kind", [OUT_ADDED, OUT_DONE])
 def test_function_call(kind: str) -> None:
     item = {"id": "f", "type": "function_call", "call_id": "c", "name": "n", "arguments": '{"a":1}'}
-    assert project(kind, item=item, response_id="r") == []
-    assert project(kind, item={**item, "status": "incomplete"}, response_id="r") == []
-    assert project(kind, item={**item, "status": "completed"}, response_id="r") == [
+    complete = [
         ItemUpdateEvent(item=RealtimeToolCallItem(item_id="f", name="n", arguments='{"a":1}', status="in_progress")),
         FunctionCallEvent(id="f", call_id="c", name="n", arguments='{"a":1}', response_id="r"),
     ]
+    # What has just been added without a status has only begun.
+    assert project(kind, item=item, response_id="r") == (complete if kind == OUT_DONE else [])
+    assert project(kind, item={**item, "status": None}, response_id="r") == (complete if kind == OUT_DONE else [])
+    for status in ("incomplete", "in_progress"):
+        assert project(kind, item={**item, "status": status}, response_id="r") == []
+    assert project(kind, item={**item, "status": "completed"}, response_id="r") == complete
     assert project(ADDED, item={**item, "status": "completed"}) == []
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         TracingConfig,
     )
 
-__all__ = ["DEFAULT_MODEL", "RealtimeSessionConfig", "SessionConfigInput", "SessionSettings"]
+__all__ = ["DEFAULT_MODEL", "RealtimeSessionConfig", "SentUpdate", "SessionConfigInput", "SessionSettings"]
 
 logger: logging.Logger = logging.getLogger("realtime_transport")
 
@@ -82,6 +82,26 @@ SessionConfigInput: TypeAlias = RealtimeSessionConfig | Mapping[str, Any]
 Settings: TypeAlias = dict[str, Any]
 """The flat form: one entry per setting that was given, under the names of `RULES`, as plain JSON values."""
 
+MAX_UNANSWERED = 64
+"""Updates that may wait for the server's answer before the oldest counts as taken: some servers never answer."""
+
+
+@attrs.frozen(eq=False)
+class SentUpdate:
+    """A change of the session that was sent. The server may still refuse it.
+
+    Attributes:
+        settings: What it changes.
+        reset: It starts from the defaults.
+    """
+
+    settings: Settings
+    reset: bool = False
+
+    def applied_to(self, before: Settings) -> Settings:
+        """The settings after the update."""
+        return self.settings if self.reset else {**before, **self.settings}
+
 
 @attrs.define(eq=False)
 class SessionSettings:
@@ -96,7 +116,8 @@ class SessionSettings:
     _model: str = DEFAULT_MODEL
     _default_format: AudioFormat = AudioFormat.PCM24K
     _fixed_formats: frozenset[str] = frozenset()
-    _sent: Settings = attrs.field(factory=dict[str, Any], init=False)
+    _taken: Settings = attrs.field(factory=dict[str, Any], init=False)
+    _unanswered: list[SentUpdate] = attrs.field(factory=list[SentUpdate], init=False)
     _tracing: Any = attrs.field(default=UNSET, init=False)
 
     @property
@@ -107,7 +128,8 @@ class SessionSettings:
     @model.setter
     def model(self, model: str) -> None:
         self._model = model
-        self._sent.pop("model", None)
+        for settings in (self._taken, *(update.settings for update in self._unanswered)):
+            settings.pop("model", None)
 
     @property
     def tracing(self) -> Any:
@@ -122,11 +144,12 @@ class SessionSettings:
         """
         settings = read_settings(config)
         settings.pop("model", None)
-        self._sent, self._tracing = settings, settings.get("tracing", UNSET)
+        self._taken, self._unanswered = {}, [SentUpdate(settings, reset=True)]
+        self._tracing = settings.get("tracing", UNSET)
         return self._payload(settings)
 
     def update(self, config: SessionConfigInput, *, reset: bool) -> dict[str, Any]:
-        """The payload that changes the session.
+        """The payload that changes the session. It counts as sent; `refused` takes it back.
 
         Args:
             config: What to change.
@@ -135,13 +158,38 @@ class SessionSettings:
         Raises:
             ConfigError: A setting has a wrong type or value. Nothing has changed.
         """
-        settings = read_settings(config)
-        if not reset:
-            settings = {**self._sent, **settings}
-        payload = self._payload(settings)
+        update = SentUpdate(read_settings(config), reset=reset)
+        payload = self._payload(update.applied_to(self._sent))
         self._refuse_other_formats(payload)
-        self._sent = settings
+        self._unanswered.append(update)
+        if len(self._unanswered) > MAX_UNANSWERED:
+            self.taken(self._unanswered[0])
         return payload
+
+    @property
+    def newest_update(self) -> SentUpdate:
+        """The update that `start` or `update` has made last."""
+        return self._unanswered[-1]
+
+    def taken(self, update: SentUpdate) -> None:
+        """The server has taken *update*, and whatever was sent before it and not refused."""
+        if update in self._unanswered:
+            count = self._unanswered.index(update) + 1
+            for each in self._unanswered[:count]:
+                self._taken = each.applied_to(self._taken)
+            del self._unanswered[:count]
+
+    def refused(self, update: SentUpdate) -> None:
+        """The server has refused *update*: later ones do not build on it."""
+        if update in self._unanswered:
+            self._unanswered.remove(update)
+
+    @property
+    def _sent(self) -> Settings:
+        settings = self._taken
+        for update in self._unanswered:
+            settings = update.applied_to(settings)
+        return settings
 
     def _refuse_other_formats(self, payload: dict[str, Any]) -> None:
         before = self._payload(self._sent)

@@ -8,8 +8,9 @@ messages for the server (`Engine.take_messages`). It is the same for every wire;
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import attrs
 import orjson
 
 from realtime_transport.errors import LocalProtocolError, NotConnectedError, RemoteProtocolError, UnsupportedOperation
@@ -17,14 +18,17 @@ from realtime_transport.protocol.config.settings import DEFAULT_MODEL, SessionCo
 from realtime_transport.protocol.wire.codec import dumps
 
 from . import requests
+from .answer_gate import AnswerGate
 from .events import ErrorEvent, FunctionCallEvent, ItemUpdateEvent, McpApprovalRequestEvent
+from .function_calls import FunctionCalls
 from .history_diff import HistoryEditor
 from .interruption import Interrupter
-from .lanes import Lane, Outgoing, lane_of
+from .lanes import Lane, Outgoing
 from .open_responses import OpenResponses
 from .output_queue import Interest, Output
 from .playback_ledger import PlaybackLedger
 from .policy import CLIENT_PLAYBACK, EnginePolicy
+from .reactions import Machines, Reactions
 from .realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem, RealtimeToolCallItem, realtime_item
 from .receiver import Receiver
 from .sequencer import Phase, ResponseSequencer
@@ -56,6 +60,7 @@ class Engine:
         policy: What is special about the wire.
         create_timeout: Seconds to wait for an answer to ``response.create``; ``None`` waits for ever.
         profile: In what the server differs from the service.
+        respond_after_all_calls: Ask for the next response when all calls of one are answered, not after each answer.
 
     Raises:
         ConfigError: *session_config* has a setting of a wrong type or value.
@@ -70,14 +75,18 @@ class Engine:
         policy: EnginePolicy = CLIENT_PLAYBACK,
         create_timeout: float | None = 30.0,
         profile: EndpointProfile | None = None,
+        respond_after_all_calls: bool = False,
     ) -> None:
         dialect = None if profile is None else profile.dialect
+        self._new_id = new_id
         self._policy = policy
         self._open = False
         self._create_timeout = create_timeout
+        self._read_at: float | None = None  # Messages of a read have been handled, and nothing was decided since.
         self._output = Output(None if profile is None else _translator(profile))
         self._settings = SessionSettings(model, policy.default_format, policy.fixed_formats)
         self._initial_update = self._settings.start(session_config or {})
+        self._opening = self._settings.newest_update
         self._sequencer = ResponseSequencer(new_id, create_timeout)
         self._ledger = PlaybackLedger(
             policy.playback_reported, policy.played_slack_ms, policy.ends_reported, policy.default_format
@@ -88,7 +97,9 @@ class Engine:
         self._interrupter = Interrupter(
             policy, self._sequencer, self._responses, self._ledger, self._server_playback, self._output
         )
-        self._receiver = Receiver(
+        self._calls = FunctionCalls()
+        self._gate = AnswerGate(respond_after_all_calls)
+        self._machines = Machines(
             self._settings,
             self._sequencer,
             self._responses,
@@ -96,6 +107,16 @@ class Engine:
             self._server_playback,
             self._history,
             self._interrupter,
+            self._calls,
+            self._gate,
+            self._output,
+        )
+        self._reactions = Reactions(self._machines)
+        self._receiver = Receiver(
+            self._ledger,
+            self._calls,
+            self._gate,
+            self._reactions,
             self._output,
             None if dialect is None else dialect.from_server,
         )
@@ -110,17 +131,27 @@ class Engine:
     @property
     def ready(self) -> bool:
         """``session.created`` has come on this connection."""
-        return self._receiver.ready
+        return self._reactions.state.ready
 
     @property
     def session(self) -> Session | None:
         """The session as the server last described it."""
-        return self._receiver.session
+        return self._reactions.state.session
 
     @property
     def last_error(self) -> ServerError | None:
         """What the server last reported on this connection: the reason, if it closes now."""
-        return self._receiver.last_error
+        return self._reactions.state.last_error
+
+    @property
+    def configured(self) -> bool | None:
+        """Whether the server has taken the ``session.update`` that opened the connection; ``None``: no answer yet."""
+        return self._reactions.state.configured
+
+    @property
+    def refusal(self) -> ServerError | None:
+        """Why the server has refused the ``session.update`` that opened the connection; ``None`` if it has not."""
+        return self._reactions.state.refusal
 
     @property
     def model(self) -> str:
@@ -152,10 +183,12 @@ class Engine:
 
         The events in ``preceded_by`` of an event are not among them: they belong directly before it.
         """
+        self._end_read()
         return self._output.take_events()
 
     def take_messages(self) -> list[Outgoing]:
-        """The messages to send since the last call, in order."""
+        """The messages to send since the last call, in order; after a read, with the create that it makes possible."""
+        self._end_read()
         return self._output.take_messages()
 
     def rehearsal(self) -> Engine:
@@ -169,23 +202,27 @@ class Engine:
         """The connection is open: the session is configured at once."""
         self._reset()
         self._open = True
-        self._output.send({"type": "session.update", "session": self._initial_update})
+        update = {"type": "session.update", "session": self._initial_update}
+        self._output.send(update, self._opening)
 
     def receive_message(self, data: str | bytes, now: float) -> None:
         """A message has come. Never raises.
+
+        All messages of one read are one step: hand each of them in, then call `take_messages` and `take_events`. The
+        first of these calls ends the step and decides whether a ``response.create`` that waits may go out.
 
         Args:
             data: A text message as text; a binary one as bytes.
             now: The time.
         """
         self._receiver.receive(data, now)
-        self._send_create(now)
+        self._read_at = now
 
     def receive_eof(self, now: float) -> None:
         """The connection has ended. What waited for it is dropped; the session remains to be read."""
-        session, error = self._receiver.session, self._receiver.last_error
+        state = self._reactions.state
         self._reset()
-        self._receiver.session, self._receiver.last_error = session, error
+        self._reactions.state = attrs.evolve(state, ready=False)
 
     def get_timer(self) -> float | None:
         """When `handle_timer` is to be called, if nothing happens before."""
@@ -209,13 +246,12 @@ class Engine:
         message = requests.client_event(event)
         if message["type"] == "response.create":
             # A copy: what waits must not change under the caller's hands.
-            self._sequencer.request(orjson.loads(dumps(message)), manual=True)
-            self._send_create(now)
+            self._request(orjson.loads(dumps(message)), now)
             return
         text = self._output.encode(message)
         if message["type"] == "response.cancel":
             self._interrupter.note_cancel(message.get("response_id"), now)
-        self._output.send_text(text, lane_of(message))
+        self._output.send_encoded(text, message)
 
     def send_message(
         self,
@@ -247,7 +283,11 @@ class Engine:
         """Answer a function call, and let the model go on if *start_response*."""
         self._require_open()
         answered = requests.function_call(call)
-        self._add_item(requests.function_output(answered.call_id, output), start_response, now)
+        event = requests.function_output(answered.call_id, output)
+        self._output.encode(event)  # What cannot be written is refused before anything has changed.
+        answer = self._gate.handle_answer(answered.call_id, wants_response=start_response)
+        self._calls.handle_answer(answered.id)
+        self._add_item(event, answer, now)
         if answered.id:
             item = RealtimeToolCallItem(
                 item_id=answered.id,
@@ -273,7 +313,8 @@ class Engine:
     def update_session_config(self, config: SessionConfigInput, reset: bool, now: float) -> None:
         """Change the session: *config* on top of what this connection last sent, or of the defaults if *reset*."""
         self._require_open()
-        self._output.send({"type": "session.update", "session": self._settings.update(config, reset=reset)})
+        session = self._settings.update(config, reset=reset)
+        self._output.send({"type": "session.update", "session": session}, self._settings.newest_update)
 
     def build_session_payload(self, config: SessionConfigInput) -> dict[str, Any]:
         """The ``session`` that *config* alone gives, completed by the defaults. Nothing is sent."""
@@ -288,8 +329,7 @@ class Engine:
         if options is None:
             self._sequencer.request({"type": "response.create"}, manual=False)
         else:
-            event = orjson.loads(dumps({"type": "response.create", "response": options}))
-            self._sequencer.request(event, manual=True)
+            self._request(orjson.loads(dumps({"type": "response.create", "response": options})), now)
         self._send_create(now)
 
     def reset_history(
@@ -327,8 +367,26 @@ class Engine:
         text = self._output.encode(event)
         if answer:
             self._sequencer.request({"type": "response.create"}, manual=False)
-        self._output.send_text(text, Lane.DATA)
+        self._output.send_encoded(text, event)
         self._send_create(now)
+
+    def _request(self, event: dict[str, Any], now: float) -> None:
+        """Ask for a response with settings of its own: beside the conversation at once, else when it may go out."""
+        settings = event.get("response")
+        if isinstance(settings, dict) and cast("dict[str, Any]", settings).get("conversation") == "none":
+            self._responses.expected_beside += 1
+            event_id = event.get("event_id")
+            self._output.send(
+                {**event, "event_id": event_id if isinstance(event_id, str) else self._new_id("response_create")}
+            )
+            return
+        self._sequencer.request(event, manual=True)
+        self._send_create(now)
+
+    def _end_read(self) -> None:
+        if self._read_at is not None:
+            now, self._read_at = self._read_at, None
+            self._send_create(now)
 
     def _send_create(self, now: float) -> None:
         create = self._sequencer.take(now)
@@ -341,16 +399,8 @@ class Engine:
 
     def _reset(self) -> None:
         self._open = False
-        for machine in (
-            self._sequencer,
-            self._responses,
-            self._ledger,
-            self._server_playback,
-            self._history,
-            self._interrupter,
-            self._receiver,
-        ):
-            machine.reset()
+        self._machines.reset()
+        self._reactions.reset()
 
 
 def _translator(profile: EndpointProfile) -> Callable[[dict[str, Any]], dict[str, Any]]:

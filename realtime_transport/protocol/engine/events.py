@@ -40,6 +40,7 @@ __all__ = [
     "ErrorEvent",
     "Event",
     "FunctionCallEvent",
+    "FunctionCallRepeatedEvent",
     "ItemDeletedEvent",
     "ItemUpdateEvent",
     "McpApprovalRequestEvent",
@@ -236,6 +237,29 @@ class FunctionCallEvent(SemanticEvent):
 
 
 @attrs.frozen(kw_only=True)
+class FunctionCallRepeatedEvent(SemanticEvent):
+    """The server repeats a call that was emitted before. Only for those who subscribe to it.
+
+    Attributes:
+        id: The item of the call.
+        call_id: What the answer refers to.
+        name: The function.
+        arguments: JSON text, perhaps other than before.
+        response_id: The response that the call belongs to.
+        previous_item_id: The item before the call, where known.
+    """
+
+    event_name: ClassVar[str] = "function_call_repeated"
+
+    id: str = ""
+    call_id: str = ""
+    name: str = ""
+    arguments: str = ""
+    response_id: str = ""
+    previous_item_id: str | Unset | None = UNSET
+
+
+@attrs.frozen(kw_only=True)
 class ItemUpdateEvent(SemanticEvent):
     """An item of the conversation is new or has changed."""
 
@@ -358,7 +382,8 @@ class ErrorEvent(SemanticEvent):
     Attributes:
         error: What the server reported, or what we found wrong with a message of the server, or an error of ours.
         raw: The message in question: an object, or text (or bytes) that could not be read.
-        event_id: The client event that caused it, if that is known.
+        event_id: The client event that caused it, if the server named it.
+        refused_type: The type of the client event that the server refused (``"session.update"``), where that is known.
     """
 
     event_name: ClassVar[str] = "error"
@@ -367,6 +392,7 @@ class ErrorEvent(SemanticEvent):
     raw: Mapping[str, Any] | str | bytes | None = attrs.field(default=None, eq=False, repr=False)
 
     event_id: str | None = None
+    refused_type: str | None = None
 
     @property
     def path(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -11,10 +11,14 @@ from realtime_transport.protocol.wire.codec import dumps
 from realtime_transport.protocol.wire.model import Event
 from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta
 
-from .events import Withdrawal
+from .events import FunctionCallRepeatedEvent, Withdrawal
+from .in_flight import InFlight
 from .lanes import Lane, Outgoing, lane_of
 
-__all__ = ["Interest", "Output"]
+if TYPE_CHECKING:
+    from realtime_transport.protocol.config.settings import SentUpdate
+
+__all__ = ["LEFT_OUT", "Interest", "Output"]
 
 E = TypeVar("E", bound=Event)
 
@@ -22,17 +26,25 @@ Interest = Callable[[type[Event]], bool]
 """Says whether anybody wants events of a class."""
 
 
-def all_but_audio_delta(kind: type[Event]) -> bool:
-    """The default interest: `AudioEvent` holds what the typed audio delta does, and is cheaper."""
-    return kind is not ResponseOutputAudioDelta
+LEFT_OUT: tuple[type[Event], ...] = (ResponseOutputAudioDelta, FunctionCallRepeatedEvent)
+"""What only those get who subscribe to it: `AudioEvent` holds what the typed audio delta does, and is cheaper."""
+
+
+def _default_interest(kind: type[Event]) -> bool:
+    return kind not in LEFT_OUT
 
 
 @attrs.define(eq=False)
 class Output:
-    """Events for the application and messages for the server, each in order."""
+    """Events for the application and messages for the server, each in order.
+
+    Attributes:
+        in_flight: What was sent and not answered.
+    """
 
     _translate: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None
-    _interest: Interest = attrs.field(default=all_but_audio_delta, init=False)
+    in_flight: InFlight = attrs.field(factory=InFlight, init=False)
+    _interest: Interest = attrs.field(default=_default_interest, init=False)
     _answers: dict[type[Event], bool] = attrs.field(factory=dict[type[Event], bool], init=False)
     _events: list[Event] = attrs.field(factory=list[Event], init=False)
     _messages: list[Outgoing] = attrs.field(factory=list[Outgoing], init=False)
@@ -81,9 +93,15 @@ class Output:
         translated = message if self._translate is None else self._translate(dict(message))
         return dumps(translated) if translated else ""
 
-    def send(self, message: Mapping[str, Any]) -> None:
-        """Send *message* in the lane of its type."""
-        self.send_text(self.encode(message), lane_of(message))
+    def send(self, message: Mapping[str, Any], update: SentUpdate | None = None) -> None:
+        """Send *message*, for a ``session.update`` made of settings with its *update*."""
+        self.send_encoded(self.encode(message), message, update)
+
+    def send_encoded(self, text: str, message: Mapping[str, Any], update: SentUpdate | None = None) -> None:
+        """Send *message*, which `encode` has made *text* of."""
+        if text:
+            self.in_flight.sent(message, update)
+            self.send_text(text, lane_of(message))
 
     def send_text(self, text: str, lane: Lane) -> None:
         """Send *text*, which is a message already, or empty."""

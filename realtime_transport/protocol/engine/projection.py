@@ -53,7 +53,7 @@ from .realtime_items import (
 if TYPE_CHECKING:
     from realtime_transport.protocol.wire.model import ServerEvent
 
-__all__ = ["PROJECTIONS", "Projection", "item_to_retrieve", "text"]
+__all__ = ["PROJECTIONS", "Projection", "function_call", "item_to_retrieve", "text"]
 
 
 def text(value: object, default: str = "") -> str:
@@ -188,17 +188,18 @@ def _item_retrieved(event: Any) -> Iterator[SemanticEvent]:
 
 
 def _output_item_added(event: Any) -> Iterator[SemanticEvent]:
-    yield from _output_item(event, "in_progress")
+    yield from _output_item(event, "in_progress", ("completed",))
 
 
 def _output_item_done(event: Any) -> Iterator[SemanticEvent]:
-    yield from _output_item(event, "completed")
+    # Not every server repeats in the item that it is complete.
+    yield from _output_item(event, "completed", ("completed", None, UNSET))
 
 
-def _output_item(event: Any, status: str) -> Iterator[SemanticEvent]:
+def _output_item(event: Any, status: str, complete: tuple[object, ...]) -> Iterator[SemanticEvent]:
     match event.item:
-        case FunctionCallItem(status="completed") as item:
-            yield from _function_call(event, item)
+        case FunctionCallItem() as item if item.status in complete:
+            yield from function_call(event, item, text(event.response_id))
         case McpCallItem() as item:
             yield from _mcp_call(event, item, status)
         case MessageItem() as item:
@@ -233,7 +234,8 @@ def _spoken_part(part: Any) -> Any:
             return part
 
 
-def _function_call(event: Any, item: FunctionCallItem) -> Iterator[SemanticEvent]:
+def function_call(event: ServerEvent, item: FunctionCallItem, response_id: str) -> Iterator[SemanticEvent]:
+    """The events of a call that is complete, as *event* says."""
     arguments = text(item.arguments)
     if isinstance(item.id, str):
         call = RealtimeToolCallItem(item_id=item.id, name=text(item.name), arguments=arguments)
@@ -247,7 +249,7 @@ def _function_call(event: Any, item: FunctionCallItem) -> Iterator[SemanticEvent
         call_id=text(item.call_id),
         name=text(item.name),
         arguments=arguments,
-        response_id=text(event.response_id),
+        response_id=response_id,
     )
 
 

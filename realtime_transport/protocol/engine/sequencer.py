@@ -5,8 +5,8 @@ one is in flight, the next goes out when the response it led to has ended. Reque
 ("answer now") coalesce while they wait; requests with settings of their own stay separate and in order.
 
 Other creates, above all those of the server's turn detection, cannot be told from ours: ``response.created`` does not
-say what caused it. Hence a create counts as accepted when any response begins, and is taken back if an error names it
-later.
+say what caused it. Hence a create counts as accepted when any response of the conversation begins, and is taken back if
+an error names it later. Responses outside of the conversation run beside all that and are none of the sequencer's.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ BUSY_CODE = "conversation_already_has_active_response"
 
 CREATE_CODE = "response_create"
 """Part of the codes that can only mean a ``response.create``."""
+
+MAX_SENT = 32
+"""Creates remembered in case an error names them late: far more than a server has unanswered at once."""
 
 MAX_WAITING = 1000
 """Requests that may wait. Each stands for a whole answer of the model: more than this is a loop gone wild."""
@@ -107,7 +110,8 @@ class ResponseSequencer:
     _phase: Phase = attrs.field(default=Phase.IDLE, init=False)
     _deadline: float | None = attrs.field(default=None, init=False)
     _waiting: deque[_Request] = attrs.field(factory=deque[_Request], init=False)
-    _last: _Request | None = attrs.field(default=None, init=False)  # sent, and may still turn out to have failed
+    _last: _Request | None = attrs.field(default=None, init=False)  # what an error without a name would mean
+    _sent: dict[str, _Request] = attrs.field(factory=dict[str, "_Request"], init=False)  # may be refused by name
 
     @property
     def phase(self) -> Phase:
@@ -148,6 +152,9 @@ class ResponseSequencer:
         request = self._last = self._waiting.popleft()
         given = request.event.get("event_id")
         request.event_id = given if isinstance(given, str) else self._new_id("response_create")
+        self._sent[request.event_id] = request
+        if len(self._sent) > MAX_SENT:
+            del self._sent[next(iter(self._sent))]
         self._apply(Input.SENT, now)
         return {**request.event, "event_id": request.event_id}
 
@@ -159,26 +166,36 @@ class ResponseSequencer:
         return True
 
     def handle_created(self, now: float) -> None:
-        """A response has begun."""
+        """A response of the conversation has begun."""
         self._apply(Input.CREATED, now)
 
     def handle_done(self, now: float) -> None:
-        """A response has ended."""
+        """The response of the conversation has ended."""
         self._last = None
         self._apply(Input.DONE, now)
 
-    def handle_error(self, code: str | None, event_id: str | None, now: float) -> None:
-        """The server has reported an error, perhaps about a create of ours."""
-        last = self._last
-        if last is None or not self._is_about(last, code, event_id):
+    def handle_error(self, code: str | None, event_id: str | None, now: float, *, means_create: bool = False) -> None:
+        """The server has reported an error, perhaps about a create of ours.
+
+        Args:
+            code: The code of the error.
+            event_id: The client event that it names.
+            now: The time.
+            means_create: It names none, and can only mean a create.
+        """
+        refused = self._refused(code, event_id, means_create=means_create)
+        if refused is None:
             return
-        self._last = None
+        self._sent.pop(refused.event_id, None)
+        in_flight = refused is self._last
+        if in_flight:
+            self._last = None
         if code == BUSY_CODE:
-            self._take_back(last)
-            self._apply(Input.BUSY, now)
+            self._take_back(refused)
         else:
-            self._take_back_rest(last)
-            self._apply(Input.FAILED, now)
+            self._take_back_rest(refused)
+        if in_flight:
+            self._apply(Input.BUSY if code == BUSY_CODE else Input.FAILED, now)
 
     def handle_timer(self, now: float) -> str | None:
         """Act on a deadline that has passed.
@@ -191,6 +208,7 @@ class ResponseSequencer:
         given_up = self._last if self._phase is Phase.CREATING else None
         if given_up is not None:
             self._take_back_rest(given_up)
+            self._sent.pop(given_up.event_id, None)
             self._last = None
         self._apply(Input.TIMEOUT, now)
         return given_up.event_id if given_up is not None else None
@@ -199,6 +217,7 @@ class ResponseSequencer:
         """Forget everything: the connection is gone, and what waited with it."""
         self._phase, self._deadline, self._last = Phase.IDLE, None, None
         self._waiting.clear()
+        self._sent.clear()
 
     def _apply(self, happened: Input, now: float) -> None:
         phase = TRANSITIONS.get((self._phase, happened), self._phase)
@@ -206,11 +225,14 @@ class ResponseSequencer:
             self._phase = phase
             self._deadline = now + self._timeout if phase in _TIMED and self._timeout is not None else None
 
-    def _is_about(self, last: _Request, code: str | None, event_id: str | None) -> bool:
+    def _refused(self, code: str | None, event_id: str | None, *, means_create: bool) -> _Request | None:
         if event_id:
-            return event_id == last.event_id
-        # Some errors do not name their cause. Only these codes can mean nothing but a create.
-        return code == BUSY_CODE or (self._phase is Phase.CREATING and code is not None and CREATE_CODE in code)
+            return self._sent.get(event_id)
+        if code == BUSY_CODE:
+            return self._last
+        # Some errors do not name their cause.
+        means_create = means_create or (code is not None and CREATE_CODE in code)
+        return self._last if means_create and self._phase is Phase.CREATING else None
 
     def _take_back(self, request: _Request) -> None:
         """Put *request* before all that wait."""

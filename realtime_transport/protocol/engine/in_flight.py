@@ -1,0 +1,118 @@
+"""Which client events the server has not answered yet.
+
+Errors need not name the event that they refuse. The server handles events in their order, and answers most of them,
+so what an error without a name means follows from what is still unanswered.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from realtime_transport.protocol.config.settings import SentUpdate
+    from realtime_transport.protocol.wire.objects import ServerError
+
+__all__ = ["InFlight", "Unanswered"]
+
+MAX_UNANSWERED = 256
+"""Events remembered. Servers that never answer a kind must not make us remember all of it."""
+
+ANSWERS: Mapping[str, str] = {
+    "session.updated": "session.update",
+    "response.created": "response.create",
+    "response.done": "response.cancel",
+    "conversation.item.added": "conversation.item.create",
+    "conversation.item.deleted": "conversation.item.delete",
+    "conversation.item.truncated": "conversation.item.truncate",
+    "conversation.item.retrieved": "conversation.item.retrieve",
+    "input_audio_buffer.committed": "input_audio_buffer.commit",
+    "input_audio_buffer.cleared": "input_audio_buffer.clear",
+    "output_audio_buffer.cleared": "output_audio_buffer.clear",
+}
+"""Server events, and what they answer."""
+
+_ANSWERED = frozenset(ANSWERS.values())
+
+CODES: Mapping[str, str] = {
+    "conversation_already_has_active_response": "response.create",
+    "response_cancel_not_active": "response.cancel",
+    "input_audio_buffer_commit_empty": "input_audio_buffer.commit",
+    "item_delete_invalid_item_id": "conversation.item.delete",
+    "item_retrieve_invalid_item_id": "conversation.item.retrieve",
+    "item_truncate_invalid_item_id": "conversation.item.truncate",
+    "cannot_update_voice": "session.update",
+    "session_expired": "",
+    "rate_limit_exceeded": "",
+}
+"""Codes that say what was refused; empty: nothing was."""
+
+
+@attrs.frozen
+class Unanswered:
+    """A client event without an answer.
+
+    Attributes:
+        type: Its type.
+        event_id: Its id, if it has one.
+        update: For a ``session.update`` that was made of settings: the update.
+    """
+
+    type: str
+    event_id: str | None = None
+    update: SentUpdate | None = None
+
+
+@attrs.define(eq=False)
+class InFlight:
+    """The client events that the server has not answered, oldest first."""
+
+    _waiting: deque[Unanswered] = attrs.field(factory=lambda: deque[Unanswered](maxlen=MAX_UNANSWERED), init=False)
+
+    def sent(self, message: Mapping[str, Any], update: SentUpdate | None = None) -> None:
+        """*message* goes out."""
+        kind, event_id = message["type"], message.get("event_id")
+        if kind in _ANSWERED:
+            self._waiting.append(Unanswered(kind, event_id if isinstance(event_id, str) else None, update))
+
+    def handle_answer(self, server_type: str) -> Unanswered | None:
+        """A server event of that type has come; what it answers. Whatever was sent before has been handled, too."""
+        kind = ANSWERS.get(server_type)
+        return None if kind is None else self._take(lambda each: each.type == kind)
+
+    def handle_error(self, error: ServerError, *, session_exists: bool = True) -> Unanswered | None:
+        """The event that *error* refuses, which counts as answered; ``None`` if that cannot be known.
+
+        Args:
+            error: What the server reports.
+            session_exists: The session has begun. Before, the server may refuse the connection as a whole.
+        """
+        if isinstance(error.event_id, str) and error.event_id:
+            named = error.event_id
+            return self._take(lambda each: each.event_id == named)
+        code = error.code if isinstance(error.code, str) else ""
+        if code in CODES:
+            return self._take(lambda each: each.type == CODES[code])
+        param = error.param if isinstance(error.param, str) else ""
+        if param == "session" or param.startswith("session."):
+            return self._take(lambda each: each.type == "session.update")
+        # A refused update names its parameter. Apart from updates, there must be one that it can mean.
+        kinds = {each.type for each in self._waiting}
+        meant = kinds if len(kinds) == 1 and session_exists else kinds - {"session.update"}
+        if len(meant) != 1:
+            return None
+        return self._take(lambda each: each.type in meant)
+
+    def reset(self) -> None:
+        """Forget everything: the connection is gone."""
+        self._waiting.clear()
+
+    def _take(self, matches: Callable[[Unanswered], bool]) -> Unanswered | None:
+        found = next((each for each in self._waiting if matches(each)), None)
+        while found is not None and self._waiting.popleft() is not found:
+            pass
+        return found
