@@ -10,7 +10,8 @@ import anyio
 import attrs
 
 from realtime_transport.errors import UnsupportedOperation
-from realtime_transport.protocol.config.settings import DEFAULT_MODEL, SessionSettings
+from realtime_transport.protocol.config.defaults import DEFAULT_MODEL, VENDOR_DEFAULTS
+from realtime_transport.protocol.config.settings import SessionSettings
 from realtime_transport.protocol.engine.engine import Engine
 from realtime_transport.protocol.engine.events import AudioEvent
 from realtime_transport.urls import redact_url
@@ -19,6 +20,7 @@ from .attempt import Attempt
 from .core import TransportCore
 from .endpoint import Endpoint
 from .layer import ConnectionState
+from .model_ends import ModelEnds
 from .opening import resolve_api_key
 from .options import ConnectOptions, ConnectRequest, RequestParts, Settings
 from .sending import SendingTransport
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from .options import ApiKey, Connector, SessionConfig, TransportOptions
 
 __all__ = ["OpenAIRealtimeBase"]
+
+_MODEL_ENDS = ModelEnds()
 
 
 class OpenAIRealtimeBase(TransportCore, SendingTransport):
@@ -196,7 +200,10 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             create_timeout=self._settings.create_timeout,
             profile=self._endpoint.profile,
             respond_after_all_calls=self._settings.respond_after_all_calls,
+            attached=options.call_id is not None,
         )
+        if engine.of_vendor:
+            _MODEL_ENDS.check(engine.initial_session)
         hub = self._hub
         hub.on_change(lambda: engine.wants(hub.wants))
 
@@ -329,7 +336,11 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         Raises:
             ConfigError: A setting has a wrong name, type or value.
         """
-        return SessionSettings(self._model, self._endpoint.policy.default_format).preview(config)
+        profile = self._endpoint.profile
+        defaults = VENDOR_DEFAULTS if profile is None else profile.defaults
+        return SessionSettings(self._model, self._endpoint.policy.default_format, session_defaults=defaults).preview(
+            config
+        )
 
 
 def _shown(request: ConnectRequest | None) -> str | None:

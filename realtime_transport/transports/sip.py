@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 import attrs
 
 from realtime_transport.errors import ConfigError
-from realtime_transport.protocol.config.settings import DEFAULT_MODEL, SessionSettings
+from realtime_transport.protocol.config.defaults import DEFAULT_MODEL, NO_DEFAULTS
+from realtime_transport.protocol.config.settings import SessionSettings
 from realtime_transport.protocol.engine.policy import SERVER_PLAYBACK
 
 from .base import OpenAIRealtimeBase
@@ -86,10 +87,11 @@ class OpenAIRealtimeSIP(OpenAIRealtimeBase):
         )
 
     @staticmethod
-    def build_initial_config(config: SessionConfig | None = None, *, model: str = DEFAULT_MODEL) -> dict[str, Any]:
+    def build_initial_config(config: SessionConfig | None = None, *, model: str | None = None) -> dict[str, Any]:
         """The session to accept a call with: the body of ``POST /realtime/calls/{call_id}/accept``.
 
-        It is what `connect` sends as the first ``session.update`` for the same configuration. Nothing is sent here.
+        It carries what the caller names and nothing else: the rest stays as the call was negotiated. `connect` sends
+        the same as the first ``session.update``. Nothing is sent here.
 
         Args:
             config: Settings of the session.
@@ -98,8 +100,10 @@ class OpenAIRealtimeSIP(OpenAIRealtimeBase):
         Raises:
             ConfigError: A setting has a wrong name, type or value, or the calls API refuses it.
         """
-        session = SessionSettings(model, _POLICY.default_format).preview(config or {})
-        _check_turn_detection(session["audio"]["input"]["turn_detection"])
+        session = SessionSettings(session_defaults=NO_DEFAULTS).preview(config or {})
+        if model is not None:
+            session.setdefault("model", model)
+        _check_turn_detection(session.get("audio", {}).get("input", {}).get("turn_detection"))
         return session
 
 

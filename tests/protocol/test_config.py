@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import enum
-import logging
 from typing import Any
 
 import pytest
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.errors import ConfigError
+from realtime_transport.protocol.config.defaults import NO_DEFAULTS, SERVER_DEFAULTS
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL, RealtimeSessionConfig, SessionSettings
 from realtime_transport.protocol.wire.json_types import UNSET
 from realtime_transport.protocol.wire.session import (
@@ -209,17 +209,74 @@ def test_names_of_the_beta(legacy: dict[str, Any], new: dict[str, Any]) -> None:
 def test_wrong_settings_are_named(config: Any, key: str) -> None:
     settings = SessionSettings("m")
     before = settings.start({"instructions": "as before"})
+    del before["audio"]["input"]["noise_reduction"]  # Named in the first update, and where somebody named it.
     with pytest.raises(ConfigError) as caught:
         settings.update(config, reset=False)
     assert caught.value.key == key
     assert settings.update({}, reset=False) == before
 
 
-@pytest.mark.parametrize("config", [{"instruction": "typo"}, {"audio": {"inputs": {}}}, audio_in(format_="x")])
-def test_unknown_names_are_left_out_with_a_warning(config: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, logger="realtime_transport"):
-        assert payload(config) == payload({})
-    assert "unknown setting" in caplog.text
+@pytest.mark.parametrize(
+    ("config", "key", "near"),
+    [
+        ({"instuctions": "x"}, "instuctions", "did you mean 'instructions'"),
+        ({"outputModality": ["text"]}, "outputModality", "did you mean 'output_modalities'"),
+        ({"audio": {"inputs": {}}}, "audio.inputs", "did you mean 'input'"),
+        (audio_in(turn_detect=None), "audio.input.turn_detect", "did you mean 'turn_detection'"),
+        ({"audio": {"output": {"volume": 3}}}, "audio.output.volume", "provider_data"),
+        ({"zzz": 1}, "zzz", "provider_data"),
+        ({"type": "transcription"}, "type", "provider_data"),
+    ],
+)
+def test_a_name_that_nobody_knows_is_an_error(config: dict[str, Any], key: str, near: str) -> None:
+    settings = SessionSettings("m")
+    with pytest.raises(ConfigError, match=near) as caught:
+        settings.start(config)
+    assert caught.value.key == key
+
+
+def test_other_fields_of_a_session_are_sent_as_they_are() -> None:
+    given = {"type": "realtime", "max_output_tokens": 100, "truncation": "disabled", "provider_data": {"x": 1}}
+    session = payload(given)
+    assert {key: session[key] for key in ("type", "max_output_tokens", "truncation", "x")} == {
+        "type": "realtime",
+        "max_output_tokens": 100,
+        "truncation": "disabled",
+        "x": 1,
+    }
+
+
+def test_noise_reduction_is_named_again_only_where_somebody_named_it() -> None:
+    settings = SessionSettings("m")
+    assert settings.start({})["audio"]["input"]["noise_reduction"] is None
+    assert "noise_reduction" not in settings.update({"voice": "ash"}, reset=False)["audio"]["input"]
+    near: dict[str, Any] = {"type": "near_field", "strength": 0.5}
+    assert settings.update(audio_in(noise_reduction=near), reset=False)["audio"]["input"]["noise_reduction"] == near
+    assert settings.update({"voice": "sage"}, reset=False)["audio"]["input"]["noise_reduction"] == near
+    assert settings.update({}, reset=True)["audio"]["input"]["noise_reduction"] is None
+
+
+def test_another_vendors_server_decides_what_nobody_names() -> None:
+    settings = SessionSettings("m", session_defaults=SERVER_DEFAULTS)
+    session = settings.start({"voice": "ash"})
+    assert session["audio"] == {"input": {"noise_reduction": None}, "output": {"speed": 1, "voice": "ash"}}
+    named = settings.update(audio_in(transcription=None, turn_detection={"type": "server_vad"}), reset=False)
+    assert named["audio"]["input"] == {"transcription": None, "turn_detection": {"type": "server_vad"}}
+    # A telephone speaks G.711, and the server has to know.
+    phone = SessionSettings("m", AudioFormat.PCMU, session_defaults=SERVER_DEFAULTS).start({})
+    assert phone["audio"]["input"]["format"] == phone["audio"]["output"]["format"] == {"type": "audio/pcmu"}
+
+
+def test_where_a_session_exists_only_what_is_named_is_sent() -> None:
+    settings = SessionSettings("m", AudioFormat.PCMU, session_defaults=NO_DEFAULTS)
+    assert settings.start({}) == {"type": "realtime"}
+    assert settings.update({"instructions": "a"}, reset=False) == {"type": "realtime", "instructions": "a"}
+    assert settings.update({"voice": "ash", "model": "x"}, reset=False) == {
+        "type": "realtime",
+        "model": "x",
+        "instructions": "a",
+        "audio": {"output": {"voice": "ash"}},
+    }
 
 
 def test_the_class_and_wire_classes() -> None:
@@ -310,7 +367,7 @@ def test_updates_merge_into_what_was_sent() -> None:
     assert settings.update({"turn_detection": None}, reset=False)["tool_choice"] == "none"
     assert settings.update({}, reset=False)["audio"]["input"]["turn_detection"] is None
     assert settings.update({"instructions": "b"}, reset=True) == payload({"instructions": "b"})
-    assert settings.update({}, reset=False) == payload({"instructions": "b"})
+    assert settings.update({}, reset=False)["instructions"] == "b"
 
 
 def test_a_preview_changes_nothing() -> None:

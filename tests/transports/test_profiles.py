@@ -69,6 +69,52 @@ async def test_a_transcription_with_vllm() -> None:
     assert "Authorization" not in server.requests[0].headers
 
 
+async def test_a_commit_begins_and_ends_a_transcription_of_vllm() -> None:
+    server = MemoryServer()
+    transport = OpenAIRealtimeWebSocket(profile="vllm-transcription", model="whisper", connector=server.connector)
+    server.send({"type": "session.created", "id": "s1"})
+    commit = {"type": "input_audio_buffer.commit"}
+    async with transport.connect():
+        await transport.send_audio(bytes(320), commit=True)
+        await transport.send_event({**commit, "final": False})  # Older servers have no such field.
+        await transport.send_event({**commit, "final": True})
+    assert server.types()[1] == "input_audio_buffer.append"
+    assert server.received[2:] == [
+        commit,
+        {**commit, "final": True},
+        {**commit, "final": False},
+        {**commit, "final": True},
+    ]
+
+
+@pytest.mark.parametrize("name", sorted({*REALTIME} - {"openai", "xai"}))
+async def test_another_vendors_server_keeps_its_own_models_and_detector(name: str) -> None:
+    server = MemoryServer()
+    transport = OpenAIRealtimeWebSocket(
+        profile=name, url="wss://host.example/v1/realtime", api_key="k", connector=server.connector
+    )
+    async with transport.connect(wait_for_session=False):
+        await transport.update_session_config({"instructions": "x"})
+    for frame in server.received:
+        text = str(frame)
+        for setting in ("transcription", "turn_detection", "format"):
+            assert setting not in text
+
+
+async def test_xai_takes_voice_and_detection_at_the_top_and_has_a_model_of_its_own() -> None:
+    server = MemoryServer()
+    transport = OpenAIRealtimeWebSocket(profile="xai", api_key="k", connector=server.connector)
+    config = {"voice": "ara", "audio": {"input": {"turn_detection": {"type": "semantic_vad", "eagerness": "low"}}}}
+    server.send({"type": "session.created", "event_id": "e", "session": {"turn_detection": {"type": None}}})
+    async with transport.connect(initial_session_config=config):
+        await transport.update_session_config({"audio": {"input": {"turn_detection": None}}})
+    first, *_, last = (frame["session"] for frame in server.received if frame["type"] == "session.update")
+    assert (first["voice"], first["turn_detection"]) == ("ara", {"type": "server_vad"})
+    assert first["audio"]["input"] == {"transcription": {"model": "grok-transcribe"}}
+    assert "voice" not in first["audio"]["output"]
+    assert last["turn_detection"] is None
+
+
 async def test_the_emulator_plays_vllm() -> None:
     async with RealtimeEmulator(profile="vllm-transcription") as emulator:
         async with client_of("vllm-transcription", emulator).connect():
@@ -138,7 +184,7 @@ async def test_where_the_key_goes_and_what_is_not_sent() -> None:
     assert "instructions" not in session
     assert "output" not in session["audio"]
     assert "noise_reduction" not in session["audio"]["input"]
-    assert session["audio"]["input"]["turn_detection"] == {"type": "semantic_vad"}
+    assert "turn_detection" not in session["audio"]["input"]  # The server has one of its own.
 
 
 async def test_the_key_of_one_vendor_does_not_go_to_another(monkeypatch: pytest.MonkeyPatch) -> None:

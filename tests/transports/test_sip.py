@@ -89,20 +89,32 @@ async def test_a_sideband_of_a_webrtc_call_is_a_websocket_with_a_call_id() -> No
     assert server.types()[-2:] == ["conversation.item.create", "response.create"]
 
 
+async def test_attaching_leaves_the_call_as_it_is() -> None:
+    for named in ({}, {"instructions": "Be brief.", "audio": {"output": {"voice": "marin"}}}):
+        server = MemoryServer()
+        server.send(CREATED)
+        async with transport_to(server).connect(call_id="rtc_1", initial_session_config=named) as transport:
+            await transport.update_session_config({"tools": []})
+            await wait_all_tasks_blocked()
+        sent = [frame["session"] for frame in server.received if frame["type"] == "session.update"]
+        assert sent[0] == {"type": "realtime", **named}
+        assert {"type": "realtime", **named, "tools": []} in sent
+
+
 class TestInitialConfig:
     def test_it_is_what_connecting_would_send(self) -> None:
         session = OpenAIRealtimeSIP.build_initial_config(
             {"instructions": "Answer calls.", "voice": "marin", "audio": {"output": {"speed": 1.1}}}, model="m1"
         )
-        assert session["type"] == "realtime"
-        assert session["model"] == "m1"
-        assert session["instructions"] == "Answer calls."
-        assert session["audio"]["output"] == {
-            "format": {"type": "audio/pcm", "rate": 24000},
-            "speed": 1.1,
-            "voice": "marin",
+        assert session == {
+            "type": "realtime",
+            "model": "m1",
+            "instructions": "Answer calls.",
+            "audio": {"output": {"speed": 1.1, "voice": "marin"}},
         }
-        assert session["audio"]["input"]["turn_detection"] == {"type": "semantic_vad"}
+
+    def test_what_nobody_names_stays_as_the_call_was_negotiated(self) -> None:
+        assert OpenAIRealtimeSIP.build_initial_config() == {"type": "realtime"}
 
     @pytest.mark.parametrize(
         "field", ["threshold", "prefix_padding_ms", "prefixPaddingMs", "silence_duration_ms", "silenceDurationMs"]

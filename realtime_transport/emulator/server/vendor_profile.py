@@ -152,6 +152,8 @@ class DialectPeer:
         session = message.get("session")
         if self._dialect.name == "vllm":
             return ["session"] if session is not None else []
+        if self._dialect.name == "xai":
+            return []
         return sorted(_NEW_NAMES & set(cast("dict[str, Any]", session))) if isinstance(session, dict) else []
 
     def _refuse(self, names: list[str]) -> None:

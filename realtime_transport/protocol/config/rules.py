@@ -21,7 +21,7 @@ from realtime_transport.protocol.wire.tools import tool_payload
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["AUDIO_NAMES", "LEGACY_NAMES", "NESTED", "RULES", "plain", "wrong"]
+__all__ = ["AUDIO_NAMES", "LEGACY_NAMES", "NESTED", "PASSED_ON", "RULES", "plain", "wrong"]
 
 Rule: TypeAlias = "Callable[[Any, str], Any]"
 """Takes the value and its path; `UNSET` as the result: as if the setting were not given."""
@@ -175,6 +175,9 @@ AUDIO_NAMES: Mapping[str, Mapping[str, str]] = {
 }
 
 NESTED = {flat for names in AUDIO_NAMES.values() for flat in names.values()} - {"voice"}
+
+PASSED_ON = frozenset({"max_output_tokens", "truncation", "include"})
+"""Fields of a session that are sent as they are, under their own names."""
 
 LEGACY_NAMES: Mapping[str, str] = {
     "modalities": "output_modalities",

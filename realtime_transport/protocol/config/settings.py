@@ -7,9 +7,9 @@ there, and written as the ``session`` of a ``session.update``, completed by the 
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import attrs
@@ -19,10 +19,11 @@ from realtime_transport.errors import ConfigError
 from realtime_transport.protocol.wire.json_types import UNSET, Unset
 from realtime_transport.protocol.wire.model import WireModel
 
-from .rules import AUDIO_NAMES, LEGACY_NAMES, NESTED, RULES, plain, wrong
+from .defaults import DEFAULT_MODEL, NO_DEFAULTS, VENDOR_DEFAULTS, SessionDefaults
+from .rules import AUDIO_NAMES, LEGACY_NAMES, NESTED, PASSED_ON, RULES, plain, wrong
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from realtime_transport.protocol.wire.session import (
         PromptReference,
@@ -34,14 +35,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = ["DEFAULT_MODEL", "RealtimeSessionConfig", "SentUpdate", "SessionConfigInput", "SessionSettings"]
-
-logger: logging.Logger = logging.getLogger("realtime_transport")
-
-DEFAULT_MODEL = "gpt-realtime-2.1"
-"""The model where nobody names one."""
-
-DEFAULT_TRANSCRIPTION = {"model": "gpt-4o-mini-transcribe"}
-DEFAULT_TURN_DETECTION = {"type": "semantic_vad"}
 
 
 @attrs.frozen(kw_only=True)
@@ -111,11 +104,13 @@ class SessionSettings:
         model: The model of the connection.
         default_format: The audio format, both ways, where none is named.
         fixed_formats: The sides (``"input"``, ``"output"``) whose format stays what the session was opened with.
+        session_defaults: What is sent where nobody named anything.
     """
 
     _model: str = DEFAULT_MODEL
     _default_format: AudioFormat = AudioFormat.PCM24K
     _fixed_formats: frozenset[str] = frozenset()
+    _session_defaults: SessionDefaults = attrs.field(default=VENDOR_DEFAULTS, alias="session_defaults")
     _taken: Settings = attrs.field(factory=dict[str, Any], init=False)
     _unanswered: list[SentUpdate] = attrs.field(factory=list[SentUpdate], init=False)
     _tracing: Any = attrs.field(default=UNSET, init=False)
@@ -143,7 +138,8 @@ class SessionSettings:
             ConfigError: A setting has a wrong type or value.
         """
         settings = read_settings(config)
-        settings.pop("model", None)
+        if self._session_defaults.rest:
+            settings.pop("model", None)
         self._taken, self._unanswered = {}, [SentUpdate(settings, reset=True)]
         self._tracing = settings.get("tracing", UNSET)
         return self._payload(settings)
@@ -159,8 +155,9 @@ class SessionSettings:
             ConfigError: A setting has a wrong type or value. Nothing has changed.
         """
         update = SentUpdate(read_settings(config), reset=reset)
-        payload = self._payload(update.applied_to(self._sent))
-        self._refuse_other_formats(payload)
+        settings = update.applied_to(self._sent)
+        self._refuse_other_formats(settings)
+        payload = self._payload(settings, first=reset)
         self._unanswered.append(update)
         if len(self._unanswered) > MAX_UNANSWERED:
             self.taken(self._unanswered[0])
@@ -191,10 +188,11 @@ class SessionSettings:
             settings = update.applied_to(settings)
         return settings
 
-    def _refuse_other_formats(self, payload: dict[str, Any]) -> None:
-        before = self._payload(self._sent)
+    def _refuse_other_formats(self, settings: Settings) -> None:
+        usual = self._default_format.to_wire()
         for side in sorted(self._fixed_formats):
-            if payload["audio"][side]["format"] != before["audio"][side]["format"]:
+            before, after = (each.get(f"{side}_format") or usual for each in (self._sent, settings))
+            if after != before:
                 end = "source" if side == "input" else "sink"
                 raise ConfigError(
                     f"audio.{side}.format: cannot change while the transport has an audio {end}; "
@@ -210,38 +208,56 @@ class SessionSettings:
         """
         return self._payload(read_settings(config))
 
-    def _payload(self, settings: Settings) -> dict[str, Any]:
-        def value(name: str, default: Any) -> Any:
-            given = settings.get(name)
-            return default if given is None else given
-
-        audio_format = self._default_format.to_wire()
-        source = {
-            "format": value("input_format", audio_format),
-            "noise_reduction": settings.get("noise_reduction"),
-            "transcription": settings.get("transcription", DEFAULT_TRANSCRIPTION),
-            "turn_detection": settings.get("turn_detection", DEFAULT_TURN_DETECTION),
-        }
-        sink: dict[str, Any] = {"format": value("output_format", audio_format), "speed": value("speed", 1)}
-        session: dict[str, Any] = {
-            "type": "realtime",
-            "model": value("model", self._model),
-            "output_modalities": value("output_modalities", ["audio"]),
-            "audio": {"input": source, "output": sink},
-        }
-        if settings.get("voice") is not None:
-            sink["voice"] = settings["voice"]
+    def _payload(self, settings: Settings, *, first: bool = True) -> dict[str, Any]:
+        """The ``session`` that *settings* give; a *first* one says also what could be left as it is."""
+        session: dict[str, Any] = {"type": "realtime"}
+        self._put(session, settings, "model", self._model)
+        self._put(session, settings, "output_modalities", ["audio"])
+        audio = {"input": self._input(settings, first=first), "output": self._output(settings)}
+        if self._session_defaults.rest or any(audio.values()):
+            session["audio"] = {side: entries for side, entries in audio.items() if entries}
         for name in ("instructions", "parallel_tool_calls"):  # their null is sent, that of the others is not
             if name in settings:
                 session[name] = settings[name]
         for name in ("tool_choice", "reasoning"):
             if settings.get(name) is not None:
                 session[name] = settings[name]
-        session.update(value("provider_data", {}))
+        session.update(settings.get("provider_data") or {})
         for name in ("prompt", "tools"):
             if settings.get(name) is not None:
                 session[name] = settings[name]
         return session
+
+    def _put(self, target: dict[str, Any], settings: Settings, name: str, default: Any) -> None:
+        """Name a setting whose null counts as not given."""
+        given = settings.get(name)
+        if given is not None or self._session_defaults.rest:
+            target[name] = default if given is None else given
+
+    def _input(self, settings: Settings, *, first: bool) -> dict[str, Any]:
+        audio: dict[str, Any] = {}
+        self._put_format(audio, settings.get("input_format"))
+        # Null switches it off, and a strength that was set elsewhere is lost if it is named again.
+        if "noise_reduction" in settings or (first and self._session_defaults.rest):
+            audio["noise_reduction"] = settings.get("noise_reduction")
+        for name in ("transcription", "turn_detection"):
+            value = settings.get(name, getattr(self._session_defaults, name))
+            if value is not UNSET:
+                audio[name] = value
+        return audio
+
+    def _output(self, settings: Settings) -> dict[str, Any]:
+        audio: dict[str, Any] = {}
+        self._put_format(audio, settings.get("output_format"))
+        self._put(audio, settings, "speed", 1)
+        if settings.get("voice") is not None:
+            audio["voice"] = settings["voice"]
+        return audio
+
+    def _put_format(self, audio: dict[str, Any], given: Any) -> None:
+        unusual = self._session_defaults is not NO_DEFAULTS and self._default_format != AudioFormat.PCM24K
+        if given is not None or self._session_defaults.formats or unusual:
+            audio["format"] = self._default_format.to_wire() if given is None else given
 
 
 def read_settings(config: object) -> Settings:
@@ -253,6 +269,7 @@ def read_settings(config: object) -> Settings:
     given = _named(config, "")
     _refuse_mixture(given)
     settings: Settings = {}
+    passed: dict[str, Any] = {}
     for name, (key, entry) in given.items():
         if name == "audio":
             settings |= _read_audio(entry, key)
@@ -261,9 +278,19 @@ def read_settings(config: object) -> Settings:
         elif name in RULES and name not in NESTED:
             if name != "voice" or settings.get("voice") is None:  # the nested one, which came first, wins
                 _store(settings, name, entry, key)
-        else:
-            logger.warning("unknown setting %r was ignored; provider_data= sends further fields", key)
+        elif name in PASSED_ON:
+            passed[name] = plain(entry, key)
+        elif name != "type" or entry != "realtime":
+            raise _unknown(key, name, (*RULES.keys() - NESTED, "audio", *LEGACY_NAMES, *PASSED_ON))
+    if passed:
+        settings["provider_data"] = {**passed, **(settings.get("provider_data") or {})}
     return settings
+
+
+def _unknown(path: str, name: str, known: Iterable[str]) -> ConfigError:
+    near = get_close_matches(name, sorted(set(known)), n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "provider_data= sends further fields as they are"
+    return ConfigError(f"{path}: there is no such setting; {hint}", key=path)
 
 
 Named: TypeAlias = dict[str, tuple[str, object]]
@@ -309,13 +336,12 @@ def _read_audio(audio: object, key: str) -> Settings:
     for side, (side_key, entries) in _named(audio, f"{key}.").items():
         names = AUDIO_NAMES.get(side)
         if names is None:
-            logger.warning("unknown setting %r was ignored", side_key)
-        elif entries is not None:
+            raise _unknown(side_key, side, AUDIO_NAMES)
+        if entries is not None:
             for name, (path, entry) in _named(entries, f"{side_key}.").items():
-                if name in names:
-                    _store(settings, names[name], entry, path)
-                else:
-                    logger.warning("unknown setting %r was ignored", path)
+                if name not in names:
+                    raise _unknown(path, name, names)
+                _store(settings, names[name], entry, path)
     return settings
 
 

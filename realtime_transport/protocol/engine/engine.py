@@ -14,7 +14,8 @@ import attrs
 import orjson
 
 from realtime_transport.errors import LocalProtocolError, NotConnectedError, RemoteProtocolError, UnsupportedOperation
-from realtime_transport.protocol.config.settings import DEFAULT_MODEL, SessionConfigInput, SessionSettings
+from realtime_transport.protocol.config.defaults import DEFAULT_MODEL, NO_DEFAULTS, VENDOR_DEFAULTS
+from realtime_transport.protocol.config.settings import SessionConfigInput, SessionSettings
 from realtime_transport.protocol.wire.codec import dumps
 
 from . import requests
@@ -60,6 +61,7 @@ class Engine:
         policy: What is special about the wire.
         create_timeout: Seconds to wait for an answer to ``response.create``; ``None`` waits for ever.
         profile: In what the server differs from the service.
+        attached: The session exists already, as that of a call: what the caller does not name stays as it is.
         respond_after_all_calls: Ask for the next response when all calls of one are answered, not after each answer.
 
     Raises:
@@ -76,6 +78,7 @@ class Engine:
         create_timeout: float | None = 30.0,
         profile: EndpointProfile | None = None,
         respond_after_all_calls: bool = False,
+        attached: bool = False,
     ) -> None:
         dialect = None if profile is None else profile.dialect
         self._new_id = new_id
@@ -84,7 +87,11 @@ class Engine:
         self._create_timeout = create_timeout
         self._read_at: float | None = None  # Messages of a read have been handled, and nothing was decided since.
         self._output = Output(None if profile is None else _translator(profile))
-        self._settings = SessionSettings(model, policy.default_format, policy.fixed_formats)
+        defaults = VENDOR_DEFAULTS if profile is None else profile.defaults
+        self._of_vendor = defaults is VENDOR_DEFAULTS
+        self._settings = SessionSettings(
+            model, policy.default_format, policy.fixed_formats, NO_DEFAULTS if attached else defaults
+        )
         self._initial_update = self._settings.start(session_config or {})
         self._opening = self._settings.newest_update
         self._sequencer = ResponseSequencer(new_id, create_timeout)
@@ -122,6 +129,11 @@ class Engine:
         )
 
     # What the connection reads
+
+    @property
+    def of_vendor(self) -> bool:
+        """The server is the vendor's own service, as far as is known: its models have the vendor's names."""
+        return self._of_vendor
 
     @property
     def initial_session(self) -> Mapping[str, Any]:
@@ -248,10 +260,10 @@ class Engine:
             # A copy: what waits must not change under the caller's hands.
             self._request(orjson.loads(dumps(message)), now)
             return
-        text = self._output.encode(message)
+        texts = self._output.encode(message)
         if message["type"] == "response.cancel":
             self._interrupter.note_cancel(message.get("response_id"), now)
-        self._output.send_encoded(text, message)
+        self._output.send_encoded(texts, message)
 
     def send_message(
         self,
@@ -364,10 +376,10 @@ class Engine:
         self._ledger.finish(item_id, content_index)
 
     def _add_item(self, event: dict[str, Any], answer: bool, now: float) -> None:
-        text = self._output.encode(event)
+        texts = self._output.encode(event)
         if answer:
             self._sequencer.request({"type": "response.create"}, manual=False)
-        self._output.send_encoded(text, event)
+        self._output.send_encoded(texts, event)
         self._send_create(now)
 
     def _request(self, event: dict[str, Any], now: float) -> None:
@@ -403,11 +415,14 @@ class Engine:
         self._reactions.reset()
 
 
-def _translator(profile: EndpointProfile) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _translator(profile: EndpointProfile) -> Callable[[dict[str, Any]], list[dict[str, Any]]]:
     dialect = profile.dialect
 
-    def translate(message: dict[str, Any]) -> dict[str, Any]:
+    def translate(message: dict[str, Any]) -> list[dict[str, Any]]:
         supported = profile.supported(message)
-        return supported if dialect is None or not supported else dialect.to_server(supported)
+        if dialect is None or not supported:
+            return [supported] if supported else []
+        behind = dialect.behind(supported)
+        return [dialect.to_server(supported), *([] if behind is None else [behind])]
 
     return translate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -42,7 +42,7 @@ class Output:
         in_flight: What was sent and not answered.
     """
 
-    _translate: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None
+    _translate: Callable[[dict[str, Any]], Sequence[Mapping[str, Any]]] | None = None
     in_flight: InFlight = attrs.field(factory=InFlight, init=False)
     _interest: Interest = attrs.field(default=_default_interest, init=False)
     _answers: dict[type[Event], bool] = attrs.field(factory=dict[type[Event], bool], init=False)
@@ -88,25 +88,26 @@ class Output:
         """Take the audio of responses back from what plays it."""
         self.emit_always(Withdrawal(withdraws=response_ids))
 
-    def encode(self, message: Mapping[str, Any]) -> str:
-        """*message* as text, in the words of the server; empty if it has none for it."""
-        translated = message if self._translate is None else self._translate(dict(message))
-        return dumps(translated) if translated else ""
+    def encode(self, message: Mapping[str, Any]) -> list[str]:
+        """*message* as texts, in the words of the server: none if it has none for it, some need two."""
+        if self._translate is None:
+            return [dumps(message)]
+        return [dumps(translated) for translated in self._translate(dict(message))]
 
     def send(self, message: Mapping[str, Any], update: SentUpdate | None = None) -> None:
         """Send *message*, for a ``session.update`` made of settings with its *update*."""
         self.send_encoded(self.encode(message), message, update)
 
-    def send_encoded(self, text: str, message: Mapping[str, Any], update: SentUpdate | None = None) -> None:
-        """Send *message*, which `encode` has made *text* of."""
-        if text:
+    def send_encoded(self, texts: Sequence[str], message: Mapping[str, Any], update: SentUpdate | None = None) -> None:
+        """Send *message*, which `encode` has made *texts* of."""
+        if texts:
             self.in_flight.sent(message, update)
+        for text in texts:
             self.send_text(text, lane_of(message))
 
     def send_text(self, text: str, lane: Lane) -> None:
-        """Send *text*, which is a message already, or empty."""
-        if text:
-            self._messages.append(Outgoing(text, lane))
+        """Send *text*, which is a message already."""
+        self._messages.append(Outgoing(text, lane))
 
     def take_events(self) -> list[Event]:
         """The events since the last call."""

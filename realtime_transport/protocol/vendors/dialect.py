@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, cast
 
 import attrs
 
-__all__ = ["BETA", "DIALECTS", "VLLM", "Dialect"]
+__all__ = ["BETA", "DIALECTS", "VLLM", "XAI", "Dialect"]
 
 Message: TypeAlias = dict[str, Any]
 Translation: TypeAlias = Callable[[Message], Message]
@@ -27,6 +27,7 @@ class Dialect:
         from_server: What the server sends, as a server event of the current protocol.
         from_client: The inverse of ``to_server``.
         to_client: The inverse of ``from_server``.
+        behind: A further message that has to follow a client event, if one does.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Dialect:
     from_server: Translation
     from_client: Translation
     to_client: Translation
+    behind: Callable[[Message], Message | None] = lambda _: None
 
 
 # Beta: events, items, formats and sessions had other names.
@@ -205,6 +207,67 @@ BETA = Dialect(
 """The names of the beta protocol: ``response.audio.delta``, ``modalities``, ``pcm16``."""
 
 
+# xAI: the current names, but for two settings that are known at the top level of the session only.
+
+_TOP = {"voice": ("audio", "output", "voice"), "turn_detection": ("audio", "input", "turn_detection")}
+
+
+def _xai_session_to_server(session: Message) -> Message:
+    changed = dict(session)
+    for name, path in _TOP.items():
+        found, value = _find(session, path)
+        if found:
+            _remove(changed, path)
+            changed[name] = _xai_detection(value) if name == "turn_detection" else value
+    return changed
+
+
+def _xai_detection(value: Any) -> Any:
+    """It knows one detector, and null."""
+    if not isinstance(value, dict):
+        return value
+    given = cast("Message", value)
+    if given.get("type") != "semantic_vad":
+        return given
+    return {"type": "server_vad", **{key: entry for key, entry in given.items() if key not in ("type", "eagerness")}}
+
+
+def _xai_session_from_server(session: Message) -> Message:
+    changed = {key: value for key, value in session.items() if key not in _TOP}
+    for name, path in _TOP.items():
+        if name in session:
+            value = session[name]
+            off = isinstance(value, dict) and cast("Message", value).get("type") is None
+            _put(changed, path, None if off else value)
+    return changed
+
+
+def _remove(settings: Message, path: tuple[str, ...]) -> None:
+    """Take out what stands at *path*, without touching what *settings* shares with others."""
+    for name in path[:-1]:
+        settings[name] = dict(cast("Message", settings[name]))
+        settings = settings[name]
+    del settings[path[-1]]
+
+
+def _in_session(change: Translation) -> Translation:
+    def translate(message: Message) -> Message:
+        session = message.get("session")
+        return {**message, "session": change(cast("Message", session))} if isinstance(session, dict) else message
+
+    return translate
+
+
+XAI = Dialect(
+    name="xai",
+    to_server=_in_session(_xai_session_to_server),
+    from_server=_in_session(_xai_session_from_server),
+    from_client=_in_session(_xai_session_from_server),
+    to_client=_in_session(_xai_session_to_server),
+)
+"""xAI: ``voice`` and ``turn_detection`` stand at the top level of the session."""
+
+
 # vLLM: transcription only, without items.
 
 _TRANSCRIPTION = "conversation.item.input_audio_transcription."
@@ -214,6 +277,13 @@ def _vllm_to_server(message: Message) -> Message:
     if message["type"] != "session.update":
         return message
     return {"type": "session.update", "model": message["session"].get("model")}
+
+
+def _vllm_behind(message: Message) -> Message | None:
+    """A commit begins a transcription, a final one ends it. Who names ``final`` decides for himself."""
+    if message["type"] != "input_audio_buffer.commit" or "final" in message:
+        return None
+    return {"type": "input_audio_buffer.commit", "final": True}
 
 
 def _vllm_from_server(message: Message) -> Message:
@@ -228,6 +298,9 @@ def _vllm_from_server(message: Message) -> Message:
 
 
 def _vllm_from_client(message: Message) -> Message:
+    if message["type"] == "input_audio_buffer.commit":
+        begins = not message.get("final")
+        return {"type": "session.update", "session": {"type": "transcription"}} if begins else {"type": message["type"]}
     if message["type"] != "session.update":
         return message
     return {"type": "session.update", "session": {"type": "transcription"}}
@@ -248,8 +321,9 @@ VLLM = Dialect(
     from_server=_vllm_from_server,
     from_client=_vllm_from_client,
     to_client=_vllm_to_client,
+    behind=_vllm_behind,
 )
 """vLLM's ``/v1/realtime``: ``transcription.delta`` and ``transcription.done``, the model in ``session.update``."""
 
-DIALECTS: Mapping[str, Dialect | None] = {"ga": None, "beta": BETA, "vllm": VLLM}
+DIALECTS: Mapping[str, Dialect | None] = {"ga": None, "beta": BETA, "xai": XAI, "vllm": VLLM}
 """By the name that a profile gives; ``None``: the current protocol, nothing to translate."""

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from realtime_transport.errors import ConfigError
+from realtime_transport.protocol.config.defaults import SERVER_DEFAULTS, VENDOR_DEFAULTS, SessionDefaults
 from realtime_transport.urls import endpoint_url
 
 from .dialect import DIALECTS, Dialect
@@ -18,7 +19,7 @@ __all__ = ["PROFILES", "Auth", "CallRules", "EndpointProfile", "Naming", "profil
 Auth: TypeAlias = Literal["bearer", "header", "query", "subprotocol", "none"]
 """Where the key goes: ``Authorization: Bearer``, a header of its own, the query, a subprotocol, or nowhere."""
 
-Naming: TypeAlias = Literal["ga", "beta", "vllm"]
+Naming: TypeAlias = Literal["ga", "beta", "xai", "vllm"]
 
 
 @attrs.frozen(kw_only=True)
@@ -73,6 +74,7 @@ class EndpointProfile:
         key_variable: The environment variable that holds the key where none is given; empty: no key is needed.
         max_session_seconds: How long a session may last; ``None``: not known.
         unsupported: Fields of a session that it refuses or misreads, as dotted paths; they are not sent.
+        defaults: What a session names where the caller does not.
         calls: How it opens WebRTC calls; ``None``: it has none, or it is not known how.
     """
 
@@ -91,6 +93,7 @@ class EndpointProfile:
     key_variable: str = ""
     max_session_seconds: int | None = None
     unsupported: frozenset[str] = frozenset()
+    defaults: SessionDefaults = SERVER_DEFAULTS
     calls: CallRules | None = None
 
     @property
@@ -188,6 +191,7 @@ PROFILES: Mapping[str, EndpointProfile] = {
             base_url="wss://api.openai.com",
             key_variable="OPENAI_API_KEY",
             max_session_seconds=3600,
+            defaults=VENDOR_DEFAULTS,
             calls=CallRules(),
         ),
         EndpointProfile(
@@ -220,8 +224,15 @@ PROFILES: Mapping[str, EndpointProfile] = {
             base_url="wss://api.x.ai",
             key_variable="XAI_API_KEY",
             rates=(24000, 8000, 16000, 22050, 32000, 44100, 48000),
+            naming="xai",
             needs_model=False,
             unsupported=frozenset({"tracing", "prompt", "audio.input.noise_reduction", "audio.output.speed"}),
+            # Its sessions begin without detection: spoken turns would never end.
+            defaults=attrs.evolve(
+                SERVER_DEFAULTS,
+                transcription={"model": "grok-transcribe"},
+                turn_detection={"type": "server_vad", "create_response": True, "interrupt_response": True},
+            ),
         ),
         EndpointProfile(
             name="localai",

@@ -1,0 +1,80 @@
+"""What a ``session.update`` says that nobody named."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from realtime_transport.protocol.wire.json_types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "DEFAULT_TRANSCRIPTION_MODEL",
+    "ENDS_OF_LIFE",
+    "NO_DEFAULTS",
+    "SERVER_DEFAULTS",
+    "VENDOR_DEFAULTS",
+    "SessionDefaults",
+    "end_of_life",
+]
+
+DEFAULT_MODEL = "gpt-realtime-2.1"
+"""The model where nobody names one."""
+
+DEFAULT_TRANSCRIPTION_MODEL = "gpt-4o-mini-transcribe"
+"""What the vendor's own SDK transcribes with where nobody names a model."""
+
+WARNING_DAYS = 90
+"""How long before the end of a model its use is worth a warning."""
+
+ENDS_OF_LIFE: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(("gpt-realtime", "gpt-realtime-2025-08-28"), ("2027-01-20", "gpt-realtime-2.1")),
+    **dict.fromkeys(("gpt-realtime-mini", "gpt-audio-mini"), ("2027-01-20", "gpt-realtime-2.1-mini")),
+    **dict.fromkeys(
+        ("whisper-1", "gpt-4o-mini-transcribe", "gpt-4o-transcribe", "gpt-4o-transcribe-diarize"),
+        ("2027-02-26", "gpt-transcribe"),
+    ),
+}
+"""Models that the vendor will switch off: the date, and the successor."""
+
+
+def end_of_life(model: object, today: date) -> str | None:
+    """A sentence about the end of *model*, if the vendor has announced one and it is near or past."""
+    found = ENDS_OF_LIFE.get(model) if isinstance(model, str) else None
+    if found is None or (date.fromisoformat(found[0]) - today).days >= WARNING_DAYS:
+        return None
+    return f"the model {model} ends on {found[0]}; its successor is {found[1]}"
+
+
+@attrs.frozen(kw_only=True)
+class SessionDefaults:
+    """What is sent where the caller named nothing.
+
+    Attributes:
+        transcription: Of the user's speech; `UNSET`: the server decides.
+        turn_detection: Likewise.
+        formats: Whether the usual audio formats are named.
+        rest: Whether the model, the modalities, the speed and the noise reduction are named.
+    """
+
+    transcription: Mapping[str, Any] | Unset | None = attrs.field(
+        factory=lambda: {"model": DEFAULT_TRANSCRIPTION_MODEL}
+    )
+    turn_detection: Mapping[str, Any] | Unset | None = attrs.field(factory=lambda: {"type": "semantic_vad"})
+    formats: bool = True
+    rest: bool = True
+
+
+VENDOR_DEFAULTS = SessionDefaults()
+"""The vendor's own service, with the defaults of its own SDK."""
+
+SERVER_DEFAULTS = SessionDefaults(transcription=UNSET, turn_detection=UNSET, formats=False)
+"""Other servers: they have models and detectors of their own."""
+
+NO_DEFAULTS = SessionDefaults(transcription=UNSET, turn_detection=UNSET, formats=False, rest=False)
+"""Calls that exist already: what nobody named stays as it was negotiated."""
