@@ -55,6 +55,75 @@ class _Piece:
 
 
 @attrs.define(eq=False)
+class _Earpiece:
+    """What the telephone has to play, and what it has played. Without I/O."""
+
+    heard: bytearray = attrs.field(factory=bytearray)
+    gaps: list[float] = attrs.field(factory=list[float])
+    clearings: list[Clearing] = attrs.field(factory=list[Clearing])
+    first_heard_at: float | None = None
+    buffer: deque[_Piece] = attrs.field(factory=deque[_Piece])
+    _received: dict[str, int] = attrs.field(factory=dict[str, int])  # bytes, by item
+    _unnamed: _Piece | None = None
+    _playing: tuple[str, int] = ("", 0)
+    _in_item: bool = False
+    _played_until: float = 0.0
+
+    @property
+    def idle(self) -> bool:
+        """The last item has been played to its end, and nothing waits."""
+        return not self.buffer and not self._in_item
+
+    def add(self, audio: bytes) -> None:
+        """Play *audio* after everything else."""
+        self._unnamed = _Piece(audio)
+        self.buffer.append(self._unnamed)
+
+    def add_mark(self, mark: str) -> None:
+        """Return *mark* when everything before it has been played. It says which item the audio before it is of."""
+        piece, self._unnamed = self._unnamed, None
+        if piece is not None and not mark.startswith("done:"):
+            piece.item_id = mark.rpartition(":g")[0].rpartition(":")[0]
+            piece.place = self._received.get(piece.item_id, 0)
+            self._received[piece.item_id] = piece.place + len(piece.audio)
+        self.buffer.append(_Piece(mark=mark))
+
+    def clear(self, now: float) -> list[str]:
+        """Drop what waits; the marks that were among it."""
+        item_id, place = self._playing
+        played_ms = place / BYTES_PER_MS - max(0.0, self._played_until - now) * 1000
+        self.clearings.append(Clearing(at=now, item_id=item_id, played_ms=played_ms))
+        marks = [piece.mark for piece in self.buffer if piece.mark is not None]
+        self.buffer.clear()
+        self._end_item()
+        return marks
+
+    def reach_mark(self, mark: str) -> None:
+        """*mark* is the next thing that waits: pass it."""
+        self.buffer.popleft()
+        if mark.startswith("done:"):
+            self._end_item()
+
+    def play_frame(self, piece: _Piece, at: float) -> float:
+        """Begin to play the next frame of *piece*, the first that waits; when it will be over."""
+        if self._in_item and at > self._played_until:
+            self.gaps.append(at - self._played_until)
+        frame, piece.audio = piece.audio[:FRAME_BYTES], piece.audio[FRAME_BYTES:]
+        piece.place += len(frame)
+        self._playing, self._in_item = (piece.item_id, piece.place), True
+        self._played_until = at + len(frame) / BYTES_PER_MS / 1000
+        self.heard += frame
+        if self.first_heard_at is None:
+            self.first_heard_at = at
+        if not piece.audio:
+            self.buffer.popleft()
+        return self._played_until
+
+    def _end_item(self) -> None:
+        self._in_item, self._playing = False, ("", 0)
+
+
+@attrs.define(eq=False)
 class TwilioPhone:
     """One call, from ``start`` to ``stop``.
 
@@ -67,11 +136,8 @@ class TwilioPhone:
         parameters: ``customParameters`` of the start.
 
     Attributes:
-        heard: What the telephone has played, silence between pieces left out.
-        gaps: How long it had nothing to play in the middle of an item, in seconds.
-        clearings: The ``clear`` messages.
         spoken_at: When the last thing that was said with `say` was over.
-        first_heard_at: When the first audio after that was played.
+        closed: The link has ended.
     """
 
     link: Link
@@ -80,28 +146,39 @@ class TwilioPhone:
     clock: Clock = attrs.field(factory=EventLoopClock, kw_only=True)
     seed: int = attrs.field(default=0, kw_only=True)
     parameters: dict[str, str] = attrs.field(factory=dict[str, str], kw_only=True)
-    heard: bytearray = attrs.field(factory=bytearray, init=False)
-    gaps: list[float] = attrs.field(factory=list[float], init=False)
-    clearings: list[Clearing] = attrs.field(factory=list[Clearing], init=False)
     spoken_at: float | None = attrs.field(default=None, init=False)
-    first_heard_at: float | None = attrs.field(default=None, init=False)
     closed: bool = attrs.field(default=False, init=False)
     _speech: deque[bytes] = attrs.field(factory=deque[bytes], init=False)
-    _buffer: deque[_Piece] = attrs.field(factory=deque[_Piece], init=False)
-    _received: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
-    _untold: _Piece | None = attrs.field(default=None, init=False)
-    _playing: tuple[str, int] = attrs.field(default=("", 0), init=False)
-    _open_item: bool = attrs.field(default=False, init=False)
-    _played_until: float = attrs.field(default=0.0, init=False)
+    _earpiece: _Earpiece = attrs.field(factory=_Earpiece, init=False)
     _sending: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
     _out: deque[tuple[float, str]] = attrs.field(factory=deque["tuple[float, str]"], init=False)
     _change: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+
+    @property
+    def heard(self) -> bytearray:
+        """What the telephone has played, silence between pieces left out."""
+        return self._earpiece.heard
+
+    @property
+    def gaps(self) -> list[float]:
+        """How long it had nothing to play in the middle of an item, in seconds."""
+        return self._earpiece.gaps
+
+    @property
+    def clearings(self) -> list[Clearing]:
+        """The ``clear`` messages."""
+        return self._earpiece.clearings
+
+    @property
+    def first_heard_at(self) -> float | None:
+        """When the first audio after `spoken_at` was played."""
+        return self._earpiece.first_heard_at
 
     def say(self, audio: bytes) -> None:
         """Speak: µ-law, from the next frame on."""
         padded = audio + SILENCE * (-len(audio) % FRAME_BYTES)
         self._speech.extend(padded[at : at + FRAME_BYTES] for at in range(0, len(padded), FRAME_BYTES))
-        self.spoken_at = self.first_heard_at = None
+        self.spoken_at = self._earpiece.first_heard_at = None
 
     async def press(self, digit: str) -> None:
         """Press a key."""
@@ -141,7 +218,7 @@ class TwilioPhone:
     @property
     def replied(self) -> bool:
         """The last item has been played to its end, and nothing waits."""
-        return not self._buffer and not self._open_item
+        return self._earpiece.idle
 
     # Towards the program
 
@@ -180,71 +257,34 @@ class TwilioPhone:
     def _take(self, message: dict[str, Any]) -> None:
         match message:
             case {"event": "media", "media": {"payload": payload}}:
-                self._untold = _Piece(pybase64.b64decode(payload))
-                self._buffer.append(self._untold)
+                self._earpiece.add(pybase64.b64decode(payload))
             case {"event": "mark", "mark": {"name": name}}:
-                self._name(name)
-                self._buffer.append(_Piece(mark=name))
+                self._earpiece.add_mark(name)
             case {"event": "clear"}:
-                self._clear()
+                now = self.clock.now()
+                self._out.extend((now + self.latency, mark) for mark in self._earpiece.clear(now))
             case _:
                 pass
         self._changed()
 
-    def _name(self, mark: str) -> None:
-        """A mark tells the item of the audio before it."""
-        piece, self._untold = self._untold, None
-        if piece is not None and not mark.startswith("done:"):
-            piece.item_id = mark.rpartition(":g")[0].rpartition(":")[0]
-            piece.place = self._received.get(piece.item_id, 0)
-            self._received[piece.item_id] = piece.place + len(piece.audio)
-
-    def _clear(self) -> None:
-        (item_id, place), now = self._playing, self.clock.now()
-        played_ms = place / BYTES_PER_MS - max(0.0, self._played_until - now) * 1000
-        self.clearings.append(Clearing(at=now, item_id=item_id, played_ms=played_ms))
-        marks = [piece.mark for piece in self._buffer if piece.mark is not None]
-        self._buffer.clear()
-        self._open_item, self._playing = False, ("", 0)
-        self._out.extend((self.clock.now() + self.latency, mark) for mark in marks)
-
     async def _play(self) -> None:
-        at = self.clock.now()
+        earpiece, at = self._earpiece, self.clock.now()
         while True:
-            if not self._buffer:
+            if not earpiece.buffer:
                 await self._change.wait()
                 # What comes late is played when it comes.
                 at = max(at, self.clock.now())
                 continue
-            piece = self._buffer[0]
+            piece = earpiece.buffer[0]
             if piece.mark is not None:
-                self._buffer.popleft()
-                self._reached(piece.mark)
+                earpiece.reach_mark(piece.mark)
+                self._out.append((self.clock.now() + self.latency, piece.mark))
+                self._changed()
                 continue
-            at = self._sound(piece, at)
+            at = earpiece.play_frame(piece, at)
+            if not piece.audio:
+                self._changed()
             await self.clock.sleep_until(at)
-
-    def _sound(self, piece: _Piece, at: float) -> float:
-        """Begin to play the next frame of *piece*; when it will be over."""
-        if self._open_item and at > self._played_until:
-            self.gaps.append(at - self._played_until)
-        frame, piece.audio = piece.audio[:FRAME_BYTES], piece.audio[FRAME_BYTES:]
-        piece.place += len(frame)
-        self._playing, self._open_item = (piece.item_id, piece.place), True
-        self._played_until = at + len(frame) / BYTES_PER_MS / 1000
-        self.heard += frame
-        if self.first_heard_at is None:
-            self.first_heard_at = at
-        if not piece.audio:
-            self._buffer.popleft()
-            self._changed()
-        return self._played_until
-
-    def _reached(self, mark: str) -> None:
-        if mark.startswith("done:"):
-            self._open_item, self._playing = False, ("", 0)
-        self._out.append((self.clock.now() + self.latency, mark))
-        self._changed()
 
     def _changed(self) -> None:
         self._change.set()
