@@ -69,8 +69,10 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The benchmarks. Arguments name some of them: ``nox -s bench -- replay_pacing``."""
-    session.install("-e", ".[all]", *group("test"))
+    """The benchmarks. Arguments name some of them (``nox -s bench -- replay_pacing``), or ask for ``--peers``."""
+    session.install("-e", ".[all]", *group("test"), "picows")
+    if "--peers" in session.posargs:
+        session.install("openai", "openai-agents")
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 

@@ -1,4 +1,7 @@
-"""``python -m benchmarks [NAME…]``: runs the benchmarks and prints their tables; fails if a limit does not hold."""
+"""``python -m benchmarks [NAME…] [--peers]``: runs the benchmarks, prints tables; fails if a limit does not hold.
+
+``--peers``, and whatever else begins with a dash and what follows it, goes to the benchmark of record.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,22 @@ import subprocess
 import sys
 import time
 
-ALL = ("wire_cpu", "barge_in", "import_cost", "replay_pacing", "webrtc")
+ALL = ("record", "replay_pacing", "webrtc")
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
+    first = next((index for index, argument in enumerate(arguments) if argument.startswith("-")), len(arguments))
+    names, options = arguments[:first], arguments[first:]
     unknown = [name for name in names if name not in ALL]
     if unknown:
         print(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(ALL)}", file=sys.stderr)
         return 2
     broken: list[str] = []
-    for name in names or ALL:
+    for name in names or (["record"] if options else ALL):
         began = time.monotonic()
         # Each in a process of its own: what one leaves in memory must not slow the next.
-        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode:
+        command = [sys.executable, "-m", f"benchmarks.{name}", *(options if name == "record" else [])]
+        if subprocess.run(command, check=False).returncode:
             broken.append(name)
         print(f"  ({name}: {time.monotonic() - began:.0f} s)", flush=True)
     print(f"\nlimits that do not hold: {', '.join(broken)}" if broken else "\nall limits hold")

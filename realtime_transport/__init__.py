@@ -226,6 +226,9 @@ if TYPE_CHECKING:
     from .transports.phone.twilio import (
         TwilioCodec as TwilioCodec,
     )
+    from .transports.preloading import (
+        preload as preload,
+    )
     from .transports.sip import (
         OpenAIRealtimeSIP as OpenAIRealtimeSIP,
     )
@@ -394,6 +397,9 @@ _HOMES = {
     """,
     "transports.webrtc": """
         OpenAIRealtimeWebRTC WebRTCConnectionState
+    """,
+    "transports.preloading": """
+        preload
     """,
     "transports.websocket": """
         OpenAIRealtimeWebSocket

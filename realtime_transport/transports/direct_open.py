@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.to_thread
 
 from realtime_transport.clock import in_trio
 from realtime_transport.errors import ConnectError
@@ -76,6 +77,12 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
+async def _tls_context() -> ssl.SSLContext:
+    if tls_context.cache_info().currsize:
+        return tls_context()
+    return await anyio.to_thread.run_sync(tls_context, abandon_on_cancel=True)
+
+
 @asynccontextmanager
 async def open_directly(request: ConnectRequest, url: str) -> AsyncGenerator[AsyncioLink | TrioLink | StreamLink]:
     """Open a WebSocket to *url*, an http or https URL, as *request* says.
@@ -106,7 +113,7 @@ async def _connect(url: str) -> AsyncioLink | TrioLink | TLSOverTrio:
     parts = urlsplit(url)
     encrypted = parts.scheme == "https"
     host, port = parts.hostname or "", parts.port or (443 if encrypted else 80)
-    context = tls_context() if encrypted else None
+    context = await _tls_context() if encrypted else None
     try:
         if not in_trio():
             return await _connect_asyncio(host, port, context)

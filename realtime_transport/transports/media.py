@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from realtime_transport.audio.capture import CapturePump
 from realtime_transport.audio.formats import AudioFormat
-from realtime_transport.audio.playback import PlaybackKey, PlaybackPump
 from realtime_transport.connection.subscription import Tap
 from realtime_transport.protocol.engine.events import AudioEvent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
+    from realtime_transport.audio.capture import CapturePump
+    from realtime_transport.audio.playback import PlaybackPump
     from realtime_transport.audio.sinks import AudioSink
     from realtime_transport.audio.sources import AudioSource
     from realtime_transport.connection.interface import Event
@@ -115,6 +115,7 @@ class Media:
         playback = self.playback
         if playback is None:
             return None
+        from realtime_transport.audio.playback import PlaybackKey
 
         def put(event: Event) -> None:
             audio = cast("AudioEvent", event)
@@ -134,6 +135,8 @@ class Media:
 
 
 def _capture(context: MediaContext, source: AudioSource) -> CapturePump:
+    from realtime_transport.audio.capture import CapturePump  # Here: most servers of calls have no audio ends.
+
     return CapturePump(
         source,
         context.input_format,
@@ -144,6 +147,8 @@ def _capture(context: MediaContext, source: AudioSource) -> CapturePump:
 
 
 def _playback(context: MediaContext, sink: AudioSink) -> PlaybackPump:
+    from realtime_transport.audio.playback import PlaybackPump
+
     settings, engine = context.settings, context.engine
 
     def report(item_id: str, content_index: int, samples: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Unpack
 
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL
@@ -11,10 +12,10 @@ from realtime_transport.protocol.wire.server_events import SessionCreated, Sessi
 from .base import OpenAIRealtimeBase
 from .endpoint import Endpoint
 from .opening import bearer_request, subprotocol_request
+from .preloading import ensure_loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncGenerator, Mapping
 
     import httpx
 
@@ -83,11 +84,14 @@ class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
 
 
 def websocket_connector(client: httpx.AsyncClient | None) -> Connector:
-    """Opens WebSocket links over *client*, or over one of our own."""
+    """Opens WebSocket links over *client*, or on sockets of our own."""
 
-    def connect(request: ConnectRequest) -> AbstractAsyncContextManager[Link]:
-        from .websocket_link import connect_websocket  # httpx takes its time to import: at the first connect.
+    @asynccontextmanager
+    async def connect(request: ConnectRequest) -> AsyncGenerator[Link]:
+        await ensure_loaded()
+        from .websocket_link import connect_websocket
 
-        return connect_websocket(request, client=client)
+        async with connect_websocket(request, client=client) as link:
+            yield link
 
     return connect
