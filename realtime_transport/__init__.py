@@ -206,6 +206,7 @@ if TYPE_CHECKING:
         Connector as Connector,
         ConnectRequest as ConnectRequest,
         SessionConfig as SessionConfig,
+        Settings as Settings,
         TransportOptions as TransportOptions,
     )
     from .transports.phone.codec import (
@@ -375,7 +376,7 @@ _HOMES = {
         ConnectionState RealtimeTransportLayer
     """,
     "transports.options": """
-        ConnectOptions ConnectRequest ConnectionOptions Connector SessionConfig TransportOptions
+        ConnectOptions ConnectRequest ConnectionOptions Connector SessionConfig Settings TransportOptions
     """,
     "transports.phone.codec": """
         MediaCodec MediaLimits
@@ -430,4 +431,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *_SUBMODULES, *(name for name in globals() if name.startswith("__"))})

@@ -27,6 +27,12 @@ EVENTS_PER_TURN = 32
 """A consumer that always finds an event ready lets other tasks run after this many (a checkpoint costs 3 to 5 µs)."""
 
 
+def _busy() -> anyio.BusyResourceError:
+    error = anyio.BusyResourceError("reading from")
+    error.args = (f"{error}; open a stream for each reader: async with transport.subscribe() as events",)
+    return error
+
+
 @attrs.frozen(kw_only=True)
 class SubscriptionLimits:
     """How much a subscription holds for its consumer.
@@ -113,7 +119,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
 
     async def _wait(self) -> T_co:
         if self._waiting:
-            raise anyio.BusyResourceError("receiving from")
+            raise _busy()
         self._read = True
         while True:
             if self._closed:
@@ -154,7 +160,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
     def _pop(self) -> T_co | None:
         self._read = True
         if self._waiting:
-            raise anyio.BusyResourceError("receiving from")
+            raise _busy()
         control, audio = self._control, self._audio
         if self._head:
             event: Event = self._head.popleft()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Unpack
 
 import anyio
@@ -17,12 +16,13 @@ from realtime_transport.protocol.engine.events import AudioEvent
 from realtime_transport.urls import redact_url
 
 from .attempt import Attempt
+from .connecting import connecting
 from .core import TransportCore
 from .endpoint import Endpoint
 from .layer import ConnectionState
 from .model_ends import ModelEnds
 from .opening import resolve_api_key
-from .options import ConnectOptions, ConnectRequest, RequestParts, Settings
+from .options import ConnectOptions, ConnectRequest, RequestParts, settings_of
 from .sending import SendingTransport
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         if endpoint is None:
             assert connector is not None
             endpoint = Endpoint(connector=connector)
-        super().__init__(endpoint, Settings(**options))
+        super().__init__(endpoint, settings_of(options))
         self._model = model
         self._api_key = api_key
         self._url = url
@@ -128,7 +128,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
 
     # Life
 
-    @asynccontextmanager
+    @connecting
     async def connect(
         self,
         *,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 import attrs
@@ -12,6 +14,7 @@ from realtime_transport.clock import Clock, EventLoopClock
 from realtime_transport.connection.connection import Timeouts
 from realtime_transport.connection.link import Link
 from realtime_transport.connection.subscription import SubscriptionLimits
+from realtime_transport.errors import ConfigError
 from realtime_transport.keys import ApiKey
 from realtime_transport.protocol.config.settings import RealtimeSessionConfig
 from realtime_transport.urls import redact_url
@@ -30,6 +33,7 @@ __all__ = [
     "RequestParts",
     "Settings",
     "TransportOptions",
+    "settings_of",
 ]
 
 SessionConfig: TypeAlias = RealtimeSessionConfig | Mapping[str, Any]
@@ -148,6 +152,26 @@ class TransportOptions(ConnectionOptions, total=False):
 
     audio_source: AudioSource | None
     audio_sink: AudioSink | None
+
+
+def settings_of(options: TransportOptions) -> Settings:
+    """The settings that *options* make.
+
+    Raises:
+        ConfigError: There is no such option; the message names the nearest.
+    """
+    known = [field.name for field in attrs.fields(Settings)]
+    for name in options:
+        if name not in known:
+            snake = re.sub(r"([A-Z])", r"_\1", name).lower()
+            near = get_close_matches(snake, [*known, *_ARGUMENTS], 1, 0.7)
+            hint = f"; did you mean {near[0]}=?" if near else ""
+            raise ConfigError(f"{name}: a transport has no such option{hint}", key=name)
+    return Settings(**options)
+
+
+_ARGUMENTS = ("api_key", "model", "url", "base_url", "client", "headers", "query", "profile", "connector")
+"""What transports take beside their settings, for the nearest name."""
 
 
 @attrs.frozen(kw_only=True)

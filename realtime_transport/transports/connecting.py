@@ -1,0 +1,50 @@
+"""What ``connect()`` gives: an async context manager that says so where it is awaited instead."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import wraps
+from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
+
+from realtime_transport.errors import LocalProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from types import TracebackType
+
+__all__ = ["connecting"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _Connecting(AbstractAsyncContextManager[T]):
+    """A connection that begins with ``async with``, and ends with its block."""
+
+    def __init__(self, manager: AbstractAsyncContextManager[T]) -> None:
+        self._manager = manager
+
+    async def __aenter__(self) -> T:
+        return await self._manager.__aenter__()
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return await self._manager.__aexit__(exc_type, exc, traceback)
+
+    def __await__(self) -> NoReturn:
+        raise LocalProtocolError(
+            "connect() is not awaited, a connection lives as long as its block: `async with transport.connect(…):`; "
+            "RealtimeEmitter has a connect() to await"
+        )
+
+
+def connecting(function: Callable[P, AsyncGenerator[T]]) -> Callable[P, AbstractAsyncContextManager[T]]:
+    """As ``asynccontextmanager``, for a method that people are used to await."""
+    manage = asynccontextmanager(function)
+
+    @wraps(function)
+    def connect(*args: P.args, **kwargs: P.kwargs) -> AbstractAsyncContextManager[T]:
+        return _Connecting(manage(*args, **kwargs))
+
+    return connect
