@@ -9,7 +9,6 @@ import pytest
 
 import realtime_transport
 from realtime_transport import ConfigError, LocalProtocolError, OpenAIRealtimeWebSocket
-from realtime_transport.protocol.wire.objects import ServerError
 from realtime_transport.testing.links import MemoryServer
 
 pytestmark = pytest.mark.anyio
@@ -54,12 +53,6 @@ async def test_a_second_reader_is_told_of_subscribe() -> None:
         with pytest.raises(anyio.BusyResourceError, match=r"async with transport\.subscribe\(\)"):
             await read()
         tasks.cancel_scope.cancel()
-
-
-def test_an_error_of_the_server_prints_its_message() -> None:
-    error = ServerError(type="invalid_request_error", code="unknown_parameter", message="No such thing.", param="a.b")
-    assert str(error) == "No such thing. (code unknown_parameter, param a.b)"
-    assert str(ServerError(type="server_error")) == "an error of the server (server_error)"
 
 
 def test_the_package_lists_what_is_public() -> None:
