@@ -74,6 +74,7 @@ def watch(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
     level, handler = root.level, _Handler(watch)
     root.setLevel(logging.DEBUG)
     root.addHandler(handler)
+    logging.getLogger("tests").debug("heard")
     yield watch
     root.removeHandler(handler)
     root.setLevel(level)
@@ -200,7 +201,6 @@ async def test_a_key_that_no_header_can_carry(
     if source == "environment":
         monkeypatch.setenv("OPENAI_API_KEY", key)
         monkeypatch.setenv("AZURE_OPENAI_API_KEY", key)
-    logging.getLogger("tests").debug("heard")
     async with raises_unseen(watch, ConfigError) as caught:
         async with connect(wire, "wss://unreachable.invalid/v1", given):
             pass
@@ -218,7 +218,6 @@ async def test_a_server_that_is_not_there(watch: Watch, wire: str) -> None:
 
 @pytest.mark.parametrize("wire", WIRES)
 async def test_urls_that_are_none(watch: Watch, wire: str) -> None:
-    logging.getLogger("tests").debug("heard")
     for url in (f"nonsense?key={CANARY}", f"ftp://{CANARY}@h/", f"wss://?{CANARY}", f"ws://h:port/{CANARY}", CANARY):
         async with raises_unseen(watch, ConfigError, ConnectError):
             async with connect(wire, url, "sk-1"):
@@ -228,7 +227,6 @@ async def test_urls_that_are_none(watch: Watch, wire: str) -> None:
 
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_key_does_not_go_in_the_clear(watch: Watch, wire: str) -> None:
-    logging.getLogger("tests").debug("heard")
     for host in ("10.0.0.1", "169.254.7.7", "[fe80::1]", "192.168.1.1:8000", "example.com", "127.0.0.1.example.com"):
         async with raises_unseen(watch, ConfigError) as caught:
             async with connect(wire, f"ws://{host}/v1/realtime?key={CANARY}", CANARY):
@@ -246,7 +244,6 @@ async def test_a_worker_keeps_the_rules(watch: Watch) -> None:
     def transport(url: str) -> CloudflareRealtimeTransportLayer:
         return CloudflareRealtimeTransportLayer(fetch=fetch, url=url, api_key=CANARY)
 
-    logging.getLogger("tests").debug("heard")
     async with raises_unseen(watch, ConnectError):
         async with transport(f"wss://u:{CANARY}@h/?key={CANARY}").connect():
             pass
@@ -411,7 +408,6 @@ def test_the_search_finds_what_is_hidden_deep(watch: Watch) -> None:
     inner = httpx.ConnectError("no", request=httpx.Request("GET", "https://h/", headers={"X": "sk-other-1"}))
     outer = ConnectError("no")
     outer.__context__ = inner
-    logging.getLogger("tests").debug("heard")
     assert "sk-other-1" in everything_in(outer)
     assert "sk-other-1" in everything_in(ExceptionGroup("", [ValueError(json.dumps({"a": "sk-other-1"}))]))
     assert sys.exc_info() == (None, None, None)
