@@ -56,7 +56,7 @@ async def main(env, url):
     print("text for an answer:", await refused(NO_RESPONSE, env))
     print("the Worker of the documentation:", entrypoint(importlib.import_module("documented")).__name__)
     worker = importlib.import_module("entry")
-    env.REALTIME_URL = f"{url}?model=gpt-realtime"
+    env.REALTIME_URL = f"{url}?model=gpt-realtime-2.1"
     print("a question:", *await serve(worker, env, "Hello from a Worker"))
     env.REALTIME_URL = url.replace("realtime", "nowhere")
     print("nobody to ask:", *await serve(worker, env, ""))
