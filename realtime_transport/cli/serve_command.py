@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _emulator(arguments: argparse.Namespace) -> RealtimeEmulator:
+    from realtime_transport.cli.export import zipped_recording
     from realtime_transport.emulator import Faults, RealtimeEmulator, Stall
 
     faults = Faults(
@@ -65,6 +66,7 @@ def _emulator(arguments: argparse.Namespace) -> RealtimeEmulator:
         seed=arguments.seed,
         profile=arguments.profile,
         console=arguments.console,
+        export=zipped_recording,
         ice_lite=not arguments.full_ice,
         **options,
     )

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
+from realtime_transport.cli.export import zipped_recording
 from realtime_transport.emulator import RealtimeEmulator
 
 SPEECH = Path(__file__).parents[2] / "examples/audio/demo-echotest.wav"
@@ -18,7 +19,7 @@ SPEECH = Path(__file__).parents[2] / "examples/audio/demo-echotest.wav"
 @pytest.fixture
 def emulator() -> Iterator[RealtimeEmulator]:
     """An emulator in a thread: playwright has an event loop in this one."""
-    served = RealtimeEmulator(api_key="sk-only-this-one", keep_transcripts=True)
+    served = RealtimeEmulator(api_key="sk-only-this-one", keep_transcripts=True, export=zipped_recording)
     ready, leave = threading.Event(), threading.Event()
 
     async def serve() -> None:
@@ -68,6 +69,9 @@ def test_a_conversation_by_microphone(chromium: Any, emulator: RealtimeEmulator,
     page.click('#events li[data-type="response.created"] >> nth=1')
     assert '"type": "response.created"' in page.inner_text("#event")
     page.screenshot(path=str(pictures / f"console-{wire}.png"))
+    with page.expect_download() as waiting:
+        page.click("#download")
+    assert waiting.value.suggested_filename == f"{emulator.sessions[0].id}.rtrec.zip"
     assert "ek_" not in page.content()
     assert "sk-only-this-one" not in page.content()
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx
 import pytest
 
+from realtime_transport.cli.export import zipped_recording
 from realtime_transport.emulator import RealtimeEmulator
 from realtime_transport.emulator.server.console import is_loopback
+from realtime_transport.emulator.server.timeline import Timeline
+from realtime_transport.recording import Frame, load_recording
+from realtime_transport.testing import ManualClock
 from tests.emulator.client import Client, ClosedByServer, connect
 
 pytestmark = pytest.mark.anyio
@@ -165,3 +172,53 @@ async def test_an_abort_from_the_console() -> None:
         with pytest.raises(ClosedByServer) as ended:
             await client.receive()
         assert ended.value.code == 1006
+
+
+async def test_a_session_is_downloaded_as_a_recording(tmp_path: Path) -> None:
+    async with RealtimeEmulator(export=zipped_recording) as emulator, http_of(emulator) as http:
+        async with connect(emulator) as client:
+            session_id = await opened(client)
+            await client.ask("Hello")
+            await client.until("rate_limits.updated")
+        while emulator.sessions[0].is_open:
+            await anyio.lowlevel.checkpoint()
+        answer = await http.get(f"/emulator/sessions/{session_id}/recording")
+        assert answer.headers["content-type"] == "application/zip"
+        assert (await http.get("/emulator/sessions/none/recording")).status_code == 404
+        async with http_of(emulator, host="rebound.example") as other:
+            assert (await other.get(f"/emulator/sessions/{session_id}/recording")).status_code == 403
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        archive.extractall(tmp_path)
+    recording = load_recording(tmp_path / f"{session_id}.rtrec")
+    frames = [entry for entry in recording.entries if isinstance(entry, Frame)]
+    kinds = [(frame.direction, (frame.message or {})["type"]) for frame in frames]
+    assert kinds[:2] == [("received", "session.created"), ("sent", "conversation.item.create")]
+    assert {("sent", "response.create"), ("received", "response.output_audio.delta")} < set(kinds)
+    assert recording.problem is None
+
+
+async def test_a_full_disk_is_said() -> None:
+    def fail(*_: Any) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    async with RealtimeEmulator(export=fail) as emulator, http_of(emulator) as http, connect(emulator) as client:
+        answer = await http.get(f"/emulator/sessions/{await opened(client)}/recording")
+        assert (answer.status_code, "No space left" in answer.text) == (507, True)
+
+
+async def test_no_recording_is_offered_where_nothing_makes_one() -> None:
+    async with RealtimeEmulator() as emulator, http_of(emulator) as http, connect(emulator) as client:
+        session_id = await opened(client)
+        assert (await http.get(f"/emulator/sessions/{session_id}/recording")).status_code == 404
+        assert not (await http.get("/emulator/timeline")).json()["offers_recordings"]
+
+
+def test_the_timeline_is_bounded() -> None:
+    timeline = Timeline(ManualClock())
+    for _ in range(20):
+        timeline.add("sess_1", "client", "x" * (1024 * 1024))
+    assert len(timeline.of_session("sess_1")) == 16
+    for _ in range(6000):
+        timeline.add("sess_2", "server", "{}")
+    assert timeline.after(0)[0] == 6020
+    assert len(timeline.after(0)[1]) == 5000

@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 import ipaddress
 import time
+from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+import anyio
+import anyio.to_thread
 import attrs
 
 from realtime_transport.emulator.checks.schema import Field, Number, Object, Text
@@ -17,7 +20,7 @@ from realtime_transport.emulator.refusal import Refusal
 from .rest import HttpResponse, json_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from realtime_transport.emulator.records import SessionRecord
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from .rest import HttpRequest
     from .timeline import Timeline
 
-__all__ = ["Console", "OpenSession", "is_loopback"]
+__all__ = ["Console", "Export", "OpenSession", "is_loopback"]
 
 SECRET_SECONDS = 60
 SESSION_PATH = "/emulator/sessions/"
@@ -33,6 +36,10 @@ SESSION_PATH = "/emulator/sessions/"
 _SECONDS = Number(minimum=0.0, maximum=600.0)
 _DIRECTIVE = Object({"text": Field(Text(max_length=4096), required=True)})
 _FAULTS = Object({"stall": Field(_SECONDS), "delay": Field(_SECONDS), "jitter": Field(_SECONDS)})
+
+
+Export = Callable[["SessionRecord", Sequence[tuple[float, str, str]]], bytes]
+"""Makes a file of a session: its figures, and its messages with seconds, ``"client"`` or ``"server"``, and text."""
 
 
 class OpenSession(Protocol):
@@ -67,6 +74,7 @@ class Console:
         timeline: What went over the wires.
         sessions: The figures of all sessions so far.
         any_host: Whether the page may be asked for by any name, since the emulator listens beyond this machine.
+        export: Makes the file of a recording, where recordings are offered; called in a thread.
         may_mint: Whether the page gets a secret to talk with: not where others could pass by the key that is asked for.
     """
 
@@ -75,6 +83,7 @@ class Console:
     _sessions: Callable[[], list[SessionRecord]]
     _any_host: bool = attrs.field(alias="any_host")
     _may_mint: bool = attrs.field(alias="may_mint")
+    _export: Export | None = attrs.field(alias="export")
     _open: list[tuple[SessionRecord, OpenSession]] = attrs.field(
         init=False, factory=list["tuple[SessionRecord, OpenSession]"]
     )
@@ -122,7 +131,29 @@ class Console:
         after = request.query.get("after", "0")
         last, events = self._timeline.after(int(after) if after.isdecimal() else 0)
         sessions = [record.as_json() for record in self._sessions()]
-        return HttpResponse.json({"next": last, "sessions": sessions, "events": events})
+        offers = self._export is not None
+        return HttpResponse.json({"next": last, "sessions": sessions, "events": events, "offers_recordings": offers})
+
+    async def recording(self, request: HttpRequest) -> HttpResponse | None:
+        """The recording that *request* asks for; ``None`` if it asks for something else. If cancelled, none is made."""
+        session_id, _, verb = request.path.removeprefix(SESSION_PATH).partition("/")
+        record = next((record for record in self._sessions() if record.id == session_id), None)
+        is_asked = request.method == "GET" and request.path.startswith(SESSION_PATH) and verb == "recording"
+        if not is_asked or record is None or self._export is None:
+            return None
+        try:
+            self._check_origin(request)
+        except Refusal as refusal:
+            return HttpResponse.refusal(refusal, 403)
+        messages = self._timeline.of_session(session_id)
+        try:
+            data = await anyio.to_thread.run_sync(self._export, record, messages)
+        except OSError as error:
+            return HttpResponse.refusal(Refusal(f"The recording cannot be written: {error.strerror}", code=None), 507)
+        name = f'attachment; filename="{session_id}.rtrec.zip"'
+        return HttpResponse(
+            body=data, content_type="application/zip", headers=(("content-disposition", name),), is_shared=False
+        )
 
     def _make_secret(self, _request: HttpRequest) -> HttpResponse:
         if not self._may_mint:

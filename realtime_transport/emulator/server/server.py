@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from realtime_transport.rtc.host import AsyncioHost
 
     from .calls_api import CallRequest
+    from .console import Export
 
 __all__ = ["RealtimeEmulator"]
 
@@ -81,6 +82,7 @@ class RealtimeEmulator:
             one never connects. ``False``: do both, as a browser does.
         console: Answer ``GET /`` with a page that shows the sessions and talks to the emulator; ``None``: if *host* is
             this machine and no other.
+        export: Makes the file that the console offers as the recording of a session; called in a thread.
 
     Raises:
         ConfigError: The script is none.
@@ -102,6 +104,7 @@ class RealtimeEmulator:
         keep_transcripts: bool = False,
         ice_lite: bool = True,
         console: bool | None = None,
+        export: Export | None = None,
     ) -> None:
         self._host = host
         self._port = port
@@ -132,6 +135,7 @@ class RealtimeEmulator:
                 lambda: self.sessions,
                 any_host=not is_local,
                 may_mint=is_local or api_key is None,
+                export=export,
             )
         self._crash: Exception | None = None
         self._bound_port: int | None = None
@@ -252,7 +256,9 @@ class RealtimeEmulator:
             if isinstance(ours, Mismatch):
                 return HttpResponse.refusal(Refusal(ours.reason, code="invalid_api_key"), ours.status)
             request = ours
-        shown = None if self._console is None else self._console.answer(request)
+        shown = None
+        if self._console is not None:
+            shown = self._console.answer(request) or await self._console.recording(request)
         return shown or await self._calls.answer(request) or self._api.answer(request)
 
     async def _serve_connection(self, stream: SocketStream) -> None:

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["Timeline"]
 
 MAX_ENTRIES = 5000
-MAX_MESSAGE = 4096
-"""Characters of a message that are kept: all of most, the beginning of those that hold sound."""
+MAX_CHARACTERS = 16 * 1024 * 1024
+"""Of all messages that are kept: two minutes of sound both ways."""
+
+MAX_SHOWN = 4096
+"""Characters of a message that are shown: all of most, the beginning of those that hold sound."""
 
 _TYPE = re.compile(r'"type"\s*:\s*"([\w.]+)"')
 _TEXTS = ("delta", "transcript", "text", "arguments")
@@ -36,7 +39,8 @@ class Timeline:
     """The latest messages of all sessions, within bounds. Taking one costs no decoding; showing it does."""
 
     _clock: Clock
-    _entries: deque[_Entry] = attrs.field(init=False, factory=lambda: deque[_Entry](maxlen=MAX_ENTRIES))
+    _entries: deque[_Entry] = attrs.field(init=False, factory=lambda: deque[_Entry]())
+    _characters: int = attrs.field(init=False, default=0)
     _count: int = attrs.field(init=False, default=0)
     _start: float | None = attrs.field(init=False, default=None)
 
@@ -47,11 +51,19 @@ class Timeline:
             self._start = now
         text = message if isinstance(message, str) else f"({len(message)} bytes, binary)"
         self._count += 1
-        self._entries.append(_Entry(self._count, session_id, now - self._start, who, text[:MAX_MESSAGE]))
+        self._entries.append(_Entry(self._count, session_id, now - self._start, who, text))
+        self._characters += len(text)
+        while len(self._entries) > MAX_ENTRIES or self._characters > MAX_CHARACTERS:
+            self._characters -= len(self._entries.popleft().message)
 
     def after(self, number: int) -> tuple[int, list[dict[str, Any]]]:
         """The entries after entry *number*, as JSON objects, and the number of the last one."""
         return self._count, [_shown(entry) for entry in self._entries if entry.number > number]
+
+    def of_session(self, session_id: str) -> list[tuple[float, str, str]]:
+        """The messages of one session that are kept: seconds since the first, who sent it, and its text."""
+        found = [entry for entry in self._entries if entry.session_id == session_id]
+        return [(entry.at - found[0].at, entry.who, entry.message) for entry in found]
 
 
 def _shown(entry: _Entry) -> dict[str, Any]:
@@ -62,7 +74,7 @@ def _shown(entry: _Entry) -> dict[str, Any]:
         "who": entry.who,
         "type": kind,
         "text": text[:300],
-        "message": entry.message,
+        "message": entry.message[:MAX_SHOWN],
     }
 
 
