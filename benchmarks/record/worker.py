@@ -11,10 +11,10 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
 from typing import Any
 
 import anyio
+from anyio.abc import TaskStatus
 
 from benchmarks.record.frame_server import BYTES_PER_MS, INTERVAL
 
@@ -136,15 +136,21 @@ async def connect(client: Any, address: str, count: int) -> dict[str, float]:
 
 
 async def idle(client: Any, address: str, count: int) -> dict[str, float]:
-    """Memory per idle connection, and how long a full collection takes with all of them open."""
+    """Memory per connection that a task waits on, and how long a full collection takes with all of them open."""
     async with client.open(f"ws://{address}/idle/realtime"):
         pass
     gc.collect()
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    async with AsyncExitStack() as stack:
+
+    async def wait(*, task_status: TaskStatus[None]) -> None:
+        async with client.open(f"ws://{address}/idle/realtime") as session:
+            task_status.started()
+            await client.receive(session, DONE)
+
+    async with anyio.create_task_group() as tasks:
         for _ in range(count):
-            await stack.enter_async_context(client.open(f"ws://{address}/idle/realtime"))
+            await tasks.start(wait)
         await anyio.sleep(0.1)
         gc.collect()
         taken = tracemalloc.get_traced_memory()[0] - before
@@ -154,6 +160,7 @@ async def idle(client: Any, address: str, count: int) -> dict[str, float]:
             began = time.perf_counter()
             gc.collect()
             collections.append(time.perf_counter() - began)
+        tasks.cancel_scope.cancel()
     return {"value": taken / count / 1000, "gc_ms": min(collections) * 1000}
 
 

@@ -54,7 +54,7 @@ class Outbox:
         self._queue: deque[tuple[str, bool]] = deque()
         self._bytes = 0
         self._audio_bytes = 0
-        self._waiting: deque[tuple[int, anyio.Event]] = deque()
+        self._waiting: list[tuple[int, anyio.Event]] = []
         self._writer = Wakeup()
         self._granted = False
         self._poked = False
@@ -91,7 +91,7 @@ class Outbox:
         # One at a time: the sender that wakes queues its messages before the next one is looked at.
         if self._waiting and not self._granted and self._fits(self._waiting[0][0]):
             self._granted = True
-            self._waiting.popleft()[1].set()
+            self._waiting.pop(0)[1].set()
 
     def put(self, messages: Sequence[Outgoing]) -> None:
         """Queue *messages* in order. Nothing is queued once the outbox is closed."""

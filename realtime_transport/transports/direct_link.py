@@ -7,7 +7,6 @@ connection need not run a task to read it or to write it, see `realtime_transpor
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
@@ -46,7 +45,7 @@ class DirectWebSocketLink:
 
     def __init__(self) -> None:
         self._ends: LinkEnds | None = None
-        self._inbox: deque[str | bytes] = deque()
+        self._inbox: list[str | bytes] = []
         self._change = Wakeup()
         self._drained = Wakeup()
         self._blocked = False
@@ -148,8 +147,7 @@ class DirectWebSocketLink:
         return LinkStatistics(path="direct", bytes_received=codec.bytes_received, pings_received=codec.pings_received)
 
     def _take_inbox(self) -> list[str | bytes]:
-        messages = list(self._inbox)
-        self._inbox.clear()
+        messages, self._inbox = self._inbox, []
         return messages
 
 

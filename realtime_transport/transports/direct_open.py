@@ -94,19 +94,29 @@ async def open_directly(request: ConnectRequest, url: str) -> AsyncGenerator[Asy
         ConnectError: No connection, or no answer.
     """
     require_encryption(url, allow_insecure=request.allow_insecure)
+    link = await _open(request, url)
+    try:
+        yield link
+    finally:
+        with anyio.CancelScope(shield=True):
+            await link.abort()
+
+
+async def _open(request: ConnectRequest, url: str) -> AsyncioLink | TrioLink | StreamLink:
+    # A function of its own: what the handshake needs is not kept for the time of the connection.
     upgrade = UpgradeRequest(url=url, headers=usable_headers(request.headers), subprotocols=request.subprotocols)
     codec = FrameCodec(max_message_bytes=request.max_message_bytes)
     stream = await _connect(url)
     try:
         rest = await _shake_hands(stream, upgrade, {*secrets_in(url), request.api_key or ""})
         if isinstance(stream, TLSOverTrio):
-            yield StreamLink(stream, codec, path="direct", rest=rest)
-        else:
-            stream.upgrade(codec, rest)
-            yield stream
-    finally:
+            return StreamLink(stream, codec, path="direct", rest=rest)
+        stream.upgrade(codec, rest)
+        return stream
+    except BaseException:
         with anyio.CancelScope(shield=True):
             await stream.abort()
+        raise
 
 
 async def _connect(url: str) -> AsyncioLink | TrioLink | TLSOverTrio:

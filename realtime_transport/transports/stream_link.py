@@ -152,6 +152,12 @@ class StreamLink:
             with anyio.CancelScope(shield=True):
                 await self._aclose_stream()
 
+    async def abort(self) -> None:
+        """Close the stream without a word. Idempotent."""
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await self._aclose_stream()
+
     async def _aclose_stream(self) -> None:
         try:
             await self._stream.aclose()
