@@ -1,4 +1,4 @@
-"""Everyday commands: ``nox -s demo``, ``tests``, ``tests_all``, ``lint``, ``typing``, ``bench``.
+"""Everyday commands: ``nox -s demo``, ``tests``, ``tests_all``, ``lint``, ``typing``, ``docs``, ``bench``.
 
 ``interop`` and ``media`` need more than Python, take minutes, and judge sound.
 """
@@ -95,6 +95,13 @@ def plugins(session: nox.Session) -> None:
     """The pytest fixtures of the package beside pytest-asyncio, which is in no other session."""
     session.install("-e", ".[all]", *group("test"), "pytest-asyncio>=1")
     session.run("python", "-m", "pytest", "-p", "no:asyncio", "tests/plugins", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as a site in docs/_build/html; a warning is an error."""
+    session.install("-e", ".[all]", *group("docs"))
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
 
 
 @nox.session

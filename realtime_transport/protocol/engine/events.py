@@ -56,6 +56,7 @@ __all__ = [
 ]
 
 ConnectionStatus = Literal["connecting", "connected", "disconnecting", "disconnected"]
+"""Where a connection stands."""
 
 
 @attrs.frozen(kw_only=True)

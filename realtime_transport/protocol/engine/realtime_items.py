@@ -121,6 +121,7 @@ class RealtimeMcpCallApprovalRequestItem:
 RealtimeItem: TypeAlias = (
     RealtimeMessageItem | RealtimeToolCallItem | RealtimeMcpCallItem | RealtimeMcpCallApprovalRequestItem
 )
+"""An item of the conversation, as the history holds it."""
 
 _CLASSES: dict[str, type[Any]] = {
     "message": RealtimeMessageItem,
