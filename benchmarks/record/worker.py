@@ -7,6 +7,7 @@ import functools
 import gc
 import json
 import os
+import resource
 import sys
 import time
 import tracemalloc
@@ -53,6 +54,18 @@ async def flood(client: Any, address: str, count: int, ms: int) -> dict[str, flo
 
 async def groups(client: Any, address: str, count: int) -> dict[str, float]:
     return await received(client, address, f"groups/{count}", count * 100)
+
+
+async def flood_many(client: Any, address: str, calls: int, count: int) -> dict[str, float]:
+    """*calls* at once, each as fast as it goes; the most memory that the process has had."""
+
+    async def one() -> None:
+        await flood(client, address, count, 100)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(calls):
+            tasks.start_soon(one)
+    return {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
 async def send(client: Any, address: str, count: int) -> dict[str, float]:
@@ -166,6 +179,7 @@ async def idle(client: Any, address: str, count: int) -> dict[str, float]:
 
 ROWS: dict[str, Callable[..., Coroutine[Any, Any, dict[str, Any]]]] = {
     "flood": flood,
+    "flood_many": flood_many,
     "groups": groups,
     "send": send,
     "echo": echo,

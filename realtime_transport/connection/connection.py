@@ -396,8 +396,7 @@ class Connection:
         messages: Sequence[Outgoing] = self._engine.take_messages()
         if not messages:
             return False
-        self._outbox.put(messages)
-        urgent = any(message.lane._name_ == "CONTROL" for message in messages)
+        urgent = self._outbox.put(messages)
         if self._direct is not None:
             # A truncation is on its way before consumers hear of it.
             self._direct.poke(at_once=urgent)

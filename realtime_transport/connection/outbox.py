@@ -93,13 +93,16 @@ class Outbox:
             self._granted = True
             self._waiting.pop(0)[1].set()
 
-    def put(self, messages: Sequence[Outgoing]) -> None:
-        """Queue *messages* in order. Nothing is queued once the outbox is closed."""
+    def put(self, messages: Sequence[Outgoing]) -> bool:
+        """Queue *messages* in order; whether one is of the lane ``CONTROL``. Once closed, nothing is queued."""
         if self._closed:
-            return
+            return False
+        urgent = False
         for message in messages:
             text, lane = message.text, message.lane._name_  # `name` is a property, and slow
             audio = lane == "AUDIO"
+            if lane == "CONTROL":
+                urgent = True
             if lane == "CONTROL" and self._audio_bytes > OVERTAKE_BYTES:
                 self._insert_before_audio(text)
             else:
@@ -108,6 +111,7 @@ class Outbox:
             if audio:
                 self._audio_bytes += len(text)
         self._writer.wake()
+        return urgent
 
     def _insert_before_audio(self, text: str) -> None:
         index = len(self._queue)

@@ -34,8 +34,8 @@ __all__ = ["AsyncioLink", "DirectWebSocketLink", "TrioLink"]
 READ_BYTES = 128 * 1024
 """Some twenty audio deltas of 100 ms: under load one read brings many messages (64 KiB: a third more CPU)."""
 
-IDLE_SECONDS = 100e-6
-"""A link that has not written for so long writes at once. A loop that sends takes 5 µs a message, a call 20 ms."""
+IDLE_SECONDS = 1e-3
+"""A link that has not written for so long writes at once: a call does, every 20 ms; a loop that sends does not."""
 
 
 class DirectWebSocketLink:
