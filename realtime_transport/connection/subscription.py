@@ -384,7 +384,8 @@ class Hub:
                 if tap.accepts(cast("type[Event]", type(piece))):
                     tap.put(piece)
         news: tuple[Event, ...] = (*event.preceded_by, event)
-        for route in self._routes:
+        # The newest first: who waits for this alone is woken before the default stream, which has more to do.
+        for route in reversed(self._routes):
             route.subscription.withdraw(turns)
             wanted = [piece for piece in news if route.accepts(cast("type[Event]", type(piece)))]
             if route.keep is not None:

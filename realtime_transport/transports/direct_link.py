@@ -195,7 +195,8 @@ class AsyncioLink(DirectWebSocketLink, asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._blocked = False
-        self._flush()
+        if self._early is None:
+            self._flush()
         self._drained.wake()
 
     # Reading
