@@ -18,6 +18,7 @@ from realtime_transport.protocol.engine.events import (
     DisconnectedEvent,
     ErrorEvent,
 )
+from realtime_transport.protocol.wire.server_events import SessionCreated
 from realtime_transport.task_groups import open_task_group
 
 from .media import Media, MediaContext
@@ -75,6 +76,7 @@ class Attempt:
     request: ConnectRequest | None = attrs.field(default=None, init=False)
     connection: Connection | None = attrs.field(default=None, init=False)
     _opening: anyio.CancelScope = attrs.field(factory=anyio.CancelScope, init=False)
+    _configuring: anyio.CancelScope = attrs.field(factory=anyio.CancelScope, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.life = LifeCycle(self._emit)
@@ -96,6 +98,9 @@ class Attempt:
         if tap is not None:
             self.hub.add_tap(tap)
         self.hub.add_tap(Tap(accepts=self._makes_ready, put=self._set_ready, withdraw=lambda _: None))
+        if SessionCreated not in self.endpoint.ready_events:
+            # The session is ready with the answer to our first update: an error before is the other answer.
+            self.hub.add_tap(Tap(accepts=_is_error, put=self._configuration_refused, withdraw=lambda _: None))
 
     # Running
 
@@ -232,16 +237,26 @@ class Attempt:
     def _set_ready(self, _event: Event) -> None:
         self.life.signal(Signal.READY)
 
+    def _configuration_refused(self, _event: Event) -> None:
+        if self.engine.last_error is not None and not self.life.has_been(State.READY):
+            self._configuring.cancel()
+
     async def wait_for_session(self) -> None:
         """Wait until the session is ready. If cancelled, nothing has changed.
 
         Raises:
-            ConnectError: The server closed the connection before; what it had reported is in it.
+            ConnectError: The server closed the connection before, or refused the configuration; what it had reported
+                is in it.
             SetupTimeout: The server does not make it ready within ``session_timeout``.
         """
         timeout, clock = self.settings.session_timeout, self.settings.clock
-        with clock.move_on_at(None if timeout is None else clock.now() + timeout):
+        with clock.move_on_at(None if timeout is None else clock.now() + timeout), self._configuring:
             await self.life.wait_while(State.OPEN, State.CONFIGURING)
+        said = self.engine.last_error
+        # Another update of ours may have been accepted meanwhile: that does not undo it.
+        if self.life.is_open and self._configuring.cancel_called and said is not None:
+            what = f"the server refused the configuration of the session: {said.message}"
+            raise ConnectError(what, code=said.code or None)
         if self.life.has_been(State.READY):
             return
         if self.life.is_open:
@@ -305,3 +320,7 @@ class Attempt:
 
     def _error_for_iterator(self) -> BaseException:
         return self.life.error_for_caller() or anyio.EndOfStream()
+
+
+def _is_error(kind: type[Event]) -> bool:
+    return issubclass(cast("type[object]", kind), ErrorEvent)

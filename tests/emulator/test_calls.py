@@ -20,7 +20,7 @@ from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.sinks import BufferSink
 from realtime_transport.audio.sources import AudioSource, BytesSource, FileSource
 from realtime_transport.emulator import RealtimeEmulator
-from realtime_transport.errors import ConnectionLost, UpgradeRejected
+from realtime_transport.errors import ConnectError, ConnectionLost, UpgradeRejected
 from realtime_transport.events import AudioInterruptedEvent, AudioTranscriptDeltaEvent
 from realtime_transport.rtc.waveform import energy
 from realtime_transport.server_events import (
@@ -265,6 +265,14 @@ async def test_a_bad_key_is_refused(emulator: RealtimeEmulator) -> None:
         async with transport_to(emulator).connect(api_key="sk-invalid"):
             pass
     assert (caught.value.status, caught.value.code) == (401, "invalid_api_key")
+
+
+@pytest.mark.parametrize("key", ["ek_1", "sk-1"])
+async def test_a_configuration_that_is_refused_is_told_by_connect(emulator: RealtimeEmulator, key: str) -> None:
+    """By the answer to the offer, or, with a client secret, by the answer to the first update."""
+    with pytest.raises(ConnectError, match="nosuchvoice"), anyio.fail_after(8):
+        async with transport_to(emulator).connect(api_key=key, initial_session_config={"voice": "nosuchvoice"}):
+            pass
 
 
 OFFER = (Path(__file__).parent / "browser_offer.sdp").read_bytes()

@@ -258,6 +258,39 @@ async def test_a_configuration_that_is_too_large_is_told_by_connect(server: Call
     assert server.received == []
 
 
+async def test_a_configuration_that_is_refused_is_told_at_once_with_what_the_server_said(server: CallServer) -> None:
+    server.configures = False
+
+    async def refuse() -> None:
+        await server.until("session.update")
+        error = {"type": "invalid_request_error", "code": "invalid_value", "message": "Invalid rate.", "param": "rate"}
+        await server.send(CREATED, {"type": "error", "event_id": "e", "error": {**error, "event_id": first_update()}})
+
+    def first_update() -> str | None:
+        return server.received[0].get("event_id")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(refuse)
+        with pytest.raises(ConnectError, match="Invalid rate") as caught, anyio.fail_after(5):
+            async with transport_to(server).connect():
+                pass
+    assert caught.value.code == "invalid_value"
+
+
+async def test_a_message_that_cannot_be_read_does_not_count_as_a_refusal(server: CallServer) -> None:
+    server.configures = False
+
+    async def configure() -> None:
+        await server.until("session.update")
+        await server.host.run(server.peers[-1].send, ["{", json.dumps(CREATED), json.dumps(UPDATED)])
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(configure)
+        with anyio.fail_after(5):
+            async with transport_to(server).connect():
+                pass
+
+
 async def test_connecting_again_after_leaving(server: CallServer) -> None:
     transport = transport_to(server)
     for call_id in ("rtc_0001", "rtc_0002"):
