@@ -372,6 +372,35 @@ async def test_no_proxy_is_asked_for_this_machine(watch: Watch, monkeypatch: pyt
     assert heard == []
 
 
+async def logged(level: int, caplog: pytest.LogCaptureFixture, **options: Any) -> list[str]:
+    """What the package logs of one turn."""
+    with caplog.at_level(level, logger="realtime_transport"):
+        caplog.clear()
+        async with RealtimeEmulator(audio_speed=None) as emulator:
+            transport = OpenAIRealtimeWebSocket(url=emulator.base_url, **options)
+            async with transport.connect(api_key=CANARY):
+                await transport.send_message(SPOKEN)
+                async for event in transport:
+                    if isinstance(event, TurnDoneEvent):
+                        break
+    return [
+        f"{record.levelname} {record.getMessage()}" for record in caplog.records if record.name == "realtime_transport"
+    ]
+
+
+async def test_events_are_logged_by_type_ids_and_sizes(caplog: pytest.LogCaptureFixture) -> None:
+    told = await logged(logging.INFO, caplog)
+    assert told == ["INFO connected", "INFO disconnected code 1000"]
+    told = await logged(logging.DEBUG, caplog)
+    assert any(line.startswith("DEBUG session.created event_id ") for line in told)
+    assert any(line.startswith("DEBUG audio ") and line.endswith(" bytes") for line in told)
+    assert SPOKEN not in "".join(told)
+    told = await logged(logging.DEBUG, caplog, log_content=True)
+    assert SPOKEN in "".join(told)
+    assert CANARY not in "".join(told)
+    assert await logged(logging.WARNING, caplog) == []
+
+
 def test_the_command_line(watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from anyio.from_thread import start_blocking_portal
 

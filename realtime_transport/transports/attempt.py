@@ -21,6 +21,7 @@ from realtime_transport.protocol.engine.events import (
 from realtime_transport.protocol.wire.server_events import SessionCreated
 from realtime_transport.task_groups import open_task_group
 
+from .event_logging import logging_tap
 from .media import Media, MediaContext
 from .operations import send_audio
 
@@ -97,6 +98,9 @@ class Attempt:
         tap = self.media.tap()
         if tap is not None:
             self.hub.add_tap(tap)
+        log = logging_tap(content=self.settings.log_content)
+        if log is not None:
+            self.hub.add_tap(log)
         self.hub.add_tap(Tap(accepts=self._makes_ready, put=self._set_ready, withdraw=lambda _: None))
         if SessionCreated not in self.endpoint.ready_events:
             # The session is ready with the answer to our first update: an error before is the other answer.

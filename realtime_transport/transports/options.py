@@ -143,6 +143,7 @@ class ConnectionOptions(TypedDict, total=False):
     on_overflow: Literal["error", "drop_audio"]
     audio_events: bool | None
     allow_insecure: bool
+    log_content: bool
     respond_after_all_calls: bool
     clock: Clock
 
@@ -199,6 +200,7 @@ class Settings:
             this machine nor an application in this process.
         respond_after_all_calls: When a response makes several function calls: ask for the next response once all of
             them are answered, instead of after each answer.
+        log_content: Whether the log at ``DEBUG`` holds what events say, words included, and not only types and sizes.
         clock: Where time comes from.
     """
 
@@ -218,6 +220,7 @@ class Settings:
     audio_sink: AudioSink | None = None
     audio_events: bool | None = None
     allow_insecure: bool = False
+    log_content: bool = False
     respond_after_all_calls: bool = False
     clock: Clock = attrs.field(factory=EventLoopClock)
 
