@@ -108,7 +108,7 @@ class TransportCalls:
         self._transport.clear_audio_nowait()
 
     def send_function_call_output(
-        self, tool_call: FunctionCallEvent | Mapping[str, Any], output: str, *, start_response: bool = True
+        self, tool_call: FunctionCallEvent | Mapping[str, Any], output: object, *, start_response: bool = True
     ) -> None:
         """Return what a function gave; see `RealtimeTransportLayer.send_function_call_output`."""
         self._transport.send_function_call_output_nowait(tool_call, output, start_response=start_response)

@@ -22,6 +22,7 @@ from realtime_transport.protocol.engine.events import (
     TurnStartedEvent,
 )
 from realtime_transport.protocol.engine.realtime_items import RealtimeToolCallItem
+from realtime_transport.protocol.engine.requests import output_text
 from realtime_transport.session.tool import FunctionTool
 from realtime_transport.transports.layer import RealtimeTransportLayer
 
@@ -224,7 +225,7 @@ class ScriptedTransport(RealtimeTransportLayer):
         """Note it. If cancelled, nothing was noted."""
         await self._send("send_audio", audio=bytes(audio), commit=commit)
 
-    async def send_function_call_output(self, tool_call: Any, output: str, *, start_response: bool = True) -> None:
+    async def send_function_call_output(self, tool_call: Any, output: object, *, start_response: bool = True) -> None:
         """Note it, and update the item of the call, as an engine does. If cancelled, nothing was noted."""
         await self._send("send_function_call_output", tool_call=tool_call, output=output, start_response=start_response)
         if isinstance(tool_call, FunctionCallEvent) and tool_call.id:
@@ -233,7 +234,7 @@ class ScriptedTransport(RealtimeTransportLayer):
                 name=tool_call.name,
                 arguments=tool_call.arguments,
                 status="completed",
-                output=output,
+                output=output_text(output),
             )
             self.emit(ItemUpdateEvent(item=item))
 

@@ -123,7 +123,7 @@ class RealtimeTransportLayer(ABC):
 
     @abstractmethod
     async def send_function_call_output(
-        self, tool_call: FunctionCallEvent | Mapping[str, Any], output: str, *, start_response: bool = True
+        self, tool_call: FunctionCallEvent | Mapping[str, Any], output: object, *, start_response: bool = True
     ) -> None:
         """Return what a function gave."""
 
@@ -256,7 +256,7 @@ class RealtimeTransportLayer(ABC):
         self.send_event_nowait({"type": "input_audio_buffer.clear"})
 
     def send_function_call_output_nowait(
-        self, tool_call: FunctionCallEvent | Mapping[str, Any], output: str, *, start_response: bool = True
+        self, tool_call: FunctionCallEvent | Mapping[str, Any], output: object, *, start_response: bool = True
     ) -> None:
         """`send_function_call_output` without waiting."""
         raise _unsupported(self, "send_function_call_output_nowait")

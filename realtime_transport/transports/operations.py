@@ -89,7 +89,7 @@ def clear_audio() -> Operation:
 
 
 def send_function_call_output(
-    tool_call: FunctionCallEvent | Mapping[str, Any], output: str, start_response: bool
+    tool_call: FunctionCallEvent | Mapping[str, Any], output: object, start_response: bool
 ) -> Operation:
     """What a function returned."""
     return Operation(
@@ -121,7 +121,7 @@ def request_response(response: Mapping[str, Any] | None) -> Operation:
 
 def reset_history(old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> Operation:
     """Another history of the conversation."""
-    return Operation(_size(*new_history), lambda engine, now: engine.reset_history(old_history, new_history, now))
+    return Operation(_size(new_history), lambda engine, now: engine.reset_history(old_history, new_history, now))
 
 
 def _bytes_of(audio: object) -> int:

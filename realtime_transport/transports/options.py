@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
 
 import attrs
 
@@ -223,6 +224,14 @@ class Settings:
     log_content: bool = False
     respond_after_all_calls: bool = False
     clock: Clock = attrs.field(factory=EventLoopClock)
+
+    def __attrs_post_init__(self) -> None:
+        for key, end, kinds in (
+            ("audio_source", self.audio_source, "FileSource, Microphone"),
+            ("audio_sink", self.audio_sink, "WavSink, Speaker"),
+        ):
+            if isinstance(cast("object", end), str | int | PurePath):
+                raise ConfigError(f"{key}: an object that gives or takes audio ({kinds}), not {end!r}", key=key)
 
     @property
     def timeouts(self) -> Timeouts:

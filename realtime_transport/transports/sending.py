@@ -183,19 +183,19 @@ class SendingTransport(RealtimeTransportLayer):
     # Tools
 
     async def send_function_call_output(
-        self, tool_call: FunctionCallEvent | Mapping[str, Any], output: str, *, start_response: bool = True
+        self, tool_call: FunctionCallEvent | Mapping[str, Any], output: object, *, start_response: bool = True
     ) -> None:
         """Return what a function gave.
 
         Args:
             tool_call: The event of the call, or a mapping with ``call_id``.
-            output: Free text, often JSON; may be empty.
+            output: Text is sent as it is, often JSON, perhaps empty; anything else as compact JSON.
             start_response: Whether to ask for a response.
         """
         await self._send(operations.send_function_call_output(tool_call, output, start_response))
 
     def send_function_call_output_nowait(
-        self, tool_call: FunctionCallEvent | Mapping[str, Any], output: str, *, start_response: bool = True
+        self, tool_call: FunctionCallEvent | Mapping[str, Any], output: object, *, start_response: bool = True
     ) -> None:
         """`send_function_call_output` without waiting."""
         self._send_nowait(operations.send_function_call_output(tool_call, output, start_response))

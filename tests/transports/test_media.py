@@ -156,3 +156,10 @@ async def test_the_format_cannot_change_under_a_pump() -> None:
         await transport.update_session_config({"instructions": "x"})
     formats = [m["session"]["audio"]["output"]["format"]["type"] for m in server.received]
     assert formats == ["audio/pcm", "audio/pcm"]
+
+
+@pytest.mark.parametrize("end", ["audio_source", "audio_sink"])
+def test_a_name_is_no_audio_end(end: str) -> None:
+    with pytest.raises(ConfigError, match=f"{end}: an object that gives or takes audio") as caught:
+        OpenAIRealtimeWebSocket(**{end: "x.wav"})
+    assert caught.value.key == end

@@ -11,12 +11,11 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
-import orjson
 
 from realtime_transport.errors import LocalProtocolError, NotConnectedError, RemoteProtocolError, UnsupportedOperation
 from realtime_transport.protocol.config.defaults import DEFAULT_MODEL, NO_DEFAULTS, VENDOR_DEFAULTS
 from realtime_transport.protocol.config.settings import SessionConfigInput, SessionSettings
-from realtime_transport.protocol.wire.codec import dumps
+from realtime_transport.protocol.wire.codec import dumps, loads
 
 from . import requests
 from .answer_gate import AnswerGate
@@ -258,7 +257,7 @@ class Engine:
         message = requests.client_event(event)
         if message["type"] == "response.create":
             # A copy: what waits must not change under the caller's hands.
-            self._request(orjson.loads(dumps(message)), now)
+            self._request(loads(dumps(message)), now)
             return
         texts = self._output.encode(message)
         if message["type"] == "response.cancel":
@@ -290,11 +289,14 @@ class Engine:
             self._output.send({"type": "input_audio_buffer.commit"})
 
     def send_function_call_output(
-        self, call: FunctionCallEvent | Mapping[str, Any], output: str, start_response: bool, now: float
+        self, call: FunctionCallEvent | Mapping[str, Any], output: object, start_response: bool, now: float
     ) -> None:
-        """Answer a function call, and let the model go on if *start_response*."""
+        """Answer a function call, and let the model go on if *start_response*.
+
+        *output* is sent as it is if it is text, else as compact JSON.
+        """
         self._require_open()
-        answered = requests.function_call(call)
+        answered, output = requests.function_call(call), requests.output_text(output)
         event = requests.function_output(answered.call_id, output)
         self._output.encode(event)  # What cannot be written is refused before anything has changed.
         answer = self._gate.handle_answer(answered.call_id, wants_response=start_response)
@@ -341,7 +343,7 @@ class Engine:
         if options is None:
             self._sequencer.request({"type": "response.create"}, manual=False)
         else:
-            self._request(orjson.loads(dumps({"type": "response.create", "response": options})), now)
+            self._request(loads(dumps(requests.response_create(options))), now)
         self._send_create(now)
 
     def reset_history(

@@ -139,8 +139,10 @@ def realtime_item(value: RealtimeItem | Mapping[str, Any]) -> RealtimeItem:
     Raises:
         LocalProtocolError: It is no item, or has no id.
     """
-    if not isinstance(value, Mapping):
+    if isinstance(value, RealtimeItem):
         return value
+    if not isinstance(cast("object", value), Mapping):
+        raise LocalProtocolError(f"an item of the history is a class or a mapping, not {type(value).__name__}")
     fields = {_CAMEL.get(name, name): entry for name, entry in value.items()}
     kind = fields.get("type")
     cls = _CLASSES.get(kind) if isinstance(kind, str) else None

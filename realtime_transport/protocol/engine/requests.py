@@ -8,10 +8,11 @@ from typing import Any, TypeAlias, cast
 import pybase64
 
 from realtime_transport.errors import LocalProtocolError
-from realtime_transport.protocol.wire.codec import encode
+from realtime_transport.protocol.wire.codec import dumps, encode
 from realtime_transport.protocol.wire.items import UserMessageItem
 from realtime_transport.protocol.wire.json_types import UNSET
 from realtime_transport.protocol.wire.model import ClientEvent
+from realtime_transport.protocol.wire.responses import ResponseCreateParams
 
 from .events import FunctionCallEvent, McpApprovalRequestEvent
 from .realtime_items import RealtimeMcpCallApprovalRequestItem, realtime_item
@@ -23,6 +24,8 @@ __all__ = [
     "function_call",
     "function_output",
     "mcp_response",
+    "output_text",
+    "response_create",
     "user_image",
     "user_message",
 ]
@@ -44,10 +47,21 @@ def client_event(event: ClientEvent | Mapping[str, Any]) -> dict[str, Any]:
     """
     if isinstance(event, ClientEvent):
         return encode(event)
-    message = dict(event)
+    message = dict(_mapping(event, "a client event"))
     if not isinstance(message.get("type"), str):
         raise LocalProtocolError('a client event must have a text as "type"')
     return message
+
+
+def response_create(options: ResponseCreateParams | Mapping[str, Any]) -> dict[str, Any]:
+    """A ``response.create`` with settings of its own.
+
+    Raises:
+        LocalProtocolError: *options* are no settings.
+    """
+    if not isinstance(options, ResponseCreateParams):
+        options = _mapping(options, "the parameters of a response")
+    return {"type": "response.create", "response": options}
 
 
 def user_message(message: RealtimeUserInput, other_event_data: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -61,16 +75,22 @@ def user_message(message: RealtimeUserInput, other_event_data: Mapping[str, Any]
     elif isinstance(message, UserMessageItem):
         content = list(message.content or ())
     else:
-        given = message.get("content")
+        given = _mapping(message, "a message that is not text").get("content")
         if not isinstance(given, list | tuple):
             raise LocalProtocolError("a message must have a list of parts as its content")
         content = [_user_part(part) for part in cast("list[Any]", given)]
     item = {"type": "message", "role": "user", "content": content}
-    return {"type": "conversation.item.create", "item": item, **(other_event_data or {})}
+    return {"type": "conversation.item.create", "item": item, **_mapping(other_event_data or {}, "other_event_data")}
 
 
-def user_image(image: str) -> dict[str, Any]:
-    """A message of the user that is a picture."""
+def user_image(image: object) -> dict[str, Any]:
+    """A message of the user that is a picture.
+
+    Raises:
+        LocalProtocolError: *image* is no text.
+    """
+    if not isinstance(image, str):
+        raise LocalProtocolError(f"an image is text, a data URI, not {type(image).__name__}")
     return {"type": "message", "role": "user", "content": [{"type": "input_image", "image_url": image}]}
 
 
@@ -94,12 +114,22 @@ def function_call(call: FunctionCallEvent | Mapping[str, Any]) -> FunctionCallEv
     """
     if isinstance(call, FunctionCallEvent):
         return call
-    fields = {_CALL_NAMES.get(name, name): value for name, value in call.items()}
+    given = _mapping(call, "a function call")
+    fields = {_CALL_NAMES.get(name, name): value for name, value in given.items()}
     if not isinstance(fields.get("call_id"), str):
         raise LocalProtocolError("a function call must have a call_id to be answered")
     known = ("id", "call_id", "name", "arguments", "response_id")
     texts = {name: fields[name] for name in known if isinstance(fields.get(name), str)}
     return FunctionCallEvent(**texts, previous_item_id=fields.get("previous_item_id", UNSET))
+
+
+def output_text(output: object) -> str:
+    """What a function returned, as the text that is sent: text as it is, everything else as compact JSON.
+
+    Raises:
+        LocalProtocolError: It has no form in JSON.
+    """
+    return output if isinstance(output, str) else dumps(cast("Mapping[str, Any]", output))
 
 
 def function_output(call_id: str, output: str) -> dict[str, Any]:
@@ -129,9 +159,32 @@ def append_text(audio: Any) -> str:
     """The text of an ``input_audio_buffer.append``. Base64 needs no escaping.
 
     Raises:
-        LocalProtocolError: It is more than the service takes at once.
+        LocalProtocolError: *audio* is no buffer of bytes or 16-bit samples, or more than the service takes at once.
     """
-    encoded = pybase64.b64encode_as_string(audio)
+    encoded = pybase64.b64encode_as_string(audio if type(audio) is bytes else _samples(audio))
     if len(encoded) > MAX_APPEND_CHARS:
         raise LocalProtocolError(f"{len(encoded)} characters of audio at once; the service takes {MAX_APPEND_CHARS}")
     return f'{{"type":"input_audio_buffer.append","audio":"{encoded}"}}'
+
+
+_SAMPLE_FORMATS = frozenset({"B", "b", "c", "h", "<h", "=h", "@h"})
+"""Items of a buffer that are raw bytes, or 16-bit samples in the order of this machine or little-endian."""
+
+
+def _samples(audio: object) -> bytes | memoryview:
+    wanted = "audio is a contiguous bytes-like object of raw bytes or int16 samples"
+    try:
+        view = memoryview(cast("bytes", audio))
+    except TypeError:
+        raise LocalProtocolError(f"{wanted}, not {type(audio).__name__}") from None
+    if view.format not in _SAMPLE_FORMATS:
+        raise LocalProtocolError(f"{wanted}, not one of items of the format {view.format!r}; convert it first")
+    if not view.contiguous:
+        raise LocalProtocolError(f"{wanted}; this one is not contiguous: copy it first")
+    return view if view.c_contiguous else view.tobytes()
+
+
+def _mapping(value: object, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise LocalProtocolError(f"{what} is a mapping, not {type(value).__name__}")
+    return cast("Mapping[str, Any]", value)
