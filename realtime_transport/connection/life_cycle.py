@@ -217,8 +217,7 @@ class LifeCycle:
             return False
         self._been.add(self.state)
         self.state = transition.to
-        change, self._change = self._change, anyio.Event()
-        change.set()
+        self.notify()
         if transition.emits:
             self._emit(transition.emits)
         return True
@@ -247,15 +246,23 @@ class LifeCycle:
         self.end = end
         return self.signal(signal)
 
+    def notify(self) -> None:
+        """Let those who wait look again: something beside the state has changed."""
+        change, self._change = self._change, anyio.Event()
+        change.set()
+
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until *condition* holds, which is looked at after each change. If cancelled, nothing has changed."""
+        while not condition():
+            await self._change.wait()
+
     async def wait_while(self, *states: State) -> None:
         """Wait until the state is none of *states*. If cancelled, nothing has changed."""
-        while self.state in states:
-            await self._change.wait()
+        await self.wait_until(lambda: self.state not in states)
 
     async def wait_closed(self) -> None:
         """Wait until nothing is left of it. If cancelled, nothing has changed."""
-        while not self.is_over:
-            await self._change.wait()
+        await self.wait_until(lambda: self.is_over)
 
     def require_open(self) -> None:
         """Raise what a call that needs the connection has to raise where it is not open.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, cast
+import logging
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import attrs
@@ -11,14 +12,21 @@ import attrs
 from realtime_transport.connection.connection import Connection
 from realtime_transport.connection.life_cycle import ConnectionEnd, LifeCycle, Signal, State
 from realtime_transport.connection.subscription import Tap
-from realtime_transport.errors import ConnectError, ConnectionLost, LocalProtocolError, RealtimeError, SetupTimeout
+from realtime_transport.errors import (
+    ConnectError,
+    ConnectionLost,
+    LocalProtocolError,
+    RealtimeError,
+    SetupTimeout,
+    UpgradeRejected,
+    connect_error,
+)
 from realtime_transport.protocol.engine.events import (
     ConnectedEvent,
     ConnectionChangeEvent,
     DisconnectedEvent,
     ErrorEvent,
 )
-from realtime_transport.protocol.wire.server_events import SessionCreated
 from realtime_transport.task_groups import open_task_group
 
 from .event_logging import logging_tap
@@ -35,12 +43,22 @@ if TYPE_CHECKING:
     from realtime_transport.connection.link import Link
     from realtime_transport.connection.subscription import Hub
     from realtime_transport.protocol.engine.engine import Engine
+    from realtime_transport.protocol.engine.session_opening import SessionOpening
+    from realtime_transport.protocol.wire.objects import ServerError
 
     from .endpoint import Endpoint
     from .observer import WireObserver
     from .options import Connector, ConnectRequest, Settings
 
 __all__ = ["Attempt"]
+
+FIRST_RETRY = 0.1
+"""Seconds before a call that is not there yet is asked for again; each further pause is twice as long."""
+
+RETRY_TIME = 10.0
+"""Seconds after which no more is asked where there is no connect deadline."""
+
+logger: logging.Logger = logging.getLogger("realtime_transport")
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -60,6 +78,7 @@ class Attempt:
     Attributes:
         life: Where it stands.
         media: The audio ends.
+        opening: How far the session is.
         request: What was asked for, once that is known.
         connection: The connection, once the link is open.
     """
@@ -74,10 +93,10 @@ class Attempt:
     observers: Sequence[WireObserver] = ()
     life: LifeCycle = attrs.field(init=False)
     media: Media = attrs.field(init=False)
+    opening: SessionOpening = attrs.field(init=False)
     request: ConnectRequest | None = attrs.field(default=None, init=False)
     connection: Connection | None = attrs.field(default=None, init=False)
     _opening: anyio.CancelScope = attrs.field(factory=anyio.CancelScope, init=False)
-    _configuring: anyio.CancelScope = attrs.field(factory=anyio.CancelScope, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.life = LifeCycle(self._emit)
@@ -101,10 +120,8 @@ class Attempt:
         log = logging_tap(content=self.settings.log_content)
         if log is not None:
             self.hub.add_tap(log)
-        self.hub.add_tap(Tap(accepts=self._makes_ready, put=self._set_ready, withdraw=lambda _: None))
-        if SessionCreated not in self.endpoint.ready_events:
-            # The session is ready with the answer to our first update: an error before is the other answer.
-            self.hub.add_tap(Tap(accepts=_is_error, put=self._configuration_refused, withdraw=lambda _: None))
+        self.opening = self.endpoint.opening()
+        self.hub.add_tap(Tap(accepts=self._concerns_opening, put=self._follow_opening, withdraw=lambda _: None))
 
     # Running
 
@@ -178,13 +195,27 @@ class Attempt:
     async def _connect(self, connector: Connector, request: ConnectRequest, opened: Callable[[], None]) -> None:
         self.life.enter(self.endpoint.phases[0])
         self.life.signal(Signal.REQUESTED)
-        async with connector(request) as link:
+        async with AsyncExitStack() as stack:
+            link = await self._open_link(connector, request, stack)
             for observer in self.observers:
                 link = observer.wrap(link, request)
             self.connection = self._make_connection(link)
             self.life.signal(Signal.JOINED if self.endpoint.connected_when_ready else Signal.OPENED)
             opened()
             await self.connection.run()
+
+    async def _open_link(self, connector: Connector, request: ConnectRequest, stack: AsyncExitStack) -> Link:
+        clock, delay = self.settings.clock, FIRST_RETRY
+        give_up_at = clock.now() + (self.settings.connect_timeout or RETRY_TIME)
+        while True:
+            try:
+                return await stack.enter_async_context(connector(request))
+            except UpgradeRejected as exc:
+                # A call can be attached to once its media is up: until then the service knows of no session.
+                if request.call_id is None or exc.status != 404 or clock.now() + delay >= give_up_at:
+                    raise
+            await clock.sleep_until(clock.now() + delay)
+            delay *= 2
 
     def _make_connection(self, link: Link) -> Connection:
         return Connection(
@@ -234,59 +265,64 @@ class Attempt:
 
     # The session
 
-    def _makes_ready(self, kind: type[Event]) -> bool:
+    def _concerns_opening(self, kind: type[Event]) -> bool:
         # A cast, since what the hub calls an event is a protocol to the type checker, and a class in fact.
-        return issubclass(cast("type[object]", kind), self.endpoint.ready_events)
+        return self.opening.concerns(cast("Any", kind))
 
-    def _set_ready(self, _event: Event) -> None:
-        self.life.signal(Signal.READY)
-
-    def _configuration_refused(self, _event: Event) -> None:
-        if self.engine.last_error is not None and not self.life.has_been(State.READY):
-            self._configuring.cancel()
+    def _follow_opening(self, event: Event) -> None:
+        if self.opening.ready and self.opening.answered:
+            return
+        self.opening.receive(cast("Any", event))
+        if self.opening.ready:
+            self.life.signal(Signal.READY)
+        self.life.notify()
 
     async def wait_for_session(self) -> None:
-        """Wait until the session is ready. If cancelled, nothing has changed.
+        """Wait until the session is ready and the server has answered our first update.
+
+        If cancelled, nothing has changed.
 
         Raises:
-            ConnectError: The server closed the connection before, or refused the configuration; what it had reported
-                is in it.
+            ConnectError: The server refused the update, or closed the connection before; what it reported is in it.
             SetupTimeout: The server does not make it ready within ``session_timeout``.
         """
+        opening, life = self.opening, self.life
         timeout, clock = self.settings.session_timeout, self.settings.clock
-        with clock.move_on_at(None if timeout is None else clock.now() + timeout), self._configuring:
-            await self.life.wait_while(State.OPEN, State.CONFIGURING)
-        said = self.engine.last_error
-        # Another update of ours may have been accepted meanwhile: that does not undo it.
-        if self.life.is_open and self._configuring.cancel_called and said is not None:
-            what = f"the server refused the configuration of the session: {said.message}"
-            raise ConnectError(what, code=said.code or None)
-        if self.life.has_been(State.READY):
-            return
-        if self.life.is_open:
-            expected = " or ".join(event.type for event in self.endpoint.ready_events)
-            raise SetupTimeout(
-                f"the server accepted the connection but did not send {expected} within {timeout:g} s; "
-                "is this a Realtime endpoint? wait_for_session=False does not wait",
-                phase="session",
-                timeout=timeout or 0.0,
+        deadline = None if timeout is None else clock.now() + timeout
+        with clock.move_on_at(deadline):
+            await life.wait_until(lambda: opening.ready or opening.settled or not life.is_open)
+        if opening.ready and not opening.settled:
+            grace = clock.now() + self.settings.update_timeout
+            with clock.move_on_at(grace if deadline is None else min(grace, deadline)):
+                await life.wait_until(lambda: opening.settled or not life.is_open)
+        if opening.refusal is not None:
+            raise _refused("the server refused the configuration of the session", opening.refusal)
+        if not opening.ready:
+            raise self._not_ready(timeout or 0.0)
+        if life.is_open and not opening.settled:
+            logger.warning(
+                "the server did not answer the session.update that opens the session; it may not have taken it"
             )
-        raise self._refusal()
 
-    def _refusal(self) -> Exception:
-        loss = self.life.error_for_caller()
-        if isinstance(loss, LocalProtocolError):  # What we wanted to send cannot be sent.
-            return loss
-        if not isinstance(loss, ConnectionLost):
-            refusal = ConnectError("the server closed the connection before the session was ready")
+    def _not_ready(self, timeout: float) -> Exception:
+        said = self.opening.error or self.engine.last_error
+        if not self.life.is_open:
+            loss = self.life.error_for_caller()
+            if isinstance(loss, LocalProtocolError):  # What we wanted to send cannot be sent.
+                return loss
+            how = str(loss) if isinstance(loss, ConnectionLost) else "the server closed the connection"
+            refusal = _refused(f"{how} before the session was ready", said, _reason(self.life.end))
             refusal.__cause__ = loss
             return refusal
-        said = self.engine.last_error
-        code = said.code if said is not None and said.code else loss.reason or None
-        what = f": {said.message}" if said is not None else ""
-        refusal = ConnectError(f"{loss} before the session was ready{what}", code=code)
-        refusal.__cause__ = loss
-        return refusal
+        if said is not None:
+            return _refused("the server reported an error and did not make the session ready", said)
+        expected = " or ".join(event.type for event in self.endpoint.ready_events)
+        return SetupTimeout(
+            f"the server accepted the connection but did not send {expected} within {timeout:g} s; "
+            "is this a Realtime endpoint? wait_for_session=False does not wait",
+            phase="session",
+            timeout=timeout,
+        )
 
     # Events
 
@@ -326,5 +362,12 @@ class Attempt:
         return self.life.error_for_caller() or anyio.EndOfStream()
 
 
-def _is_error(kind: type[Event]) -> bool:
-    return issubclass(cast("type[object]", kind), ErrorEvent)
+def _refused(what: str, said: ServerError | None, reason: str = "") -> ConnectError:
+    if said is None:
+        return connect_error(what, code=reason or None)
+    code = said.code if isinstance(said.code, str) and said.code else reason or None
+    return connect_error(f"{what}: {said.message}" if said.message else what, code=code)
+
+
+def _reason(end: ConnectionEnd | None) -> str:
+    return "" if end is None else end.reason

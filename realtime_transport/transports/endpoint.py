@@ -10,6 +10,7 @@ import attrs
 from realtime_transport.connection.life_cycle import UPGRADE, Phase
 from realtime_transport.protocol.engine.output_queue import LEFT_OUT
 from realtime_transport.protocol.engine.policy import CLIENT_PLAYBACK, EnginePolicy
+from realtime_transport.protocol.engine.session_opening import SessionOpening
 from realtime_transport.protocol.wire.server_events import SessionCreated, SessionUpdated
 
 from .media import Media, MediaContext
@@ -50,6 +51,7 @@ class Endpoint:
         phases: The steps of opening the link, in order. The connector enters the later ones by
             `ConnectRequest.enter_phase`.
         ready_events: The server events of which the first makes the session ready: ``connect`` waits for it.
+        greeted_by_update: The server greets with ``session.updated``.
         connected_when_ready: The status is ``"connected"`` from then on, rather than from the open link on.
         build_request: Makes the request.
         make_media: Makes the audio ends.
@@ -65,6 +67,7 @@ class Endpoint:
     profile: EndpointProfile | None = None
     phases: tuple[Phase, ...] = (UPGRADE,)
     ready_events: tuple[type[ServerEvent], ...] = (SessionCreated,)
+    greeted_by_update: bool = False
     connected_when_ready: bool = False
     build_request: BuildRequest = bearer_request
     make_media: MakeMedia = Media.build
@@ -76,7 +79,12 @@ class Endpoint:
     def attached(self) -> Endpoint:
         """The same wire, attached to a call: ``session.updated`` greets then, not ``session.created``."""
         ready = dict.fromkeys((*self.ready_events, SessionCreated, SessionUpdated))
-        return attrs.evolve(self, ready_events=tuple(ready))
+        return attrs.evolve(self, ready_events=tuple(ready), greeted_by_update=True)
+
+    def opening(self) -> SessionOpening:
+        """What tells whether a session on this wire has opened."""
+        answers = self.profile is None or self.profile.answers_updates
+        return SessionOpening(self.ready_events, self.greeted_by_update, answers)
 
     def __attrs_post_init__(self) -> None:
         if (self.connector is None) == (self.prepare is None):

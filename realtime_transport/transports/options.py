@@ -132,6 +132,7 @@ class ConnectionOptions(TypedDict, total=False):
 
     connect_timeout: float | None
     session_timeout: float | None
+    update_timeout: float
     create_timeout: float | None
     ping_interval: float | None
     ping_timeout: float | None
@@ -183,6 +184,8 @@ class Settings:
     Attributes:
         connect_timeout: From asking for the key to the upgrade.
         session_timeout: From the upgrade to ``session.created``, where `connect` waits for it.
+        update_timeout: From there to the answer to our first ``session.update``, where `connect` waits for the session;
+            a server that does not answer costs this long and a warning.
         create_timeout: After this long without an answer a ``response.create`` counts as failed.
         ping_interval: Pause between WebSocket pings.
         ping_timeout: How long to wait for a pong before the connection counts as lost.
@@ -207,6 +210,7 @@ class Settings:
 
     connect_timeout: float | None = 10.0
     session_timeout: float | None = 10.0
+    update_timeout: float = 2.0
     create_timeout: float | None = 30.0
     ping_interval: float | None = 20.0
     ping_timeout: float | None = 20.0

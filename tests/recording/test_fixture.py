@@ -38,7 +38,7 @@ from realtime_transport.testing.links import MemoryServer
 def live():
     server = MemoryServer()
     server.send({"type": "session.created", "event_id": "1", "session": {}}, {"type": "greeting", "event_id": "2"})
-    return OpenAIRealtimeWebSocket(connector=server.connector, api_key="any", ping_interval=None)
+    return OpenAIRealtimeWebSocket(connector=server.connector, api_key="any", ping_interval=None, update_timeout=0)
 
 
 @pytest.mark.anyio

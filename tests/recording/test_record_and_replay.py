@@ -150,7 +150,7 @@ def event(kind: str, t: float, direction: Any = "received", **fields: Any) -> Fr
 async def test_frames_come_when_their_time_has_come(anyio_backend: str) -> None:
     clock = ManualClock()
     recording = made(CREATED, event("a.b", 1.0), event("a.c", 3.0), Close(t=4.0, code=1000))
-    replay = ReplayTransport(recording, match="none", pace=2.0, clock=clock, ping_interval=None)
+    replay = ReplayTransport(recording, match="none", pace=2.0, clock=clock, ping_interval=None, update_timeout=0)
     seen: list[tuple[str, float]] = []
     async with replay.connect(), anyio.create_task_group() as tasks:
 
@@ -189,7 +189,9 @@ async def test_the_end_of_a_connection_is_played_too_and_the_next_one_is_the_nex
 
 async def test_a_lost_connection_is_recorded_as_lost(tmp_path: Path) -> None:
     server = MemoryServer()
-    transport = OpenAIRealtimeWebSocket(connector=server.connector, api_key="k" * 20, ping_interval=None)
+    transport = OpenAIRealtimeWebSocket(
+        connector=server.connector, api_key="k" * 20, ping_interval=None, update_timeout=0
+    )
     server.send({"type": "session.created", "event_id": "e", "session": {}}, b"binary")
     with pytest.raises(ConnectionLost):
         async with record(transport, tmp_path / "a.rtrec"), transport.connect():
@@ -205,7 +207,9 @@ async def test_a_lost_connection_is_recorded_as_lost(tmp_path: Path) -> None:
 
 async def test_notes_and_tools_stand_between_the_messages(tmp_path: Path) -> None:
     server = MemoryServer()
-    transport = OpenAIRealtimeWebSocket(connector=server.connector, api_key="k" * 20, ping_interval=None)
+    transport = OpenAIRealtimeWebSocket(
+        connector=server.connector, api_key="k" * 20, ping_interval=None, update_timeout=0
+    )
     server.send({"type": "session.created", "event_id": "e", "session": {}})
     async with record(transport, tmp_path / "a.rtrec") as recorder, transport.connect():
         await anyio.wait_all_tasks_blocked()
@@ -218,7 +222,9 @@ async def test_notes_and_tools_stand_between_the_messages(tmp_path: Path) -> Non
 
 async def test_after_the_block_nothing_is_recorded(tmp_path: Path) -> None:
     server = MemoryServer()
-    transport = OpenAIRealtimeWebSocket(connector=server.connector, api_key="k" * 20, ping_interval=None)
+    transport = OpenAIRealtimeWebSocket(
+        connector=server.connector, api_key="k" * 20, ping_interval=None, update_timeout=0
+    )
     async with record(transport, tmp_path / "a.rtrec"):
         pass
     server.send({"type": "session.created", "event_id": "e", "session": {}})

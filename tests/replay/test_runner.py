@@ -39,7 +39,7 @@ DONE = {"type": "response.done", "event_id": "e", "response": {"id": "r", "statu
 def build(clock: ManualClock, **options: Any) -> tuple[MemoryServer, OpenAIRealtimeWebSocket, Replay]:
     server = MemoryServer()
     transport = OpenAIRealtimeWebSocket(
-        connector=server.connector, api_key="sk", clock=clock, ping_interval=None, create_timeout=None
+        connector=server.connector, api_key="sk", clock=clock, ping_interval=None, update_timeout=0, create_timeout=None
     )
     server.send(CREATED)
     source = BytesSource(bytes(48 * 100), AudioFormat.PCM24K)  # 100 ms: five frames

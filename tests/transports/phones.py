@@ -125,7 +125,7 @@ async def calling(
     given = (socket or StarletteLike)(phone)
     server.send(CREATED)
     transport = TwilioRealtimeTransportLayer(
-        given, connector=server.connector, api_key="sk-test", ping_interval=None, **options
+        given, connector=server.connector, api_key="sk-test", ping_interval=None, update_timeout=0, **options
     )
     try:
         async with transport.connect(initial_session_config=config):

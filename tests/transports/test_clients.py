@@ -28,7 +28,7 @@ CREATED = json.dumps({"type": "session.created", "event_id": "e", "session": {"t
 
 async def talk(client: httpx.AsyncClient, url: str) -> list[str]:
     """Connect, send three messages of very different sizes, say what the server said it got."""
-    transport = OpenAIRealtimeWebSocket(client=client, url=url, ping_interval=None)
+    transport = OpenAIRealtimeWebSocket(client=client, url=url, ping_interval=None, update_timeout=0)
     async with transport.connect(api_key="sk"):
         await transport.send_message("x" * 300_000, trigger_response=False)
         await transport.send_audio(b"\x00\x00")

@@ -48,13 +48,13 @@ async def refuses(peer: AcceptedConnection) -> None:
 
 
 async def visit(url: str) -> None:
-    transport = OpenAIRealtimeWebSocket(url=url)
+    transport = OpenAIRealtimeWebSocket(url=url, update_timeout=0)
     async with transport.connect(api_key="sk"):
         await transport.send_message("hello")
 
 
 async def visit_and_lose(url: str) -> None:
-    transport = OpenAIRealtimeWebSocket(url=url)
+    transport = OpenAIRealtimeWebSocket(url=url, update_timeout=0)
     with pytest.raises(ConnectionLost):
         async with transport.connect(api_key="sk"):
             async for _ in transport:
@@ -67,7 +67,7 @@ async def visit_and_be_refused(url: str) -> None:
 
 
 async def visit_and_be_cancelled(url: str) -> None:
-    transport = OpenAIRealtimeWebSocket(url=url)
+    transport = OpenAIRealtimeWebSocket(url=url, update_timeout=0)
     with anyio.CancelScope() as scope:
         async with transport.connect(api_key="sk"):
             scope.cancel()
@@ -111,7 +111,7 @@ async def test_memory_is_level() -> None:
 async def test_cancelling_at_any_moment_of_connecting_lets_go() -> None:
     """Cancelled after one, two, three… turns of the scheduler: in the key, the handshake, the wait, the block."""
     async with serving(patient) as url:
-        transport = OpenAIRealtimeWebSocket(url=url)
+        transport = OpenAIRealtimeWebSocket(url=url, update_timeout=0)
         for turns in range(60):
             async with anyio.create_task_group() as tasks:
                 scope = anyio.CancelScope()

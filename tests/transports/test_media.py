@@ -27,7 +27,13 @@ def pcm(ms: int) -> bytes:
 def build(server: MemoryServer, clock: ManualClock, **options: Any) -> OpenAIRealtimeWebSocket:
     server.send(CREATED, SERVER_CANCELS)
     return OpenAIRealtimeWebSocket(
-        connector=server.connector, api_key="sk", clock=clock, ping_interval=None, create_timeout=None, **options
+        connector=server.connector,
+        api_key="sk",
+        clock=clock,
+        ping_interval=None,
+        update_timeout=0,
+        create_timeout=None,
+        **options,
     )
 
 

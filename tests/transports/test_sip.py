@@ -21,7 +21,7 @@ SPEECH = {"type": "input_audio_buffer.speech_started", "event_id": "e3", "item_i
 
 
 def transport_to(server: MemoryServer, **options: Any) -> OpenAIRealtimeSIP:
-    return OpenAIRealtimeSIP(connector=server.connector, api_key="sk-test", **options)
+    return OpenAIRealtimeSIP(connector=server.connector, api_key="sk-test", **{"update_timeout": 0, **options})
 
 
 async def test_attaching_takes_the_call_id_in_place_of_the_model() -> None:

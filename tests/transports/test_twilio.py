@@ -247,7 +247,7 @@ async def test_what_was_said_without_a_connection_is_old_news() -> None:
             yield link
 
     transport = TwilioRealtimeTransportLayer(
-        StarletteLike(phone), connector=slowly, api_key="sk-test", ping_interval=None
+        StarletteLike(phone), connector=slowly, api_key="sk-test", ping_interval=None, update_timeout=0
     )
     phone.say(START, media(0), media(20))
     for turn in range(2):
@@ -280,7 +280,7 @@ async def test_a_provider_that_falls_silent_ends_the_call() -> None:
 async def test_the_model_may_be_connected_again_in_the_same_call() -> None:
     server, phone = MemoryServer(), Phone.make()
     transport = TwilioRealtimeTransportLayer(
-        StarletteLike(phone), connector=server.connector, api_key="sk-test", ping_interval=None
+        StarletteLike(phone), connector=server.connector, api_key="sk-test", ping_interval=None, update_timeout=0
     )
     server.send(CREATED)
     async with transport.connect():

@@ -54,7 +54,7 @@ SERVER_CANCELS = {
 
 
 def transport_to(server: MemoryServer, **options: Any) -> OpenAIRealtimeWebSocket:
-    defaults = {"connector": server.connector, "api_key": "sk-test", "ping_interval": None}
+    defaults = {"connector": server.connector, "api_key": "sk-test", "ping_interval": None, "update_timeout": 0}
     return OpenAIRealtimeWebSocket(**{**defaults, **options})
 
 

@@ -66,6 +66,8 @@ class EndpointProfile:
         headers: Further headers of the upgrade request.
         speaks_first: Whether the server says ``session.created`` at once. Otherwise the session counts as ready with
             the answer to our ``session.update``.
+        answers_updates: Whether it answers a ``session.update`` that it has taken by ``session.updated``. Otherwise
+            ``connect`` does not wait for that.
         naming: The names of events and fields.
         kind: Whether the server converses or only transcribes.
         rates: The sample rates of linear audio that it takes; the first is the usual one.
@@ -85,6 +87,7 @@ class EndpointProfile:
     auth_name: str = ""
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
     speaks_first: bool = True
+    answers_updates: bool = True
     naming: Naming = "ga"
     kind: Literal["realtime", "transcription"] = "realtime"
     rates: tuple[int, ...] = (24000,)
