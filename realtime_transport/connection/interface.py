@@ -27,6 +27,9 @@ class Event(Protocol):
     preceded_by: ClassVar[tuple[Any, ...]]
     """For an event that withdraws: the events that caused it. They are delivered just before it."""
 
+    brings: ClassVar[tuple[Any, ...]]
+    """For an event that withdraws: events published before it. Those not yet delivered are delivered just before it."""
+
 
 class AudioChunk(Event, Protocol):
     """An event that carries audio (`Event.is_audio`)."""

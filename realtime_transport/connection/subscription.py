@@ -230,6 +230,12 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         self._head.extend(events)
         self._consumer.wake()
 
+    def bring_forward(self, events: Iterable[Event]) -> None:
+        """Put those of *events* that have not been delivered before everything else, in their order."""
+        moved = set(map(id, events))
+        self._head.extend(event for _, event in self._control if id(event) in moved)
+        self._control = deque(entry for entry in self._control if id(entry[1]) not in moved)
+
     def withdraw(self, turns: frozenset[str]) -> None:
         """Forget the undelivered audio of *turns*."""
         kept = deque(entry for entry in self._audio if entry[1].response_id not in turns)
@@ -387,6 +393,8 @@ class Hub:
         # The newest first: who waits for this alone is woken before the default stream, which has more to do.
         for route in reversed(self._routes):
             route.subscription.withdraw(turns)
+            if event.brings:
+                route.subscription.bring_forward(event.brings)
             wanted = [piece for piece in news if route.accepts(cast("type[Event]", type(piece)))]
             if route.keep is not None:
                 wanted = [piece for piece in wanted if route.keep(piece)]

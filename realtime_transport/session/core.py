@@ -77,6 +77,7 @@ class SessionCore:
     _switching: AgentSwitching = attrs.field(init=False)
     _mcp: McpCatalogue = attrs.field(init=False, factory=McpCatalogue)
     _guarding: Guarding | None = attrs.field(init=False, default=None)
+    _cause: tuple[Event, ...] = attrs.field(init=False, default=())
     _closed: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
@@ -175,15 +176,11 @@ class SessionCore:
 
     def _interrupted(self, event: transport_events.AudioInterruptedEvent) -> None:
         self._scope.end_audio()
-        withdrawn = event.withdraws or frozenset[str]()
-        self._output.emit(
-            AudioInterruptedEvent(
-                **{field.name: getattr(event, field.name) for field in attrs.fields(type(event)) if field.init},
-                context=self.context(),
-                agent=self.current_agent,
-            )
-        )
-        self._calls.interrupt(withdrawn | {self._scope.latest})
+        given = {field.name: getattr(event, field.name) for field in attrs.fields(type(event)) if field.init}
+        given |= {"preceded_by": (), "brings": (*event.preceded_by, *self._cause)}
+        self._cause = ()
+        self._output.emit(AudioInterruptedEvent(**given, context=self.context(), agent=self.current_agent))
+        self._calls.interrupt((event.withdraws or frozenset[str]()) | {self._scope.latest})
 
     def _speech_started(self, event: server.InputAudioBufferSpeechStarted) -> None:
         # Nothing may be heard any more, and then no interruption is told; a tool of that turn is interrupted all the
@@ -191,6 +188,7 @@ class SessionCore:
         self._calls.interrupt(frozenset({self._scope.latest}))
 
     def _turn_started(self, event: transport_events.TurnStartedEvent) -> None:
+        self._cause = ()
         source = self._scope.start(event.response_id)
         self._output.emit(AgentStartEvent(agent=source.agent, response_id=event.response_id, **self._output.facts()))
 
@@ -343,7 +341,9 @@ class SessionCore:
     def guardrails_finished(self, action: do.RunGuardrails, trip: Trip | None) -> None:
         """All guardrails have looked at a text."""
         if self._guarding is not None and not self._closed:
-            self._guarding.finished(action, trip)
+            tripped = self._guarding.finished(action, trip)
+            if tripped is not None:
+                self._cause = (tripped,)
 
     def report(self, error: CallbackError) -> None:
         """Something of the application raised."""

@@ -204,8 +204,11 @@ class AudioInterruptedEvent(transport_events.AudioInterruptedEvent):
     Attributes:
         context: The state of the session at that moment.
         agent: The agent that was speaking.
+        brings: What caused it, delivered before it: speech of the user, or a guardrail.
     """
 
+    # A class attribute of all other events.
+    brings: tuple[Event, ...] = attrs.field(default=(), eq=False, repr=False)  # pyright: ignore[reportIncompatibleVariableOverride]
     context: RunContext[Any] = attrs.field(repr=False, eq=False)
     agent: RealtimeAgent[Any]
 

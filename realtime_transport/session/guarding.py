@@ -50,18 +50,20 @@ class Guarding:
         """A response has ended with *text*."""
         self._run(self._debouncer.finish(response_id, item_id, text, source))
 
-    def finished(self, action: do.RunGuardrails, trip: Trip | None) -> None:
-        """All guardrails have looked at a text."""
+    def finished(self, action: do.RunGuardrails, trip: Trip | None) -> GuardrailTrippedEvent | None:
+        """All guardrails have looked at a text. The event that was emitted, if speech is to be interrupted."""
+        event: GuardrailTrippedEvent | None = None
         if trip is not None and self._debouncer.trip(action.run.response_id):
-            self._trip(action, trip)
+            event = self._trip(action, trip)
         self._run(self._debouncer.finished())
+        return event
 
     def _run(self, run: GuardrailRun | None) -> None:
         if run is not None:
             agent = self._scope.source(run.response_id).agent
             self._output.act(do.RunGuardrails(run, agent, self._scope.number))
 
-    def _trip(self, action: do.RunGuardrails, trip: Trip) -> None:
+    def _trip(self, action: do.RunGuardrails, trip: Trip) -> GuardrailTrippedEvent | None:
         run, scope = action.run, self._scope
         error = OutputGuardrailTripwireTriggered(
             f"Output guardrail triggered: {info_text(trip.info)}",
@@ -69,13 +71,13 @@ class Guarding:
             policy_hint=trip.policy_hint,
             output_info=trip.info,
         )
-        self._output.emit(
-            GuardrailTrippedEvent(agent=action.agent, error=error, item_id=run.item_id, **self._output.facts())
-        )
+        event = GuardrailTrippedEvent(agent=action.agent, error=error, item_id=run.item_id, **self._output.facts())
+        self._output.emit(event)
         if action.number != scope.number or scope.active not in (None, run.response_id):
-            return  # Of an older response: what is said now is not to blame.
+            return None  # Of an older response: what is said now is not to blame.
         if run.source == "audio":
             self._output.act(do.Interrupt())
         elif scope.active == run.response_id:
             self._output.act(do.CancelResponse(run.response_id))
         self._output.act(do.SendMessage(feedback(trip.policy_hint, trip.info)))
+        return event if run.source == "audio" else None

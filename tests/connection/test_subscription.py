@@ -22,6 +22,7 @@ class Control:
     is_audio: ClassVar[bool] = False
     withdraws: ClassVar[frozenset[str] | None] = None
     preceded_by: ClassVar[tuple[Control, ...]] = ()
+    brings: ClassVar[tuple[Control, ...]] = ()
 
 
 @attrs.frozen
@@ -32,6 +33,7 @@ class Audio:
     deferred: ClassVar[bool] = False
     withdraws: ClassVar[frozenset[str] | None] = None
     preceded_by: ClassVar[tuple[Control, ...]] = ()
+    brings: ClassVar[tuple[Control, ...]] = ()
 
     @property
     def audio_bytes(self) -> int:
@@ -42,6 +44,7 @@ class Audio:
 class Interrupted:
     withdraws: frozenset[str]
     preceded_by: tuple[Control, ...] = ()
+    brings: tuple[Control, ...] = ()
     is_audio: ClassVar[bool] = False
 
 
@@ -232,3 +235,16 @@ async def test_closing_wakes_the_task_that_waits() -> None:
         tasks.start_soon(consume)
         await wait_all_tasks_blocked()
         await stream.aclose()
+
+
+async def test_an_interruption_brings_what_caused_it_unless_it_was_delivered() -> None:
+    hub = Hub()
+    early = hub.subscribe(lambda cls: True, SubscriptionLimits())
+    late = hub.subscribe(lambda cls: True, SubscriptionLimits())
+    waiting, cause = Control("waiting"), Control("cause")
+    hub.publish([waiting, cause])
+    assert [await early.receive(), await early.receive()] == [waiting, cause]
+    event = Interrupted(frozenset(), brings=(cause,))
+    hub.publish([event])
+    assert await early.receive() is event
+    assert [await late.receive(), await late.receive(), await late.receive()] == [cause, event, waiting]

@@ -56,6 +56,7 @@ class Event:
         is_audio: The event carries audio: it counts in bytes and may be withdrawn or dropped.
         withdraws: Ids of responses whose undelivered audio this event takes back.
         preceded_by: Events that a subscription delivers directly before this one.
+        brings: Events that were published before; a subscription that has not delivered them does so before this one.
         for_taps_only: No stream of a transport delivers the event: it only takes audio back.
         deferred: The event that is delivered is built when it is taken.
     """
@@ -65,6 +66,7 @@ class Event:
     is_audio: ClassVar[bool] = False
     withdraws: ClassVar[frozenset[str] | None] = None
     preceded_by: ClassVar[tuple[Event, ...]] = ()
+    brings: ClassVar[tuple[Event, ...]] = ()
     for_taps_only: ClassVar[bool] = False
     deferred: ClassVar[bool] = False
 
