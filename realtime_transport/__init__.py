@@ -66,6 +66,9 @@ if TYPE_CHECKING:
     from .emitter import (
         RealtimeEmitter as RealtimeEmitter,
     )
+    from .emitter.session import (
+        RealtimeSessionEmitter as RealtimeSessionEmitter,
+    )
     from .errors import (
         AuthenticationError as AuthenticationError,
         CallbackError as CallbackError,
@@ -288,6 +291,9 @@ _HOMES = {
     """,
     "emitter": """
         RealtimeEmitter
+    """,
+    "emitter.session": """
+        RealtimeSessionEmitter
     """,
     "errors": """
         AuthenticationError CallbackError ConfigError ConnectError ConnectionLost ConsumerTooSlow DecodeError

@@ -98,7 +98,7 @@ async def test_a_connection_is_told_from_beginning_to_end() -> None:
 async def test_names_of_the_server_and_the_wildcard() -> None:
     server = MemoryServer()
     async with connected(server) as emitter:
-        raw, typed, errors = log(emitter, "*"), log(emitter, "response.done", "brand.new"), log(emitter, "error")
+        raw, typed, errors = log(emitter, "*"), log(emitter, "response.done"), log(emitter, "error")
         audio = log(emitter, "response.output_audio.delta", "audio")
         told = [
             CREATED,
@@ -128,17 +128,23 @@ async def test_on_once_off_and_emit() -> None:
         heard.append(("second", *args))
 
     emitter = emitter_to(MemoryServer())
-    assert emitter.emit("mine", 1) is False
+    assert emitter.emit("turn_done", 1) is False
     assert (
-        emitter.on("mine", first).once("mine", second).on("mine", second).off("mine", first).on("mine", first)
+        emitter.on("turn_done", first)
+        .once("turn_done", second)
+        .on("turn_done", second)
+        .off("turn_done", first)
+        .on("turn_done", first)
         is emitter
     )
-    assert emitter.emit("mine", 1, "a") is True
+    assert emitter.emit("turn_done", 1, "a") is True
     assert heard == [("second", 1, "a"), ("second", 1, "a"), ("first", 1, "a")]
     heard.clear()
-    assert emitter.off("mine", second).off("mine", second).off("other", second).emit("mine") is True
+    assert (
+        emitter.off("turn_done", second).off("turn_done", second).off("turn_started", second).emit("turn_done") is True
+    )
     assert heard == [("first",)]
-    assert emitter.off("mine", first).emit("mine") is False
+    assert emitter.off("turn_done", first).emit("turn_done") is False
 
 
 async def test_off_takes_the_last_registration() -> None:
@@ -147,8 +153,13 @@ async def test_off_takes_the_last_registration() -> None:
     def listener() -> None:
         heard.append("twice")
 
-    emitter = emitter_to(MemoryServer()).on("a", listener).on("a", lambda: heard.append("between")).on("a", listener)
-    emitter.off("a", listener).emit("a")
+    emitter = (
+        emitter_to(MemoryServer())
+        .on("item_deleted", listener)
+        .on("item_deleted", lambda: heard.append("between"))
+        .on("item_deleted", listener)
+    )
+    emitter.off("item_deleted", listener).emit("item_deleted")
     assert heard == ["twice", "between"]
 
 
@@ -156,12 +167,12 @@ async def test_who_is_added_meanwhile_hears_the_next_event() -> None:
     heard: list[int] = []
 
     def adds(event: int) -> None:
-        emitter.on("a", heard.append)
+        emitter.on("item_deleted", heard.append)
 
-    emitter = emitter_to(MemoryServer()).once("a", lambda event: None).on("a", adds)
-    emitter.emit("a", 1)
-    emitter.off("a", adds).emit("a", 2)
-    emitter.off("a", heard.append).on("a", adds).emit("a", 3)
+    emitter = emitter_to(MemoryServer()).once("item_deleted", lambda event: None).on("item_deleted", adds)
+    emitter.emit("item_deleted", 1)
+    emitter.off("item_deleted", adds).emit("item_deleted", 2)
+    emitter.off("item_deleted", heard.append).on("item_deleted", adds).emit("item_deleted", 3)
     assert heard == [2]
 
 
@@ -393,11 +404,11 @@ async def test_outside_of_the_block_it_is_raised_by_emit() -> None:
     async def coroutine() -> None:
         pass
 
-    emitter = emitter_to(MemoryServer()).on("a", fails).on("b", coroutine)
+    emitter = emitter_to(MemoryServer()).on("item_deleted", fails).on("item_update", coroutine)
     with pytest.raises(KeyError):
-        emitter.emit("a")
+        emitter.emit("item_deleted")
     with pytest.raises(LocalProtocolError):
-        emitter.emit("b")
+        emitter.emit("item_update")
 
 
 # Connecting
@@ -831,8 +842,15 @@ async def test_a_connection_that_breaks_while_it_is_closed_by_hand_is_an_error()
     server = MemoryServer()
     async with connected(server, max_events=10) as emitter:
         heard = log(emitter, "error", "disconnected")
-        emitter.on("vendor.x", lambda event: emitter.close())
         server.close(1011, "oops")
         await settle()
         assert [event.event_name for event in heard] == ["disconnected"]
         assert isinstance(heard[0].error, ConnectionLost)
+
+
+@pytest.mark.parametrize("method", ["on", "once", "off"])
+def test_an_unknown_name_is_an_error_that_names_the_nearest(method: str) -> None:
+    emitter = emitter_to(MemoryServer())
+    with pytest.raises(ConfigError, match="did you mean 'audio_interrupted'") as caught:
+        getattr(emitter, method)("audio_interupted", print)
+    assert caught.value.key == "event"

@@ -96,6 +96,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         self._waiting = False
         self._end: Callable[[], BaseException] | None = None
         self._closed = False
+        self._forward: Callable[[Any], None] | None = None
 
     # For the consumer
 
@@ -141,6 +142,15 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
             return await self.receive()
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
+
+    def forward_to(self, take: Callable[[Any], None]) -> None:
+        """Give events to *take* from now on, at the moment when they happen, instead of keeping them.
+
+        *take* must not wait and must not raise. What is held goes to it at once; `receive` waits for the end alone.
+        """
+        while (event := self._pop()) is not None:
+            take(event)
+        self._forward = take
 
     def receive_nowait(self) -> T_co:
         """Take the next event without waiting.
@@ -206,6 +216,10 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         Raises:
             ConsumerTooSlow: It passed a bound, and the consumer did not choose to lose audio. The event is kept.
         """
+        if self._forward is not None:
+            self._delivered += 1
+            self._forward(event)
+            return
         self._count += 1
         if event.is_audio:
             chunk = cast("AudioChunk", event)
@@ -227,6 +241,10 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
 
     def put_first(self, events: Iterable[Event]) -> None:
         """Put *events* before everything else but earlier events of this kind."""
+        if self._forward is not None:
+            for event in events:
+                self.put(event)
+            return
         self._head.extend(events)
         self._consumer.wake()
 

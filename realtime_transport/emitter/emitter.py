@@ -9,15 +9,19 @@ from realtime_transport.protocol.wire.server_events import Error, UnknownServerE
 
 from .calls import TransportCalls
 from .core import EmitterCore
+from .names import check_name, transport_event_names
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
+    from typing import Self
 
     from realtime_transport.protocol.engine.events import SemanticEvent
 
     from ..connection.subscription import SubscriptionLimits
     from ..transports.layer import RealtimeTransportLayer
     from ..transports.options import ApiKey, SessionConfig
+    from .listeners import Listener
+    from .transport_listeners import ListenToTransport
 
 __all__ = ["RealtimeEmitter", "transport_names"]
 
@@ -72,6 +76,34 @@ class RealtimeEmitter(TransportCalls, EmitterCore):
     def __init__(self, transport: RealtimeTransportLayer, *, limits: SubscriptionLimits | None = None) -> None:
         TransportCalls.__init__(self, transport)
         EmitterCore.__init__(self, transport, transport_names, limits)
+
+    if TYPE_CHECKING:
+        on: ListenToTransport[Self]  # pyright: ignore[reportIncompatibleMethodOverride]
+        once: ListenToTransport[Self]  # pyright: ignore[reportIncompatibleMethodOverride]
+        off: ListenToTransport[Self]  # pyright: ignore[reportIncompatibleMethodOverride]
+    else:
+
+        def on(self, event: str, listener: Listener) -> Self:
+            """Call *listener* for each *event*; see the class for names and arguments.
+
+            Raises:
+                ConfigError: There is no event of that name; the message names the nearest one.
+            """
+            check_name(event, transport_event_names())
+            return super().on(event, listener)
+
+        def once(self, event: str, listener: Listener) -> Self:
+            """Call *listener* for the next *event* only; raises as `on`."""
+            check_name(event, transport_event_names())
+            return super().once(event, listener)
+
+        def off(self, event: str, listener: Listener) -> Self:
+            """Call *listener* for *event* no more, not even for what a coroutine function has not begun with.
+
+            Of several registrations the last one goes; without any, nothing happens. Raises as `on`.
+            """
+            check_name(event, transport_event_names())
+            return super().off(event, listener)
 
     def connect(
         self,

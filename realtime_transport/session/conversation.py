@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 
 import anyio.lowlevel
 import attrs
@@ -23,13 +23,17 @@ if TYPE_CHECKING:
     from .agent import RealtimeAgent
     from .approval import ToolApproval
     from .running import Running
+    from .switch import SwitchRequest
 
-__all__ = ["Decision", "SessionCalls"]
+    HistoryInput: TypeAlias = Sequence[RealtimeItem | Mapping[str, Any]]
+    HistoryChange: TypeAlias = HistoryInput | Callable[[tuple[RealtimeItem, ...]], HistoryInput]
+
+__all__ = ["AgentChange", "Decision", "SessionCalls"]
 
 
 @attrs.frozen(eq=False)
 class Decision:
-    """A decision that has been taken. Await it to wait until the call has its output; that undoes nothing."""
+    """A decision that has been taken. Await it to wait until the call has its output; cancelled, it stays taken."""
 
     _running: Running
     _key: str | None
@@ -42,6 +46,30 @@ class Decision:
             await anyio.lowlevel.checkpoint()
         else:
             await self._running.wait_for(self._key)
+
+
+@attrs.frozen(eq=False)
+class AgentChange(Generic[Ctx]):
+    """A change of agent that was asked for. Await it to have the agent when its configuration is on its way.
+
+    Cancelling that undoes nothing. It raises what the change failed with.
+    """
+
+    _running: Running
+    _request: SwitchRequest
+    _agent: RealtimeAgent[Ctx]
+
+    def __await__(self) -> Generator[Any, Any, RealtimeAgent[Ctx]]:
+        return self._wait().__await__()
+
+    async def _wait(self) -> RealtimeAgent[Ctx]:
+        request = self._request
+        await self._running.wait_for(request)
+        if request.failure is not None:
+            raise request.failure
+        if not request.done:
+            raise NotConnectedError("the connection ended before the agent was changed")
+        return self._agent
 
 
 class SessionCalls(ABC, Generic[Ctx]):
@@ -80,8 +108,11 @@ class SessionCalls(ABC, Generic[Ctx]):
         await self._open().request_response(response)
 
     def interrupt(self) -> None:
-        """Stop the model, and playback. Without a connection this does nothing."""
+        """Stop the model, and playback; tools of that turn as they want. Without a connection this does nothing."""
         self._transport.interrupt()
+        if self._running is not None and not self._running.core.closed:
+            self._running.core.interrupt_tools()
+            self._running.perform()
 
     def mute(self, muted: bool) -> None:
         """Mute or unmute the microphone of the transport.
@@ -100,11 +131,7 @@ class SessionCalls(ABC, Generic[Ctx]):
         """
         self._optional("audio_played")(item_id, content_index, samples)
 
-    async def update_history(
-        self,
-        new_history: Sequence[RealtimeItem | Mapping[str, Any]]
-        | Callable[[tuple[RealtimeItem, ...]], Sequence[RealtimeItem | Mapping[str, Any]]],
-    ) -> None:
+    async def update_history(self, new_history: HistoryChange) -> None:
         """Change the conversation on the server; `history` changes when the server confirms it.
 
         If cancelled, nothing was sent.
@@ -116,8 +143,18 @@ class SessionCalls(ABC, Generic[Ctx]):
             LocalProtocolError: It holds something that cannot be created. Nothing was sent.
         """
         transport, history = self._open(), self.history
-        wanted = new_history(history) if callable(new_history) else new_history
-        await transport.reset_history(history, [realtime_item(item) for item in wanted])
+        await transport.reset_history(history, _wanted(new_history, history))
+
+    def update_history_nowait(self, new_history: HistoryChange) -> None:
+        """`update_history` without waiting.
+
+        Raises:
+            anyio.WouldBlock: There is no room in the outbox; nothing was sent.
+            UnsupportedOperation: The transport cannot.
+        """
+        self._open()
+        history = self.history
+        self._optional("reset_history_nowait")(history, _wanted(new_history, history))
 
     async def update_agent(self, agent: RealtimeAgent[Ctx]) -> RealtimeAgent[Ctx]:
         """Hand over to *agent*, as a handoff does; return it when its configuration is on its way.
@@ -129,16 +166,19 @@ class SessionCalls(ABC, Generic[Ctx]):
             Exception: What one of its functions raised. The active agent stays.
             NotConnectedError: There is no connection, or it ended meanwhile.
         """
+        return await self.update_agent_nowait(agent)
+
+    def update_agent_nowait(self, agent: RealtimeAgent[Ctx]) -> AgentChange[Ctx]:
+        """`update_agent` without waiting; the result can be awaited.
+
+        Raises:
+            NotConnectedError: There is no connection.
+        """
         running = self._connected()
         request = running.core.update_agent(agent)
         running.expect(request)
         running.perform()
-        await running.wait_for(request)
-        if request.failure is not None:
-            raise request.failure
-        if running.core.closed:
-            raise NotConnectedError("the connection ended before the agent was changed")
-        return agent
+        return AgentChange(running, request, agent)
 
     # Tools
 
@@ -217,3 +257,8 @@ class SessionCalls(ABC, Generic[Ctx]):
         if method is None:
             raise UnsupportedOperation(f"{type(self._transport).__name__} has no {name}()")
         return method
+
+
+def _wanted(change: HistoryChange, history: tuple[RealtimeItem, ...]) -> list[RealtimeItem]:
+    wanted = change(history) if callable(change) else change
+    return [realtime_item(item) for item in wanted]

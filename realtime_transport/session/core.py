@@ -121,6 +121,11 @@ class SessionCore:
         return bool(self._calls.ledger.running)
 
     @property
+    def is_speaking(self) -> bool:
+        """More audio says nothing new: it goes to the application as it is."""
+        return self._scope.speaking and not self._closed
+
+    @property
     def closed(self) -> bool:
         """Whether the connection is over."""
         return self._closed
@@ -183,8 +188,13 @@ class SessionCore:
         self._calls.interrupt((event.withdraws or frozenset[str]()) | {self._scope.latest})
 
     def _speech_started(self, event: server.InputAudioBufferSpeechStarted) -> None:
-        # Nothing may be heard any more, and then no interruption is told; a tool of that turn is interrupted all the
-        # same.
+        self.interrupt_tools()
+
+    def interrupt_tools(self) -> None:
+        """The user speaks, or the application interrupts: tools of the latest response are concerned.
+
+        Where nothing is heard any more, no interruption is emitted; a tool of that turn is interrupted all the same.
+        """
         self._calls.interrupt(frozenset({self._scope.latest}))
 
     def _turn_started(self, event: transport_events.TurnStartedEvent) -> None:

@@ -65,6 +65,8 @@ class HostedMcpTool:
             "require_approval",
         )
         given = {name: plain(getattr(self, name), name) for name in names if getattr(self, name) is not None}
+        if isinstance(given.get("allowed_tools"), list):
+            given["allowed_tools"] = {"tool_names": given["allowed_tools"]}
         return tool_payload({"type": "mcp", **given}, self.server_label)
 
     def allows(self, name: str) -> bool:

@@ -87,6 +87,7 @@ class Running:
     _interrupted: dict[OpenCall, anyio.Event] = attrs.field(init=False, factory=dict["OpenCall", anyio.Event])
     _work: set[anyio.CancelScope] = attrs.field(init=False, factory=set[anyio.CancelScope])
     _waiting: dict[object, anyio.Event] = attrs.field(init=False, factory=dict[object, anyio.Event])
+    _copies: bool = attrs.field(init=False, default=False)
     _sending: bool = attrs.field(init=False, default=False)
     _idle: anyio.Event = attrs.field(init=False, factory=anyio.Event)
 
@@ -95,6 +96,7 @@ class Running:
     def start(self, tasks: TaskGroup, events: Subscription[Event]) -> None:
         """Start the reader and the sender in *tasks*, which the tools run in, too."""
         self._tasks = tasks
+        self._hub.on_change(self._streams_changed)
         tasks.start_soon(self._read, events, name="realtime session reader")
         tasks.start_soon(self._send, name="realtime session sender")
 
@@ -133,8 +135,7 @@ class Running:
         self.stop()
         try:
             while True:
-                self.core.receive(events.receive_nowait())
-                self.perform()
+                self._receive(events.receive_nowait())
         except (anyio.WouldBlock, anyio.EndOfStream, anyio.ClosedResourceError):
             pass
         except RealtimeError as exc:
@@ -157,8 +158,10 @@ class Running:
 
     def _publish(self, events: list[Event]) -> None:
         hub = self._hub
-        if hub.wants(TransportEvent) or hub.wants(ResponseOutputAudioDelta):
-            events = [piece for event in events for piece in self._with_copies(event)]
+        if hub.wants(ResponseOutputAudioDelta):
+            events = [*(event.server_event for event in events if isinstance(event, AudioEvent)), *events]
+        if hub.wants(TransportEvent):
+            events = [piece for event in events for piece in self._with_copy(event)]
         try:
             hub.publish(events)
         except ConsumerTooSlow as exc:
@@ -172,27 +175,35 @@ class Running:
             assert self._tasks is not None
             self._tasks.start_soon(self._transport.aclose, name="realtime session closing")
 
-    def _with_copies(self, event: Event) -> Sequence[Event]:
+    def _with_copy(self, event: Event) -> Sequence[Event]:
         if isinstance(event, SessionEvent):
             return (event,)
-        more: list[Event] = []
-        if isinstance(event, AudioEvent) and self._hub.wants(ResponseOutputAudioDelta):
-            more.append(event.server_event)
-        if self._hub.wants(TransportEvent):
-            more.append(TransportEvent(event=event, context=self.core.context(), sequence=event.sequence))
-        return (*more, event)
+        return TransportEvent(event=event, context=self.core.context(), sequence=event.sequence), event
 
     # Tasks
 
     async def _read(self, events: Subscription[Event]) -> None:
-        receive = self.core.receive
+        # At the moment when they happen: a task of its own would come later than the consumers of the transport.
+        events.forward_to(self._receive)
         try:
             async for event in events:
-                receive(event)
-                self.perform()
+                self._receive(event)
         except RealtimeError as exc:
             self.failure = self.failure or exc
         self.end()
+
+    def _receive(self, event: Event) -> None:
+        if type(event) is AudioEvent and self.core.is_speaking and not self._copies:
+            try:
+                self._hub.publish((event,))
+            except ConsumerTooSlow as exc:
+                self._give_up(exc)
+            return
+        self.core.receive(event)
+        self.perform()
+
+    def _streams_changed(self) -> None:
+        self._copies = self._hub.wants(TransportEvent) or self._hub.wants(ResponseOutputAudioDelta)
 
     def tell(self) -> BaseException:
         """What ended the connection, to be raised now."""

@@ -37,6 +37,7 @@ class SwitchRequest:
         input: What its ``on_handoff`` gets.
         prepared: The target, asked for what it has.
         failure: Why it did not happen.
+        done: It has happened.
     """
 
     target: RealtimeAgent[Any]
@@ -46,6 +47,7 @@ class SwitchRequest:
     input: Any = None
     prepared: PreparedAgent | None = None
     failure: Exception | None = None
+    done: bool = False
 
 
 @attrs.define(eq=False)

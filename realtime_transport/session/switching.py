@@ -67,6 +67,7 @@ class AgentSwitching:
             return
         before = request.source or self._scope.current.agent
         self._scope.current = prepared
+        request.done = True
         self._output.emit(AgentHandoffEvent(from_agent=before, to_agent=prepared.agent, **self._output.facts()))
         if self._mcp.use(prepared.mcp_servers):
             self._output.emit(McpToolsChangedEvent(tools=self._mcp.available, **self._output.facts()))
