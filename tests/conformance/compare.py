@@ -51,6 +51,8 @@ def differences(expected: Mapping[str, Any], observed: Mapping[str, Any]) -> lis
         *comparison.lists("twilio_frames", expected.get("twilio_frames", []), observed.get("twilio_frames", [])),
         *comparison.lists("events", _events(expected), _events(observed), loose=True),
         *comparison.lists("calls", _calls(expected), _calls(observed), loose=True),
+        *comparison.lists("tool_calls", expected.get("tool_calls", []), observed.get("tool_calls", [])),
+        *comparison.lists("guardrail_runs", expected.get("guardrail_runs", []), observed.get("guardrail_runs", [])),
     ]
     return [problem for problem in problems if problem]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .kinds import CloudflareRun, SipRun, TwilioRun
 from .runner import run_websocket
+from .sessions import SessionRun
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -18,4 +19,5 @@ DRIVERS: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]] 
     "sip": partial(run_websocket, kind=SipRun),
     "twilio": partial(run_websocket, kind=TwilioRun),
     "cloudflare": partial(run_websocket, kind=CloudflareRun),
+    "session": partial(run_websocket, kind=SessionRun),
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import anyio
 import attrs
 
+from realtime_transport import ConfigError, FunctionTool, RealtimeAgent, RealtimeSession
 from realtime_transport.connection.link import LinkClosed
 from realtime_transport.transports.cloudflare import CloudflareRealtimeTransportLayer
 from realtime_transport.transports.options import ConnectRequest
@@ -16,6 +17,7 @@ from realtime_transport.transports.sip import OpenAIRealtimeSIP
 from realtime_transport.transports.twilio import TwilioRealtimeTransportLayer
 from realtime_transport.transports.websocket_link import connect_websocket
 
+from . import trace
 from .runner import OPTIONS, Run
 
 if TYPE_CHECKING:
@@ -33,19 +35,33 @@ class SipRun(Run):
     def _make(self, **options: Any) -> OpenAIRealtimeBase:
         return OpenAIRealtimeSIP(**options)
 
-    def _act(self, name: str, value: Any) -> None:
-        if name != "sip_initial_config":
-            super()._act(name, value)
+    async def _perform(self, step: Mapping[str, Any]) -> None:
+        value = step.get("sip_initial_config")
+        if value is None:
+            await super()._perform(step)
             return
-        agent, options = value["agents"][0], value.get("options", {})
-        own: dict[str, Any] = {"instructions": agent["instructions"]}
-        own["tools"] = [{"type": "function", **tool} for tool in agent.get("tools", [])]
-        if "voice" in agent:
-            own["voice"] = agent["voice"]
-        config = {**own, **options.get("config", {}), **value.get("overrides", {})}
-        model = {"model": options["model"]} if "model" in options else {}
-        entry = {"method": "OpenAIRealtimeSIP.buildInitialConfig"}
-        self._outcome(entry, lambda: OpenAIRealtimeSIP.build_initial_config(config, **model))
+        entry, options = value["agents"][0], value.get("options", {})
+        tools = [FunctionTool(invoke=_never_called, **tool) for tool in entry.get("tools", [])]
+        agent = RealtimeAgent(
+            name=entry["name"], instructions=entry["instructions"], voice=entry.get("voice"), tools=tools
+        )
+        given = {name: options[name] for name in ("model", "config") if name in options}
+        session: RealtimeSession[Any] = RealtimeSession(agent, transport=OpenAIRealtimeSIP(), **given)
+        await self._initial_config(session, value.get("overrides"))
+
+    async def _initial_config(self, session: RealtimeSession[Any], overrides: Any) -> None:
+        self._note("calls", method="OpenAIRealtimeSIP.buildInitialConfig", outcome="pending")
+        entry = self.record["calls"][-1]
+        try:
+            value = await session.get_initial_config(overrides)
+        except ConfigError as exc:
+            entry |= {"outcome": "rejected", "error": trace.error(exc)}
+        else:
+            entry |= {"outcome": "resolved", "value": value}
+
+
+async def _never_called(ctx: Any, arguments: Any) -> Any:
+    raise AssertionError("only the schema matters")
 
 
 class WebSocketDisconnect(Exception):

@@ -29,6 +29,7 @@ from realtime_transport.protocol.engine.sequencer import Input, Phase
 
 from .compare import differences, is_scored, scored_part
 from .drivers import DRIVERS
+from .session_mutations import SESSION_RULES
 
 __all__ = ["MUTATIONS", "Mutation", "red_scenarios"]
 
@@ -170,6 +171,7 @@ MUTATIONS = (
         lambda patch: patch.setattr(config, "DEFAULT_TURN_DETECTION", None),
         ("config_defaults", "connect_defaults_url_and_headers"),
     ),
+    *(Mutation(*rule) for rule in SESSION_RULES),
 )
 
 

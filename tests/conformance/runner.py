@@ -107,7 +107,7 @@ class Run:
     reader: Reader = attrs.field(init=False)
     tasks: TaskGroup = attrs.field(init=False)
     client: httpx.AsyncClient = attrs.field(init=False)
-    emitter: RealtimeEmitter = attrs.field(init=False)
+    emitter: Any = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         names = ("handshake", "client_frames", "events", "calls", "closes", "uncaught")
@@ -157,7 +157,7 @@ class Run:
             self.tasks.cancel_scope.cancel()
 
     async def _with_transport(self) -> None:
-        self.emitter = RealtimeEmitter(self._construct(self.scenario.get("options", {})))
+        self.emitter = self._emitter()
         self._listen()
         try:
             async with self.emitter:
@@ -168,6 +168,10 @@ class Run:
                 await anyio.lowlevel.checkpoint()
         except Exception as exc:  # noqa: BLE001 - what nobody listened to
             self._note("uncaught", error=trace.error(exc))
+
+    def _emitter(self) -> Any:
+        """What the scenario is about: an emitter of the transport; other kinds of scenarios have others."""
+        return RealtimeEmitter(self._construct(self.scenario.get("options", {})))
 
     async def _steps(self) -> None:
         for step in self.scenario.get("before", []):

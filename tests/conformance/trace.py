@@ -29,7 +29,11 @@ from realtime_transport.protocol.engine.events import (
     Usage,
     UsageUpdateEvent,
 )
-from realtime_transport.protocol.engine.realtime_items import RealtimeMessageItem
+from realtime_transport.protocol.engine.realtime_items import (
+    RealtimeMcpCallItem,
+    RealtimeMessageItem,
+    RealtimeToolCallItem,
+)
 from realtime_transport.protocol.wire import codec
 from realtime_transport.protocol.wire.json_types import UNSET
 from realtime_transport.protocol.wire.model import WireModel
@@ -37,9 +41,9 @@ from realtime_transport.protocol.wire.model import WireModel
 if TYPE_CHECKING:
     from realtime_transport.protocol.engine.events import Event
 
-__all__ = ["SDK_NAMES", "error", "event_args", "to_json"]
+__all__ = ["SDK_NAMES", "error", "event_args", "item", "to_json"]
 
-SDK_NAMES = sorted({cls.event_name for cls in SemanticEvent.__subclasses__()})
+SDK_NAMES = sorted({cls.event_name for cls in SemanticEvent.__subclasses__()} - {""})
 """The names of the SDK's own events."""
 
 
@@ -62,9 +66,11 @@ def to_json(value: Any) -> Any:
             return codec.encode(value)
         case BaseException():
             return {"$error": error(value)}
+        case RealtimeMessageItem() | RealtimeToolCallItem() | RealtimeMcpCallItem():
+            return item(value)
     if attrs.has(type(value)):
         return {
-            a.name: to_json(item) for a in attrs.fields(type(value)) if (item := getattr(value, a.name)) is not UNSET
+            a.name: to_json(found) for a in attrs.fields(type(value)) if (found := getattr(value, a.name)) is not UNSET
         }
     return repr(value)
 
@@ -98,7 +104,7 @@ def event_args(event: Event) -> list[Any]:
             details = {name: [usage[name]] for name in ("inputTokensDetails", "outputTokensDetails")}
             return [{"$type": "Usage", "requests": event.usage.requests, **usage, **details}]
         case ItemUpdateEvent() | McpApprovalRequestEvent() | McpToolCallCompletedEvent():
-            return [_item(event.item)]
+            return [item(event.item)]
         case ItemDeletedEvent():
             return [{"itemId": event.item_id}]
         case FunctionCallEvent():
@@ -132,8 +138,10 @@ def _turn_done(event: TurnDoneEvent) -> dict[str, Any]:
     return {"type": "response_done", "response": to_json(response)}
 
 
-def _item(item: Any) -> dict[str, Any]:
-    told = {"type": item.type, **to_json(item)}
+def item(item: Any) -> dict[str, Any]:
+    """An item of the conversation."""
+    fields = {a.name: to_json(found) for a in attrs.fields(type(item)) if (found := getattr(item, a.name)) is not UNSET}
+    told = {"type": item.type, **fields}
     if isinstance(item, RealtimeMessageItem):
         told["content"] = [to_json(part) for part in item.content]
     return told
