@@ -216,6 +216,9 @@ def _add_talk(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="the model (default: that of the library)")
     parser.add_argument("--instructions", metavar="TEXT", help="the system prompt")
     parser.add_argument("--voice", metavar="NAME", help="the voice of the model")
+    parser.add_argument(
+        "--agent", metavar="MODULE:AGENT", help="talk to a RealtimeAgent, with its instructions, tools and handoffs"
+    )
     _add_record(parser)
     _add_answer(parser, "voice")
     _add_backend(parser)

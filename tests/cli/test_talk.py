@@ -100,6 +100,42 @@ def test_a_conversation(card: Card, transport: str, backend: str, capsys: pytest
     assert card.heard_reply.is_set()
 
 
+@pytest.mark.parametrize("transport", ["webrtc", "websocket"])
+def test_a_conversation_with_an_agent(
+    card: Card,
+    transport: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import os
+    import signal
+
+    (tmp_path / "my_agents.py").write_text(
+        "from realtime_transport import RealtimeAgent\n"
+        "greeter = RealtimeAgent(name='Greeter', instructions='Greet.', voice='marin')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def hang_up() -> None:
+        card.heard_reply.wait(30)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=hang_up)
+    thread.start()
+    code = main(["talk", "--transport", transport, "--agent", "my_agents:greeter", "--backend", "trio"])
+    thread.join()
+    assert code == 130
+    assert card.heard_reply.is_set()
+    assert "(you speak)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["nothing", "no_such_module:agent", "json:loads"])
+def test_an_agent_that_is_not_there(card: Card, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["talk", "--agent", name]) == 2
+    assert f"--agent {name}" in capsys.readouterr().err
+
+
 def test_the_devices_are_listed(card: Card, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["talk", "--list-devices"]) == 0
     assert "fake  (1 in, 2 out)  default microphone, default loudspeaker" in capsys.readouterr().out
