@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-ALL = ("record", "replay_pacing", "webrtc")
+ALL = ("record", "replay_pacing", "webrtc", "session")
 OTHERS = ("growth",)  # By name alone: it takes minutes.
 
 
