@@ -65,6 +65,8 @@ def typing(session: nox.Session) -> None:
     session.install("-e", ".[all]", *group("test"), *group("typing"), *node)
     session.run("pyright")
     session.run("pyright", "--verifytypes", "realtime_transport", "--ignoreexternal")
+    # The examples of agents are what users begin with: both checkers, strict.
+    session.run("mypy", "--strict", "examples/agents", env={"MYPYPATH": "examples/agents"})
 
 
 @nox.session

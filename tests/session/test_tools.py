@@ -382,7 +382,7 @@ def test_an_mcp_server_is_checked_where_it_is_made() -> None:
         "type": "mcp",
         "server_label": "docs",
         "server_url": "https://mcp.example",
-        "allowed_tools": ["search"],
+        "allowed_tools": {"tool_names": ["search"]},
     }
     assert made.allows("search")
     assert not made.allows("delete")

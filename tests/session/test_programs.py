@@ -1,0 +1,103 @@
+"""Programs of use: a voice agent on trio, an agent on the telephone."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import wave
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from realtime_transport.emulator import RealtimeEmulator
+from tests.processes import environment, serving
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+VOICE_SCRIPT = {
+    "rules": [
+        {
+            "when": {"spoken": True},
+            "times": 1,
+            "reply": {"calls": [{"name": "get_weather", "arguments": {"city": "Oslo"}}, {"name": "find_customer"}]},
+        },
+        {
+            "when": {"function_output": "get_weather"},
+            "times": 1,
+            "reply": {"calls": [{"name": "transfer_to_Billing"}]},
+        },
+        {"when": {"function_output": "transfer_to_Billing"}, "reply": {"text": "How much is it?", "seconds": 0.5}},
+    ]
+}
+
+
+def test_a_voice_agent_with_two_tools_and_a_handoff(tmp_path: Path) -> None:
+    script, sentence, reply = tmp_path / "script.json", tmp_path / "sentence.wav", tmp_path / "reply.wav"
+    script.write_text(json.dumps(VOICE_SCRIPT))
+    with wave.open(str(EXAMPLES / "audio/vm-options.wav")) as file, wave.open(str(sentence), "wb") as cut:
+        cut.setparams(file.getparams())
+        cut.writeframes(file.readframes(8000 * 2) + bytes(16000 * 3))
+    with serving("--script", str(script)) as url:
+        where = url.replace("http", "ws") + "/realtime?model=gpt-realtime"
+        command = [sys.executable, str(EXAMPLES / "agents/voice_agent.py"), where, str(sentence), str(reply)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=50, env=environment(), check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert sorted(lines[:2]) == ['find_customer: {"name":"Ada"}', "get_weather: Snow in Oslo, -4 degrees."]
+    assert lines[2:] == ["(Ada is handed over)", "Billing takes over", "Billing: How much is it?"]
+
+
+class Telephone:
+    """A call at Twilio, as a framework hands its socket over: hangs up after half a second of the agent's voice."""
+
+    def __init__(self) -> None:
+        self.heard = 0
+        self.enough = anyio.Event()
+        start = {"streamSid": "MZ1", "callSid": "CA1", "mediaFormat": {"encoding": "audio/x-mulaw"}}
+        self.messages: list[dict[str, Any]] = [
+            {"event": "connected", "protocol": "Call", "version": "1.0.0"},
+            {"event": "start", "streamSid": "MZ1", "sequenceNumber": "1", "start": start},
+        ]
+
+    async def receive_text(self) -> str:
+        await anyio.lowlevel.checkpoint()
+        if self.messages:
+            return json.dumps(self.messages.pop(0))
+        await self.enough.wait()
+        return json.dumps({"event": "stop", "streamSid": "MZ1", "stop": {"callSid": "CA1"}})
+
+    async def send_text(self, data: str, /) -> None:
+        await anyio.lowlevel.checkpoint()
+        message = json.loads(data)
+        if message["event"] == "media":
+            self.heard += len(base64.b64decode(message["media"]["payload"]))
+            if self.heard >= 4000:
+                self.enough.set()
+
+
+PHONE_SCRIPT = {
+    "rules": [
+        {"when": {"turn": 1}, "reply": {"calls": [{"name": "order_status", "arguments": {"number": "1001"}}]}},
+        {"when": {"function_output": "order_status"}, "reply": {"text": "It is on its way.", "seconds": 2}},
+    ]
+}
+
+
+@pytest.mark.anyio
+async def test_an_agent_on_a_twilio_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES / "agents")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-local")
+    import phone_agent  # type: ignore[import-not-found]
+
+    telephone = Telephone()
+    with anyio.fail_after(20):
+        async with RealtimeEmulator(script=PHONE_SCRIPT, keep_transcripts=True) as emulator:
+            await phone_agent.answer(telephone, f"{emulator.websocket_url}?model=gpt-realtime")
+            (record,) = emulator.sessions
+            received = json.dumps(list(record.transcript), default=str)
+    assert telephone.heard >= 4000
+    assert "shop: order 1001 is on its way." in received
