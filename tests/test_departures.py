@@ -187,7 +187,9 @@ async def test_3_a_response_without_audio_can_be_interrupted() -> None:
 async def test_3_a_reply_that_the_server_plays_is_told_to_be_cut_off(by: str) -> None:
     server, clock = MemoryServer(), ManualClock()
     part = {"response_id": "r1", "item_id": "i1", "content_index": 0, "part": {"type": "audio"}}
-    transport = OpenAIRealtimeSIP(connector=server.connector, api_key="sk-test", ping_interval=None, update_timeout=0, clock=clock)
+    transport = OpenAIRealtimeSIP(
+        connector=server.connector, api_key="sk-test", ping_interval=None, update_timeout=0, clock=clock
+    )
     async with transport.connect(call_id="rtc_1", wait_for_session=False):
         server.send(
             CREATED,
