@@ -17,7 +17,7 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from realtime_transport.connection.link import LinkClosed
-from realtime_transport.errors import MessageTooBig
+from realtime_transport.errors import MessageTooBig, RemoteProtocolError
 from realtime_transport.wire_logging import frame_logger
 
 try:
@@ -230,9 +230,12 @@ class FrameCodec:
         if self._too_many_fragments:
             said = f"the server sent a message in more than {MAX_FRAGMENTS} fragments"
             return _caused(LinkClosed(1009, "message too big"), MessageTooBig(said, limit=MAX_FRAGMENTS))
-        for close in (protocol.close_rcvd, protocol.close_sent):
-            if close is not None and (close is protocol.close_rcvd or close.code != 1000):
-                return LinkClosed(close.code, close.reason)
+        if protocol.close_rcvd is not None:
+            return LinkClosed(protocol.close_rcvd.code, protocol.close_rcvd.reason)
+        ours = protocol.close_sent
+        if ours is not None and ours.code != 1000:
+            said = f"the server broke the WebSocket protocol ({ours.reason}), and was told so with code {ours.code}"
+            return _caused(LinkClosed(ours.code, ours.reason), RemoteProtocolError(said))
         return LinkClosed()
 
 

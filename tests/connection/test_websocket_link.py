@@ -11,7 +11,14 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from realtime_transport.connection.link import LinkClosed
-from realtime_transport.errors import ConfigError, ConnectError, MessageTooBig, NegotiationError, UpgradeRejected
+from realtime_transport.errors import (
+    ConfigError,
+    ConnectError,
+    MessageTooBig,
+    NegotiationError,
+    RemoteProtocolError,
+    UpgradeRejected,
+)
 from realtime_transport.transports.options import ConnectRequest
 from realtime_transport.transports.websocket_link import WebSocketLink, connect_websocket
 from tests.servers import AcceptedConnection, serving
@@ -190,6 +197,24 @@ async def test_text_that_is_not_utf8_is_closed_with_1007(open_link: OpenLink) ->
         assert caught.value.code == 1007
         await link.aclose()
     assert closed == [1007]
+
+
+@pytest.mark.parametrize("code", [0, 999, 1005, 1006, 1015, 2000, 5000, 65535])
+async def test_a_close_code_that_no_peer_may_send_is_the_servers_fault(open_link: OpenLink, code: int) -> None:
+    closed: list[int | None] = []
+
+    async def handler(peer: AcceptedConnection) -> None:
+        await peer.accept(await peer.request())
+        await peer.stream.send(b"\x88\x02" + code.to_bytes(2, "big"))
+        closed.append(await peer.until_closed())
+
+    async with serving(handler) as url, open_link(ConnectRequest(url=url)) as link:
+        with pytest.raises(LinkClosed) as caught:
+            await link.receive()
+        assert isinstance(caught.value.__cause__, RemoteProtocolError)
+        assert "the server broke the WebSocket protocol" in str(caught.value.__cause__)
+        await link.aclose()
+    assert closed == [1002]
 
 
 async def test_leaving_does_not_wait_for_a_server_that_never_answers(open_link: OpenLink) -> None:
