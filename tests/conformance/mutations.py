@@ -16,7 +16,7 @@ import anyio
 import attrs
 import pytest
 
-from realtime_transport.protocol.config import settings as config
+from realtime_transport.protocol.config import defaults, settings as config
 from realtime_transport.protocol.engine import (
     history_diff as history,
     interruption,
@@ -113,6 +113,15 @@ def _always_auto(wanted: object, reported: object) -> str:
     return "auto"
 
 
+def _nothing_by_default(patch: pytest.MonkeyPatch) -> None:
+    original = config.SessionSettings.__init__
+
+    def init(self: Any, *args: Any, **options: Any) -> None:
+        original(self, *args, **{**options, "session_defaults": defaults.NO_DEFAULTS})
+
+    patch.setattr(config.SessionSettings, "__init__", init)
+
+
 MUTATIONS = (
     Mutation(
         "at most one response.create is in flight",
@@ -168,7 +177,7 @@ MUTATIONS = (
     Mutation("edits of the history keep the order", _append_everywhere, ("history_mixed", "history_update_middle")),
     Mutation(
         "the session has defaults",
-        lambda patch: patch.setattr(config, "DEFAULT_TURN_DETECTION", None),
+        _nothing_by_default,
         ("config_defaults", "connect_defaults_url_and_headers"),
     ),
     *(Mutation(*rule) for rule in SESSION_RULES),
