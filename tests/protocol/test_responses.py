@@ -8,6 +8,10 @@ import pytest
 
 from realtime_transport.protocol.engine.events import AudioEvent, AudioInterruptedEvent, ErrorEvent
 from realtime_transport.protocol.engine.sequencer import BUSY_CODE
+from realtime_transport.protocol.vendors.profiles import profile_named
+from realtime_transport.protocol.wire.codec import encode
+from realtime_transport.protocol.wire.responses import Response
+from realtime_transport.protocol.wire.server_events import ResponseDone
 from tests.protocol.engine_driver import CANCEL, EngineDriver, truncate
 
 
@@ -222,3 +226,22 @@ def test_a_response_whose_end_never_came_does_not_hold_up_the_next() -> None:
     assert marks(talk) == ["A"]
     talk.interrupt()
     assert talk.sent() == []
+
+
+def test_details_of_a_status_may_be_text() -> None:
+    talk = EngineDriver(profile=profile_named("xai"))
+    response: dict[str, Any] = {
+        "id": "1424e44c",
+        "object": "realtime.response",
+        "output": [],
+        "status": "in_progress",
+        "status_details": "unimplemented",
+        "usage": {},
+    }
+    created = talk.server("response.created", response=response, previous_item_id=None)
+    done = talk.server("response.done", response={**response, "status": "completed"}, response_id="1424e44c")
+    assert [event for event in (*created, *done) if isinstance(event, ErrorEvent)] == []
+    [event] = [event for event in done if isinstance(event, ResponseDone)]
+    assert isinstance(event.response, Response)
+    assert event.response.status_details == "unimplemented"
+    assert encode(event)["response"]["status_details"] == "unimplemented"

@@ -79,7 +79,7 @@ class Response(WireObject):
 
     Attributes:
         status: ``in_progress``, ``completed``, ``cancelled``, ``failed`` or ``incomplete``.
-        status_details: Null unless the status is one of the last three.
+        status_details: Null unless the status is one of the last three; xAI sends text.
         output: Empty when the response is created; the final items, without audio, when it is done.
         conversation_id: Null for a response out of band.
         usage: Null until the response is done.
@@ -88,7 +88,7 @@ class Response(WireObject):
     object: str | Unset | None = UNSET
     id: str | Unset | None = UNSET
     status: str | Unset | None = UNSET
-    status_details: ResponseStatusDetails | Unset | None = UNSET
+    status_details: ResponseStatusDetails | str | Unset | None = UNSET
     output: Sequence[Item] | Unset | None = UNSET
     conversation_id: str | Unset | None = UNSET
     output_modalities: Sequence[str] | Unset | None = UNSET
