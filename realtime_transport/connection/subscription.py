@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 import anyio
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .interface import AudioChunk, DeferredChunk, Event
+    from .owner import Owner
 
 __all__ = ["Hub", "Subscription", "SubscriptionLimits", "SubscriptionStatistics"]
 
@@ -97,6 +99,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         self._end: Callable[[], BaseException] | None = None
         self._closed = False
         self._forward: Callable[[Any], None] | None = None
+        self._owner: Owner | None = None
 
     # For the consumer
 
@@ -108,6 +111,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
             ConnectionLost: It was lost and everything was delivered.
             anyio.BusyResourceError: Another task is waiting here.
             anyio.ClosedResourceError: The subscription was closed.
+            LocalProtocolError: Another event loop or thread owns the connection.
         """
         if self._turn >= EVENTS_PER_TURN:
             self._turn = 0
@@ -127,6 +131,8 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
                 raise anyio.ClosedResourceError
             if self._end is not None:
                 raise self._end()
+            if self._owner is not None:
+                self._owner.require()
             self._turn = 0
             self._waiting = True
             try:
@@ -168,6 +174,9 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         raise anyio.WouldBlock
 
     def _pop(self) -> T_co | None:
+        owner = self._owner
+        if owner is not None and get_ident() != owner.thread_id:
+            raise owner.refusal()
         self._read = True
         if self._waiting:
             raise _busy()
@@ -209,6 +218,10 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         )
 
     # For the hub
+
+    def own(self, owner: Owner) -> None:
+        """From now on only *owner* may receive, until the end."""
+        self._owner = owner
 
     def put(self, event: Event) -> None:
         """Append *event*.
@@ -265,6 +278,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
     def end(self, error: Callable[[], BaseException]) -> None:
         """After what it holds, raise what *error* makes."""
         self._end = error
+        self._owner = None
         self._consumer.wake()
 
     def _audio_overflow(self) -> None:
@@ -329,6 +343,13 @@ class Hub:
         self._by_class: dict[type[Event], tuple[Callable[[Event], None], ...]] = {}
         self._end: Callable[[], BaseException] | None = None
         self._on_change: Callable[[], None] = lambda: None
+        self._owner: Owner | None = None
+
+    def own(self, owner: Owner) -> None:
+        """Let *owner* alone receive from the subscriptions, those to come included, until the end."""
+        self._owner = owner
+        for route in self._routes:
+            route.subscription.own(owner)
 
     def on_change(self, changed: Callable[[], None]) -> None:
         """Call *changed* now, and whenever the answers of `wants` may have changed."""
@@ -351,6 +372,8 @@ class Hub:
         if self._end is not None:
             subscription.end(self._end)
         else:
+            if self._owner is not None:
+                subscription.own(self._owner)
             self._routes.append(_Route(subscription, accepts, keep))
             self._changed()
         return subscription

@@ -19,6 +19,7 @@ from realtime_transport.protocol.engine.events import (
 )
 from realtime_transport.task_groups import open_task_group
 
+from ..connection.owner import Owner
 from ..connection.subscription import Subscription, SubscriptionLimits
 from ..errors import ConnectError, ListenerError, LocalProtocolError, MessageTooBig, RealtimeError, TransportError
 from .listeners import Listeners
@@ -100,6 +101,7 @@ class EmitterCore:
         )
         self._connection: _Connection | None = None
         self._tasks: TaskGroup | None = None
+        self._owner: Owner | None = None
         self._leaving = False
         self._failure: Exception | None = None
         self._block: AbstractAsyncContextManager[None] | None = None
@@ -115,6 +117,8 @@ class EmitterCore:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
         assert self._block is not None
+        if self._owner is not None:
+            self._owner.require()
         block, self._block = self._block, None
         return await block.__aexit__(exc_type, exc, traceback)
 
@@ -125,7 +129,7 @@ class EmitterCore:
         self._leaving, self._failure = False, None
         try:
             async with open_task_group() as tasks:
-                self._tasks = tasks
+                self._tasks, self._owner = tasks, Owner()
                 try:
                     yield
                 except anyio.get_cancelled_exc_class():
@@ -136,7 +140,7 @@ class EmitterCore:
                 self._leaving = True
                 self._end(_Ending.LEAVING)
         finally:
-            self._tasks = None
+            self._tasks = self._owner = None
         if failure is not None:
             raise failure
         if self._failure is not None:
@@ -196,6 +200,8 @@ class EmitterCore:
     def _task_group(self) -> TaskGroup:
         if self._tasks is None:
             raise LocalProtocolError("the emitter runs its tasks inside of `async with emitter:`; enter that first")
+        if self._owner is not None:
+            self._owner.require()
         return self._tasks
 
     # Life
@@ -300,7 +306,12 @@ class EmitterCore:
         From now on listeners hear of the end and of nothing else: ``connection_change``, ``disconnected``, and
         ``error`` if the connection breaks. What a coroutine function has not begun with is dropped. So nothing that
         the server said behind the reason to hang up is acted upon.
+
+        Raises:
+            LocalProtocolError: Another thread owns the emitter's block.
         """
+        if self._owner is not None:
+            self._owner.require_thread()
         if self._end(_Ending.CLOSED):
             self._listeners.drop()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import attrs
 
+from realtime_transport.connection.owner import Owner
 from realtime_transport.connection.subscription import Hub, Subscription, SubscriptionLimits
 from realtime_transport.errors import ConfigError, LocalProtocolError, NotConnectedError
 from realtime_transport.protocol.engine.events import AudioEvent, ErrorEvent
@@ -236,6 +237,7 @@ class RealtimeSession(SessionCalls[Ctx]):
             raise LocalProtocolError("the session is already connected or connecting; make another session")
         self._connecting = True
         hub = self._hub
+        hub.own(Owner())
         self._stream = hub.subscribe(_accepts_by_default, self._limits)
         settings = self._settings if model is None else attrs.evolve(self._settings, model=model)
         try:

@@ -11,6 +11,7 @@ import attrs
 
 from realtime_transport.connection.connection import Connection
 from realtime_transport.connection.life_cycle import ConnectionEnd, LifeCycle, Signal, State
+from realtime_transport.connection.owner import Owner
 from realtime_transport.connection.subscription import Tap
 from realtime_transport.errors import (
     ConnectError,
@@ -76,6 +77,7 @@ class Attempt:
         observers: See what goes over the wire.
 
     Attributes:
+        owner: The event loop that it was made in.
         life: Where it stands.
         media: The audio ends.
         opening: How far the session is.
@@ -91,6 +93,7 @@ class Attempt:
     make_request: Callable[[], Awaitable[ConnectRequest]]
     ended: Callable[[Attempt], None]
     observers: Sequence[WireObserver] = ()
+    owner: Owner = attrs.field(factory=Owner, init=False)
     life: LifeCycle = attrs.field(init=False)
     media: Media = attrs.field(init=False)
     opening: SessionOpening = attrs.field(init=False)
@@ -100,6 +103,7 @@ class Attempt:
 
     def __attrs_post_init__(self) -> None:
         self.life = LifeCycle(self._emit)
+        self.hub.own(self.owner)
         self.media = self.endpoint.make_media(
             MediaContext(
                 settings=self.settings,
@@ -122,6 +126,20 @@ class Attempt:
             self.hub.add_tap(log)
         self.opening = self.endpoint.opening()
         self.hub.add_tap(Tap(accepts=self._concerns_opening, put=self._follow_opening, withdraw=lambda _: None))
+
+    def require_owner(self) -> None:
+        """Refuse a caller of another event loop or thread while the attempt lives.
+
+        Raises:
+            LocalProtocolError: The caller is one.
+        """
+        if not self.owner.is_here() and not self.life.is_over:
+            raise self.owner.refusal()
+
+    def require_thread(self) -> None:
+        """As `require_owner`, for what may also be done while the event loop does not run."""
+        if not self.life.is_over:
+            self.owner.require_thread()
 
     # Running
 

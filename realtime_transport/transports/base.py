@@ -266,6 +266,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         attempt = self._attempt
         connection = self._current_connection()
         assert attempt is not None
+        attempt.require_owner()
         return connection, attempt.engine
 
     @property
@@ -282,10 +283,14 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         Args:
             cancel_ongoing_response: ``False`` only stops playback, where the server cancels by itself.
             response_id: Stop this response only; ``None``: all that are running or playing.
+
+        Raises:
+            LocalProtocolError: Another event loop or thread owns the connection.
         """
         attempt = self._open_attempt()
         if attempt is None or attempt.connection is None:
             return
+        attempt.require_owner()
         engine = attempt.engine
         attempt.media.refresh()
         attempt.connection.perform(lambda now: engine.interrupt(cancel_ongoing_response, now, response_id))
@@ -321,7 +326,10 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
 
         Raises:
             UnsupportedOperation: The transport has no source: do not call `send_audio` instead.
+            LocalProtocolError: Another thread owns the connection.
         """
+        if self._attempt is not None:
+            self._attempt.require_thread()
         if self._muted is None:
             raise UnsupportedOperation(
                 "there is no audio source to mute; pass audio_source= to the transport, or do not call send_audio()"

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 
+from realtime_transport.connection.owner import Owner
 from realtime_transport.errors import LocalProtocolError
 
 if TYPE_CHECKING:
@@ -23,13 +24,17 @@ class _Connecting(AbstractAsyncContextManager[T]):
 
     def __init__(self, manager: AbstractAsyncContextManager[T]) -> None:
         self._manager = manager
+        self._owner: Owner | None = None
 
     async def __aenter__(self) -> T:
+        self._owner = Owner()
         return await self._manager.__aenter__()
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
+        if self._owner is not None:
+            self._owner.require()
         return await self._manager.__aexit__(exc_type, exc, traceback)
 
     def __await__(self) -> NoReturn:

@@ -69,11 +69,15 @@ class TransportCore:
 
         It takes ``close_timeout`` at most. A connect that is under way fails with `ConnectError`. If cancelled, the
         connection closes all the same.
+
+        Raises:
+            LocalProtocolError: Another event loop or thread owns the connection.
         """
         attempt = self._attempt
         if attempt is None or attempt.life.is_over:
             await anyio.lowlevel.checkpoint()
             return
+        attempt.require_owner()
         attempt.close()
         await attempt.life.wait_closed()
 
@@ -82,8 +86,12 @@ class TransportCore:
 
         Args:
             discard: Do not send what is queued.
+
+        Raises:
+            LocalProtocolError: Another thread owns the connection.
         """
         if self._attempt is not None:
+            self._attempt.require_thread()
             self._attempt.close(discard=discard)
 
     def __aiter__(self) -> AsyncIterator[Event]:
@@ -102,7 +110,12 @@ class TransportCore:
 
         Without types it gives what iterating the transport gives: everything but the typed audio delta. Opened
         before a connect, it belongs to that connection.
+
+        Raises:
+            LocalProtocolError: Another event loop or thread owns the connection.
         """
+        if self._attempt is not None:
+            self._attempt.require_owner()
         accepts = _of(*types) if types else self._by_default
         async with _subscription(self._hub, accepts, self._settings.limits) as subscription:
             yield subscription

@@ -31,8 +31,9 @@ class SendingTransport(RealtimeTransportLayer):
     """What a transport can send.
 
     All messages of one call are queued together or not at all. Without a connection every call raises
-    `NotConnectedError`, after a loss `ConnectionLost`; only `interrupt` then does nothing. If a waiting call is
-    cancelled, nothing was queued. The ``…_nowait`` twins raise `anyio.WouldBlock` when there is no room, and have then
+    `NotConnectedError`, after a loss `ConnectionLost`; only `interrupt` then does nothing. From another event loop or
+    thread than the connection's every call raises `LocalProtocolError`. If a waiting call is cancelled, nothing was
+    queued. The ``…_nowait`` twins raise `anyio.WouldBlock` when there is no room, and have then
     queued nothing.
     """
 
