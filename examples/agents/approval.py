@@ -18,7 +18,7 @@ async def pay(euros: int) -> str:
 
 async def main() -> None:
     agent = RealtimeAgent(name="Cashier", tools=[pay])
-    session = RealtimeSession(agent, transport=wire.chosen(), model="gpt-realtime")
+    session = RealtimeSession(agent, transport=wire.chosen(), model="gpt-realtime-2.1")
     async with session.connect(api_key=os.environ.get("OPENAI_API_KEY", "sk-local"), url=sys.argv[1]):
         await session.send_message('/call pay {"euros": 20}')
         async for event in session:

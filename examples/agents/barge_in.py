@@ -19,7 +19,7 @@ async def search(topic: str) -> str:
 
 async def main() -> None:
     agent = RealtimeAgent(name="Searcher", tools=[search])
-    session = RealtimeSession(agent, transport=wire.chosen(), model="gpt-realtime")
+    session = RealtimeSession(agent, transport=wire.chosen(), model="gpt-realtime-2.1")
     async with session.connect(api_key=os.environ.get("OPENAI_API_KEY", "sk-local"), url=sys.argv[1]):
         await session.send_message('/call search {"topic": "whales"}')
         async for event in session:

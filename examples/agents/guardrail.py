@@ -20,7 +20,7 @@ async def main() -> None:
     session = RealtimeSession(
         agent,
         transport=wire.chosen(),
-        model="gpt-realtime",
+        model="gpt-realtime-2.1",
         output_guardrails=[OutputGuardrail(name="no_secrets", run=no_secrets)],
     )
     async with session.connect(api_key=os.environ.get("OPENAI_API_KEY", "sk-local"), url=sys.argv[1]):

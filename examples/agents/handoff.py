@@ -13,7 +13,7 @@ from realtime_transport.session_events import AgentEndEvent, AgentHandoffEvent
 async def main() -> None:
     billing = RealtimeAgent(name="Billing", instructions="Handle bills.", handoff_description="Knows invoices.")
     front = RealtimeAgent(name="Front", instructions="Greet and route callers.", handoffs=[billing])
-    session = RealtimeSession(front, transport=wire.chosen(), model="gpt-realtime")
+    session = RealtimeSession(front, transport=wire.chosen(), model="gpt-realtime-2.1")
     async with session.connect(api_key=os.environ.get("OPENAI_API_KEY", "sk-local"), url=sys.argv[1]):
         await session.send_message("/call transfer_to_Billing {}")
         async for event in session:

@@ -36,7 +36,7 @@ agent = RealtimeAgent[str](
 async def answer(socket: Any, url: str | None = None) -> None:
     """Talk to the caller until one of both hangs up."""
     transport = TwilioRealtimeTransportLayer(socket)
-    session = RealtimeSession(agent, transport=transport, model="gpt-realtime", context="shop")
+    session = RealtimeSession(agent, transport=transport, model="gpt-realtime-2.1", context="shop")
     async with session.connect(url=url):
         await session.request_response({"instructions": "Greet the caller."})
         async for event in session:

@@ -22,7 +22,7 @@ async def get_weather(city: str, unit: Literal["C", "F"] = "C") -> str:
 
 async def main() -> None:
     agent = RealtimeAgent(name="Forecaster", instructions="Tell the weather.", tools=[get_weather])
-    session = RealtimeSession(agent, transport=wire.chosen(), model="gpt-realtime")
+    session = RealtimeSession(agent, transport=wire.chosen(), model="gpt-realtime-2.1")
     async with session.connect(api_key=os.environ.get("OPENAI_API_KEY", "sk-local"), url=sys.argv[1]):
         await session.send_message('/call get_weather {"city": "Oslo"}')
         async for event in session:

@@ -22,7 +22,7 @@ async def get_weather(city: str) -> str:
 
 async def main() -> None:
     agent = RealtimeAgent(name="Guide", tools=[get_time, get_weather])
-    session = RealtimeSession(agent, transport=wire.chosen(), model="gpt-realtime")
+    session = RealtimeSession(agent, transport=wire.chosen(), model="gpt-realtime-2.1")
     async with session.connect(api_key=os.environ.get("OPENAI_API_KEY", "sk-local"), url=sys.argv[1]):
         await session.send_message('/call get_time {"city": "Oslo"}\n/call get_weather {"city": "Oslo"}')
         async for event in session:

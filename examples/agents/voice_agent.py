@@ -57,7 +57,7 @@ async def main() -> None:
     async with aclosing(WavSink(reply)) as speaker:
         wire = OpenAIRealtimeWebSocket(url=url, audio_source=FileSource(recording), audio_sink=speaker)
         once = ToolSettings(respond="all_done")  # One reply for all tools that the model calls at once.
-        session = RealtimeSession(front, transport=wire, model="gpt-realtime", context="Ada", tools=once)
+        session = RealtimeSession(front, transport=wire, model="gpt-realtime-2.1", context="Ada", tools=once)
         async with session.connect(api_key=os.environ.get("OPENAI_API_KEY", "sk-local")):
             async for event in session:
                 match event:

@@ -42,7 +42,7 @@ def test_a_voice_agent_with_two_tools_and_a_handoff(tmp_path: Path) -> None:
         cut.setparams(file.getparams())
         cut.writeframes(file.readframes(8000 * 2) + bytes(16000 * 3))
     with serving("--script", str(script)) as url:
-        where = url.replace("http", "ws") + "/realtime?model=gpt-realtime"
+        where = url.replace("http", "ws") + "/realtime?model=gpt-realtime-2.1"
         command = [sys.executable, str(EXAMPLES / "agents/voice_agent.py"), where, str(sentence), str(reply)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=50, env=environment(), check=False)
     assert done.returncode == 0, done.stderr
@@ -96,7 +96,7 @@ async def test_an_agent_on_a_twilio_number(monkeypatch: pytest.MonkeyPatch) -> N
     telephone = Telephone()
     with anyio.fail_after(20):
         async with RealtimeEmulator(script=PHONE_SCRIPT, keep_transcripts=True) as emulator:
-            await phone_agent.answer(telephone, f"{emulator.websocket_url}?model=gpt-realtime")
+            await phone_agent.answer(telephone, f"{emulator.websocket_url}?model=gpt-realtime-2.1")
             (record,) = emulator.sessions
             received = json.dumps(list(record.transcript), default=str)
     assert telephone.heard >= 4000
