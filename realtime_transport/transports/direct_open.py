@@ -19,7 +19,8 @@ from realtime_transport.errors import ConnectError
 from realtime_transport.keys import usable_headers
 from realtime_transport.urls import is_loopback, require_encryption, secrets_in
 
-from .direct_link import AsyncioLink, TrioLink
+from .direct_asyncio import AsyncioLink
+from .direct_trio import TrioLink
 from .frame_codec import FrameCodec
 from .http_upgrade import UpgradeAnswer, UpgradeRequest, check_answer, rejection
 from .stream_link import StreamLink, TLSOverTrio

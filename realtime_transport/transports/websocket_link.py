@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from realtime_transport.urls import http_url
 
-from .direct_link import AsyncioLink, TrioLink
+from .direct_asyncio import AsyncioLink
 from .direct_open import can_open_directly, open_directly
+from .direct_trio import TrioLink
 from .stream_link import StreamLink
 
 if TYPE_CHECKING:

@@ -1,0 +1,177 @@
+"""The WebSocket link on trio: tasks of the connection read and write the socket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+
+from realtime_transport.connection.link import LinkClosed, LinkEnds
+from realtime_transport.connection.wakeup import Wakeup
+
+from .direct_link import READ_BYTES, DirectWebSocketLink, ignore, nothing
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from .frame_codec import FrameCodec
+
+__all__ = ["TrioLink"]
+
+
+class TrioLink(DirectWebSocketLink):
+    """The link on a socket under trio. Until `upgrade`, `read` gives the answer to the handshake.
+
+    Args:
+        stream: The stream that owns the socket.
+    """
+
+    def __init__(self, stream: anyio.abc.SocketStream) -> None:
+        super().__init__()
+        self._stream = stream
+        self._socket: socket.socket = stream.extra(anyio.abc.SocketAttribute.raw_socket)
+        self._unsent: memoryview = memoryview(b"")
+        self._flusher = Wakeup()
+        self._reading = self._writing = False  # By tasks of their own.
+
+    # Reading
+
+    async def read(self) -> bytes:
+        """What the peer sends, at least a byte; empty at the end of the stream, or if it broke."""
+        import trio
+
+        while True:
+            try:
+                await trio.lowlevel.wait_readable(self._socket)
+                return self._socket.recv(READ_BYTES)
+            except (BlockingIOError, InterruptedError):
+                continue
+            except (OSError, trio.ClosedResourceError):
+                return b""
+
+    async def write(self, data: bytes) -> None:
+        """Write the request of the handshake."""
+        self._write(data)
+        await self._write_unsent()
+
+    def upgrade(self, codec: FrameCodec, rest: bytes) -> None:
+        """From here on the stream carries frames; *rest* came with the answer."""
+        self._codec = codec
+        if rest:
+            codec.feed(rest)
+            self._step()
+
+    def attach(self, ends: LinkEnds, /) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
+        """See `realtime_transport.connection.link.DirectLink.attach`."""
+        self._ends = ends
+        self._reading = self._writing = True
+        return (("reader", self._read_on), ("writer", self._write_on))
+
+    async def _read_on(self) -> None:
+        assert self._ends is not None
+        try:
+            if self._inbox:
+                self._ends.received(self._take_inbox())
+            if self._ended:
+                self._ends.ended(self._codec.closed())
+            while not self._codec.finished:
+                await self._read_step()
+        finally:
+            self._reading = False
+            self._change.wake()
+
+    async def _read_step(self) -> None:
+        codec = self._codec
+        if codec.has_more:
+            await anyio.lowlevel.checkpoint()
+        else:
+            data = await self.read()
+            if data:
+                codec.feed(data)
+            else:
+                codec.feed_eof()
+        self._step()
+
+    async def receive(self) -> list[str | bytes]:
+        """Wait for messages; see `realtime_transport.connection.link.Link.receive`."""
+        while not self._inbox:
+            if self._ended:
+                raise self._codec.closed()
+            await self._read_step()
+        return self._take_inbox()
+
+    # Writing
+
+    def _write(self, data: bytes) -> None:
+        if self._unsent:
+            self._unsent = memoryview(bytes(self._unsent) + data)
+            return
+        self._unsent = memoryview(data)
+        self._send_some()
+        if self._blocked:
+            self._flusher.wake()
+
+    def _send_some(self) -> None:
+        try:
+            while self._unsent:
+                self._unsent = self._unsent[self._socket.send(self._unsent) :]
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError:
+            self._unsent = memoryview(b"")  # The reader finds the connection broken, and says so.
+        self._blocked = bool(self._unsent)
+
+    async def _write_unsent(self) -> None:
+        import trio
+
+        while self._unsent:
+            try:
+                await trio.lowlevel.wait_writable(self._socket)
+            except trio.ClosedResourceError:
+                return
+            self._send_some()
+
+    def _flush_soon(self) -> None:
+        self._flusher.wake()
+
+    async def _write_on(self) -> None:
+        try:
+            while True:
+                if self._blocked:
+                    await self._write_unsent()
+                self._flush()
+                if not self._blocked:
+                    await self._flusher.wait()
+        finally:
+            self._writing = False
+
+    async def send(self, messages: Sequence[str], /) -> None:
+        """Send *messages* in one write; see `realtime_transport.connection.link.Link.send`."""
+        if self._ended and not self._codec.open:
+            raise LinkClosed
+        self._write(self._codec.encode(messages))
+        await self._write_unsent()
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Send a close frame, read until the server's answer or its end, and close the socket.
+
+        If cancelled, the socket is closed at once.
+        """
+        self._ends = LinkEnds(received=ignore, ended=ignore, take=nothing)
+        try:
+            self._codec.close(code, reason)
+            self._write(self._codec.control_to_send())
+            if not self._writing:
+                await self._write_unsent()
+            while not self._codec.finished:
+                await (self._change.wait() if self._reading else self._read_step())
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._stream.aclose()
+
+    async def abort(self) -> None:
+        """Close the socket without a word. Idempotent."""
+        await anyio.aclose_forcefully(self._stream)
