@@ -7,12 +7,16 @@ import json
 import subprocess
 import sys
 import wave
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import TaskStatus
 
+from realtime_transport import ConnectRequest, Link, LinkClosed, connect_websocket
 from realtime_transport.emulator import RealtimeEmulator
 from tests.processes import environment, serving
 
@@ -101,3 +105,80 @@ async def test_an_agent_on_a_twilio_number(monkeypatch: pytest.MonkeyPatch) -> N
             received = json.dumps(list(record.transcript), default=str)
     assert telephone.heard >= 4000
     assert "shop: order 1001 is on its way." in received
+
+
+class WorkerSocket:
+    """The WebSocket of a Worker, carried by one of ours."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.listeners: dict[str, Callable[[Any], None]] = {}
+        self.outgoing, self.waiting = anyio.create_memory_object_stream[str](100)
+        self.accepted = anyio.Event()
+
+    def addEventListener(self, name: str, listener: Callable[[Any], None]) -> None:
+        self.listeners[name] = listener
+
+    def removeEventListener(self, name: str, listener: Callable[[Any], None]) -> None:
+        if self.listeners[name] == listener:
+            del self.listeners[name]
+
+    def accept(self) -> None:
+        self.accepted.set()
+
+    def send(self, message: str) -> None:
+        self.outgoing.send_nowait(message)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        self.outgoing.close()
+
+    async def run(self) -> None:
+        await self.accepted.wait()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._read)
+            async with self.waiting:
+                async for message in self.waiting:
+                    await self.link.send([message])
+            tasks.cancel_scope.cancel()
+        await self.link.aclose()
+        self._closed(1000, "")
+
+    def _closed(self, code: int, reason: str) -> None:
+        if "close" in self.listeners:
+            self.listeners["close"](SimpleNamespace(code=code, reason=reason))
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                for message in await self.link.receive():
+                    self.listeners["message"](SimpleNamespace(data=message))
+        except LinkClosed as closed:
+            self._closed(closed.code, closed.reason)
+
+
+@pytest.mark.anyio
+async def test_an_agent_in_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES / "agents")
+    import cloudflare_agent  # type: ignore[import-not-found]
+
+    asked: list[dict[str, str]] = []
+
+    async def carry(url: str, init: dict[str, Any], *, task_status: TaskStatus[WorkerSocket]) -> None:
+        asked.append(init["headers"])
+        key = {"Authorization": init["headers"]["Authorization"]}
+        async with connect_websocket(ConnectRequest(url=url.replace("http", "ws", 1), headers=key)) as link:
+            socket = WorkerSocket(link)
+            task_status.started(socket)
+            await socket.run()
+
+    with anyio.fail_after(20):
+        async with RealtimeEmulator() as emulator, anyio.create_task_group() as tasks:
+
+            async def fetch(url: str, init: dict[str, Any]) -> SimpleNamespace:
+                return SimpleNamespace(status=101, webSocket=await tasks.start(carry, url, init))
+
+            url = f"{emulator.websocket_url}?model=gpt-realtime-2.1"
+            question = '/call opening_hours {"day": "Monday"}'
+            answer = await cloudflare_agent.answer(question, "sk-local", url, fetch)
+    assert answer == "opening_hours returned: On Monday from nine to five."
+    assert asked[0]["Upgrade"] == "websocket"
