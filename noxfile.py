@@ -12,6 +12,7 @@ nox.options.sessions = ["lint", "typing", "tests"]
 nox.options.default_venv_backend = "venv"
 
 PROJECT = nox.project.load_toml("pyproject.toml")
+DEMO_RECORDING = "out/demo/session.rtrec"
 PYTHONS = ["3.11", "3.12", "3.13"]
 
 
@@ -31,10 +32,13 @@ def demo(session: nox.Session) -> None:
     Arguments go to ``replay``: ``nox -s demo -- --transport webrtc``.
     """
     session.install("-e", ".[all]")
+    shutil.rmtree("out/demo", ignore_errors=True)  # Nothing is overwritten by the commands themselves.
     recording = "examples/audio/demo-echotest.wav"
-    command = ["realtime-transport", "replay", recording, "--backend", "trio", "--answer", "voice", "--out", "out/demo"]
+    files = ["--out", "out/demo", "--record", DEMO_RECORDING]
+    command = ["realtime-transport", "replay", recording, "--backend", "trio", "--answer", "voice", *files]
     # No key, whatever the environment holds: the demo costs nothing.
     session.run(*command, *session.posargs, env={"OPENAI_API_KEY": ""})
+    session.run("realtime-transport", "show", DEMO_RECORDING)
 
 
 @nox.session
