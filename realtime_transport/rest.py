@@ -13,6 +13,7 @@ import anyio
 import attrs
 import orjson
 
+from .call_id import CallId
 from .errors import ConfigError, LocalProtocolError, RequestError
 from .http_client import client_errors, harmless_cause, new_client, open_request, read_body, reason_of
 from .keys import resolve_api_key, usable_headers, without_headers
@@ -59,7 +60,9 @@ class CallAnswer:
 
     Attributes:
         sdp: The SDP answer.
-        call_id: The call, for a sideband connection and for the other requests; empty if the service did not say.
+        call_id: The call, for a sideband connection and for the other requests; empty if the service did not say. A
+            call made with a client secret is attached to with that secret: ``connect(call_id=answer.call_id)`` uses it
+            where you name no key.
     """
 
     sdp: str = attrs.field(repr=False)
@@ -172,7 +175,10 @@ class RealtimeRestClient:
             content = {"files": parts}
         answer = await self._post("/realtime/calls", key=key, accept="application/sdp", **content)
         location = answer.headers.get("location", "").partition("?")[0]
-        return CallAnswer(sdp=answer.text, call_id=location.rstrip("/").rpartition("/")[2])
+        call_id = location.rstrip("/").rpartition("/")[2]
+        if call_id and rules is not None and rules.is_secret(key):
+            call_id = CallId.made_with(call_id, key, self._base_url)
+        return CallAnswer(sdp=answer.text, call_id=call_id)
 
     async def accept_call(self, call_id: str, session: Mapping[str, Any] | RealtimeSessionConfig) -> None:
         """Answer an incoming SIP call; then attach with `OpenAIRealtimeSIP`.

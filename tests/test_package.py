@@ -18,6 +18,7 @@ HEAVY = ["httpx", "cattrs", "soundfile", "numpy", "av", "aiortc", "realtime_tran
 ROOMS = [
     {"errors", "clock", "task_groups", "wire_logging"},
     {"keys", "urls"},
+    {"call_id"},
     {"http_client"},
     {"audio"},
     {"protocol", "connection"},

@@ -19,6 +19,8 @@ from realtime_transport.protocol.config.settings import DEFAULT_MODEL, RealtimeS
 from realtime_transport.protocol.vendors.profiles import CallRules, EndpointProfile
 from realtime_transport.protocol.wire.session import RealtimeSession
 from realtime_transport.rest import RealtimeRestClient
+from realtime_transport.testing.links import MemoryServer
+from realtime_transport.transports.websocket import OpenAIRealtimeWebSocket
 from tests.canary import CANARY, everything_in
 
 pytestmark = pytest.mark.anyio
@@ -170,6 +172,19 @@ async def test_a_key_that_is_no_client_secret_names_a_session() -> None:
     sdp, session = recorder.requests[0]["body"]
     assert (sdp["type"], sdp["content"]) == ("application/sdp", OFFER)
     assert (session["type"], session["content"]) == ("application/json", {"type": "realtime", "model": DEFAULT_MODEL})
+
+
+async def test_a_call_made_with_a_client_secret_is_attached_to_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-environment")
+    found = list[str]()
+    async with httpx.AsyncClient(transport=Recorder().transport()) as client:
+        for key in ("ek_1", "sk-1"):
+            answer = await RealtimeRestClient(api_key=key, client=client).create_call(OFFER)
+            server = MemoryServer()
+            transport = OpenAIRealtimeWebSocket(connector=server.connector, ping_interval=None)
+            async with transport.connect(call_id=answer.call_id, wait_for_session=False):
+                found.append(server.requests[0].headers["Authorization"])
+    assert found == ["Bearer ek_1", "Bearer sk-environment"]
 
 
 async def test_azure_takes_a_client_secret_for_a_call_and_one_credential_at_a_time() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import anyio
 import attrs
 
+from realtime_transport.call_id import secret_of
 from realtime_transport.errors import UnsupportedOperation
 from realtime_transport.protocol.config.defaults import DEFAULT_MODEL, VENDOR_DEFAULTS
 from realtime_transport.protocol.config.settings import SessionSettings
@@ -21,7 +22,7 @@ from .core import TransportCore
 from .endpoint import Endpoint
 from .layer import ConnectionState
 from .model_ends import ModelEnds
-from .opening import resolve_api_key
+from .opening import DEFAULT_BASE_URL, resolve_api_key
 from .options import ConnectOptions, ConnectRequest, RequestParts, settings_of
 from .sending import SendingTransport
 
@@ -149,7 +150,8 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             api_key: See `ConnectOptions`, as for the others.
             model: The model, also for later connections.
             url: The URL, for this connection only.
-            call_id: The call to attach to.
+            call_id: The call to attach to. One that this process made with a client secret is attached to with that
+                secret where no key is named, at the server of the call only.
             initial_session_config: Sent as the first ``session.update``.
             wait_for_session: Enter when the server has said ``session.created``; otherwise at the upgrade.
 
@@ -238,7 +240,8 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
     async def _make_request(self, options: ConnectOptions, session: Mapping[str, Any]) -> ConnectRequest:
         profile = self._endpoint.profile
         variable = "OPENAI_API_KEY" if profile is None else profile.key_variable
-        key = await resolve_api_key(options.api_key, self._api_key, variable=variable)
+        of_call = secret_of(options.call_id, options.url or self._url or DEFAULT_BASE_URL)
+        key = await resolve_api_key(options.api_key, self._api_key, of_call, variable=variable)
         parts = RequestParts(
             api_key=key,
             model=self._model,

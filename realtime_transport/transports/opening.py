@@ -83,6 +83,9 @@ def bearer_request(parts: RequestParts) -> ConnectRequest:
     if parts.profile is None:
         return _request(parts, url, {**own_headers(parts), "Authorization": f"Bearer {parts.api_key}"})
     headers, query, subprotocols = parts.profile.credentials(parts.api_key)
+    rules = parts.profile.calls
+    if parts.call_id and rules is not None and rules.is_secret(parts.api_key):
+        headers, query, subprotocols = {"Authorization": f"Bearer {parts.api_key}"}, {}, ()
     headers = {**parts.profile.headers, **own_headers(parts), **headers}
     return _request(parts, with_query(url, query), headers, subprotocols)
 

@@ -180,7 +180,11 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
 
     @property
     def call_id(self) -> str | None:
-        """The call that the server has made of our offer."""
+        """The call that the server has made of our offer.
+
+        If it was made with a client secret, ``connect(call_id=...)`` of another transport attaches with that secret,
+        where you name no key.
+        """
         return self._call_id
 
     def _make_media(self, context: MediaContext) -> WebRTCMedia:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import attrs
 import orjson
 
+from realtime_transport.call_id import CallId
 from realtime_transport.errors import ConfigError, ConnectError, NegotiationError, upgrade_rejected
 from realtime_transport.keys import usable_headers
 from realtime_transport.protocol.vendors.profiles import PROFILES
@@ -57,10 +58,12 @@ class CallRequest(ConnectRequest):
         session: The session, type and model included; ``None`` where the client secret holds it.
         secrets_url: Where a client secret for the session is minted first, and posted with in place of the key;
             ``None``: the key is posted with the offer.
+        is_secret: The key is a client secret.
     """
 
     session: Mapping[str, Any] | None = None
     secrets_url: str | None = None
+    is_secret: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -69,7 +72,7 @@ class CallAnswer:
 
     Attributes:
         sdp: The SDP answer.
-        call_id: The last segment of ``Location``, if there was one.
+        call_id: The last segment of ``Location``, if there was one; it knows the client secret of the call.
     """
 
     sdp: str
@@ -110,6 +113,7 @@ def call_request(parts: RequestParts) -> CallRequest:
         model=parts.model,
         session=session if mints or rules.posts_session(key) else None,
         secrets_url=profile.secrets_url(url) if mints else None,
+        is_secret=rules.is_secret(key),
         allow_insecure=parts.allow_insecure,
     )
 
@@ -160,7 +164,10 @@ async def _offer(request: CallRequest, offer: str, client: httpx.AsyncClient) ->
     if not answer.lstrip().startswith("v="):
         where = address_hint(post.url, CALLS, *post.secrets)
         raise NegotiationError(f"the answer to the SDP offer, with status {status}, is no SDP ({where})")
-    return CallAnswer(sdp=answer, call_id=location.partition("?")[0].rstrip("/").rpartition("/")[2] or None)
+    call_id = location.partition("?")[0].rstrip("/").rpartition("/")[2]
+    if call_id and (request.is_secret or request.secrets_url is not None):
+        call_id = CallId.made_with(call_id, key, request.url)
+    return CallAnswer(sdp=answer, call_id=call_id or None)
 
 
 async def _mint(request: CallRequest, url: str, client: httpx.AsyncClient) -> str:

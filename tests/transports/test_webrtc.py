@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
@@ -11,7 +12,7 @@ import anyio
 import httpx
 import pytest
 
-from realtime_transport import OpenAIRealtimeWebRTC
+from realtime_transport import OpenAIRealtimeWebRTC, OpenAIRealtimeWebSocket
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.sinks import BufferSink
 from realtime_transport.audio.sources import BytesSource
@@ -35,6 +36,7 @@ from realtime_transport.events import (
 )
 from realtime_transport.rtc.settings import IceServer
 from realtime_transport.server_events import OutputAudioBufferCleared, SessionUpdated, UnknownServerEvent
+from realtime_transport.testing.links import MemoryServer
 
 from .webrtc_server import CREATED, UPDATED, CallServer, call_server, posted, tone, transport_to
 
@@ -89,6 +91,48 @@ async def test_a_client_secret_posts_the_offer_alone(server: CallServer) -> None
     assert server.requests[0].headers["content-type"] == "application/sdp"
     assert server.requests[0].content.startswith(b"v=0\r\n")
     assert "model" not in str(server.requests[0].url)
+
+
+async def attached(call_id: str | None, url: str, **options: Any) -> tuple[str | None, str | None]:
+    """The credentials that a sideband of *call_id* at *url* is opened with."""
+    sideband = MemoryServer()
+    sideband.send(UPDATED)
+    transport = OpenAIRealtimeWebSocket(connector=sideband.connector, url=url, ping_interval=None, **options)
+    async with transport.connect(call_id=call_id, wait_for_session=False):
+        assert transport.call_id == call_id
+    headers = sideband.requests[0].headers
+    return headers.get("Authorization"), headers.get("api-key")
+
+
+async def test_a_call_made_with_a_client_secret_is_attached_to_with_it(
+    server: CallServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-environment")
+    async with transport_to(server, api_key="ek_1").connect() as transport:
+        call_id = transport.call_id
+    assert call_id == "rtc_0001"
+    assert await attached(call_id, "ws://127.0.0.1/v1") == ("Bearer ek_1", None)
+    assert await attached(call_id, "ws://127.0.0.1:80/v1/realtime") == ("Bearer ek_1", None)
+    assert await attached(call_id, "ws://127.0.0.1/v1", api_key="sk-named") == ("Bearer sk-named", None)
+    # A key never goes to a host that was not asked for.
+    for elsewhere in ("ws://127.0.0.1:81/v1", "wss://127.0.0.1/v1", "wss://other.example/v1"):
+        assert await attached(call_id, elsewhere) == ("Bearer sk-environment", None)
+    for copy in (pickle.loads(pickle.dumps(call_id)), json.loads(json.dumps(call_id)), str(call_id)):
+        assert (copy, type(copy)) == ("rtc_0001", str)
+    assert "ek_1" not in repr((call_id, transport.connection_state))
+
+
+async def test_a_call_made_with_another_key_names_none(server: CallServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-environment")
+    async with transport_to(server, api_key="sk-1").connect() as transport:
+        assert await attached(transport.call_id, "ws://127.0.0.1/v1") == ("Bearer sk-environment", None)
+
+
+async def test_a_minted_secret_is_kept_for_the_call(server: CallServer) -> None:
+    options = {"profile": "azure", "base_url": "http://127.0.0.1", "api_key": "long-lived", "model": "deployment"}
+    async with transport_to(server, **options).connect() as transport:
+        found = await attached(transport.call_id, "http://127.0.0.1", profile="azure", model="deployment")
+        assert found == ("Bearer ek_minted", None)
 
 
 @pytest.mark.parametrize("key", ["sk-1", "sk-proj-1", "anything"])
