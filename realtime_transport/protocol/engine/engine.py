@@ -415,6 +415,7 @@ class Engine:
         self._open = False
         self._machines.reset()
         self._reactions.reset()
+        self._receiver.reset()
 
 
 def _translator(profile: EndpointProfile) -> Callable[[dict[str, Any]], list[dict[str, Any]]]:

@@ -9,6 +9,7 @@ import attrs
 
 from realtime_transport.protocol.wire.codec import dumps
 from realtime_transport.protocol.wire.model import Event
+from realtime_transport.protocol.wire.old_events import ResponseAudioDelta
 from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta
 
 from .events import FunctionCallRepeatedEvent, Withdrawal
@@ -26,7 +27,11 @@ Interest = Callable[[type[Event]], bool]
 """Says whether anybody wants events of a class."""
 
 
-LEFT_OUT: tuple[type[Event], ...] = (ResponseOutputAudioDelta, FunctionCallRepeatedEvent)
+LEFT_OUT: tuple[type[Event], ...] = (
+    ResponseOutputAudioDelta,
+    ResponseAudioDelta,
+    FunctionCallRepeatedEvent,
+)
 """What only those get who subscribe to it: `AudioEvent` holds what the typed audio delta does, and is cheaper."""
 
 

@@ -134,6 +134,10 @@ class PlaybackLedger:
         """Audio of this response comes too late."""
         return response_id in self._discarded
 
+    def heard(self, response_id: str) -> bool:
+        """Audio of this response has come, whether or not it was discarded since."""
+        return response_id in self._sounding or response_id in self._discarded
+
     def discard(self, response_id: str) -> None:
         """Whatever audio still comes of this response comes too late. Without an id nothing can be told apart."""
         if response_id:

@@ -13,7 +13,7 @@ import attrs
 import orjson
 
 from realtime_transport.errors import DecodeError
-from realtime_transport.protocol.wire import server_events as server
+from realtime_transport.protocol.wire import old_events as old, server_events as server
 from realtime_transport.protocol.wire.items import (
     FunctionCallItem,
     McpApprovalRequestItem,
@@ -335,6 +335,10 @@ PROJECTIONS: Mapping[type[ServerEvent], Projection] = {
     server.ConversationItemRetrieved: Projection(_item_retrieved, (ItemUpdateEvent,)),
     server.ResponseOutputItemAdded: Projection(_output_item_added, _OUTPUT_EVENTS),
     server.ResponseOutputItemDone: Projection(_output_item_done, _OUTPUT_EVENTS),
+    server.ConversationItemCreated: Projection(_item_added, (ItemUpdateEvent,)),
+    old.ResponseAudioDone: Projection(_audio_done, (AudioDoneEvent,)),
+    old.ResponseAudioTranscriptDelta: Projection(_transcript_delta, (AudioTranscriptDeltaEvent,)),
+    old.ResponseTextDelta: Projection(_text_delta, (OutputTextDeltaEvent,)),
 }
 
 # After these the item holds something that their message does not tell: a transcript, a cut, a call.

@@ -10,7 +10,7 @@ import attrs
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.protocol.config.tracing import tracing_to_send
-from realtime_transport.protocol.wire import server_events as server
+from realtime_transport.protocol.wire import old_events as old, server_events as server
 from realtime_transport.protocol.wire.json_types import UNSET
 from realtime_transport.protocol.wire.model import ServerEvent, WireObject
 from realtime_transport.protocol.wire.objects import ServerError
@@ -94,9 +94,11 @@ class Reactions:
             server.ResponseFunctionCallArgumentsDone: self._arguments_done,
             server.ResponseOutputItemDone: self._output_item_done,
             server.ResponseOutputAudioDone: self._audio_done,
+            old.ResponseAudioDone: self._audio_done,
             server.OutputAudioBufferStarted: self._server_plays,
             server.OutputAudioBufferStopped: self._server_has_played,
             server.ConversationItemAdded: self._item_added,
+            server.ConversationItemCreated: self._item_added,
             server.ConversationItemDeleted: self._item_deleted,
             server.Error: self._error,
         }
@@ -212,7 +214,7 @@ class Reactions:
             index = event.content_index if isinstance(event.content_index, int) else 0
             self._machines.ledger.finish_part(event.item_id, index)
 
-    def _item_added(self, event: server.ConversationItemAdded) -> None:
+    def _item_added(self, event: server.ConversationItemAdded | server.ConversationItemCreated) -> None:
         item_id = event.item.id if isinstance(event.item, WireObject) else None
         if isinstance(item_id, str):
             self._machines.history.handle_added(item_id)

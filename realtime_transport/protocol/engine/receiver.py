@@ -12,9 +12,11 @@ import pybase64
 from realtime_transport.errors import DecodeError
 from realtime_transport.protocol.wire import server_events as server
 from realtime_transport.protocol.wire.codec import decode_server_event, loads
+from realtime_transport.protocol.wire.old_events import OLD_EVENTS, OLD_NAMES, ResponseAudioDelta
 
 from .events import AudioEvent, DeferredAudioDelta, ErrorEvent, FunctionCallEvent
 from .projection import PROJECTIONS, item_to_retrieve
+from .two_names import TwoNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,11 +38,14 @@ MAX_PROBLEMS = 8
 """Values of the wrong type that are reported of one message; it may hold a million of them."""
 
 AUDIO_DELTA = server.ResponseOutputAudioDelta.type
+AUDIO_DELTAS = frozenset({AUDIO_DELTA, ResponseAudioDelta.type})
 
 LARGE_ENVELOPE = 1024
 """Characters of an audio delta beside its audio, above which they count: usually there are some 200."""
 
-CLASSES: Mapping[str, type[ServerEvent]] = {cls.type: cls for cls in (*server.SERVER_EVENTS, *server.VENDOR_EVENTS)}
+CLASSES: Mapping[str, type[ServerEvent]] = {
+    cls.type: cls for cls in (*server.SERVER_EVENTS, *server.VENDOR_EVENTS, *OLD_EVENTS)
+}
 
 
 @attrs.define(eq=False)
@@ -53,6 +58,7 @@ class Receiver:
     _reactions: Reactions
     _output: Output
     _translate: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    _names: TwoNames = attrs.field(factory=TwoNames, init=False)
 
     def receive(self, data: str | bytes, now: float) -> None:
         """Handle one message. Never raises: what cannot be read becomes an `ErrorEvent`."""
@@ -61,13 +67,21 @@ class Receiver:
         except DecodeError as error:
             self._handle_garbage(data, error)
             return
+        name: str = raw["type"]
         if self._translate is not None:
             raw = self._translate(raw)
-        if raw["type"] == AUDIO_DELTA:
-            if not self._receive_usual_audio(raw, len(data), now):
+        if raw["type"] in AUDIO_DELTAS:
+            if name != self._names.audio and self._repeats_audio(name, raw):
+                if self._output.wanted(server.ResponseOutputAudioDelta):
+                    self._tell_audio_delta(raw)
+            elif not self._receive_usual_audio(raw, len(data), now):
                 self._receive_odd_audio(raw, now)
         else:
-            self._receive_event(raw, now)
+            self._receive_event(raw, name, now)
+
+    def reset(self) -> None:
+        """Forget what belongs to a connection."""
+        self._names.reset()
 
     def _handle_garbage(self, data: str | bytes, error: DecodeError) -> None:
         if isinstance(data, bytes):
@@ -158,6 +172,11 @@ class Receiver:
                 )
             )
 
+    def _repeats_audio(self, name: str, raw: dict[str, Any]) -> bool:
+        response_id: Any = raw.get("response_id")
+        heard = isinstance(response_id, str) and self._ledger.heard(response_id)
+        return self._names.repeats_audio(name, heard=heard)
+
     def _tell_audio_delta(self, raw: dict[str, Any]) -> None:
         event, problems = decode_server_event(raw)
         self._output.emit(event)
@@ -166,10 +185,12 @@ class Receiver:
 
     # Everything else
 
-    def _receive_event(self, raw: dict[str, Any], now: float) -> None:
+    def _receive_event(self, raw: dict[str, Any], name: str, now: float) -> None:
         kind: str = raw["type"]
-        self._reactions.handle_answer(kind)
         cls = CLASSES.get(kind, server.UnknownServerEvent)
+        repeats = self._names.repeats(name, raw)
+        if not repeats:
+            self._reactions.handle_answer(OLD_NAMES.get(kind, kind))
         if not self._concerns(cls):
             return
         event, problems = decode_server_event(raw)
@@ -180,6 +201,8 @@ class Receiver:
         if isinstance(event, server.ResponseDone):
             for follows in self._calls.at_the_end(event):
                 self._emit(follows)
+        if repeats:
+            return
         self._project(event)
         self._reactions.handle(event, now)
         item_id = item_to_retrieve(event)

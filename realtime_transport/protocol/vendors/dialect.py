@@ -11,6 +11,8 @@ from typing import Any, TypeAlias, cast
 
 import attrs
 
+from realtime_transport.protocol.wire.old_events import OLD_NAMES
+
 __all__ = ["BETA", "DIALECTS", "VLLM", "XAI", "Dialect"]
 
 Message: TypeAlias = dict[str, Any]
@@ -40,16 +42,6 @@ class Dialect:
 
 # Beta: events, items, formats and sessions had other names.
 
-_EVENTS = {
-    "response.text.delta": "response.output_text.delta",
-    "response.text.done": "response.output_text.done",
-    "response.audio.delta": "response.output_audio.delta",
-    "response.audio.done": "response.output_audio.done",
-    "response.audio_transcript.delta": "response.output_audio_transcript.delta",
-    "response.audio_transcript.done": "response.output_audio_transcript.done",
-    "conversation.item.created": "conversation.item.added",
-}
-
 _FORMATS = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
 
 _PARTS = {"text": "output_text", "audio": "output_audio"}
@@ -71,7 +63,7 @@ def _inverse(table: Mapping[str, str]) -> dict[str, str]:
     return {new: old for old, new in table.items()}
 
 
-_EVENTS_BACK, _FORMATS_BACK, _PARTS_BACK = _inverse(_EVENTS), _inverse(_FORMATS), _inverse(_PARTS)
+_EVENTS_BACK, _FORMATS_BACK, _PARTS_BACK = _inverse(OLD_NAMES), _inverse(_FORMATS), _inverse(_PARTS)
 
 
 def _settings_to_beta(settings: Message) -> Message:
@@ -183,7 +175,7 @@ def _beta_from_server(message: Message) -> Message:
     if message["type"] == "response.audio.delta":
         return {**message, "type": "response.output_audio.delta"}
     changed = _inside(message, _settings_from_beta, _PARTS, with_type=True)
-    changed["type"] = _EVENTS.get(message["type"], message["type"])
+    changed["type"] = OLD_NAMES.get(message["type"], message["type"])
     return changed
 
 

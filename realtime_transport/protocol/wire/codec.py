@@ -25,6 +25,7 @@ from .field_types import NOT_ON_THE_WIRE, Shape, choose_class, find_problems, js
 from .items import Item
 from .json_types import UNSET, Unset
 from .model import ClientEvent, FieldProblem, ServerEvent, WireModel
+from .old_events import OLD_EVENTS
 from .server_events import SERVER_EVENTS, VENDOR_EVENTS, UnknownServerEvent
 from .session import Session
 
@@ -45,7 +46,7 @@ __all__ = [
 Hook = Callable[[Any, Any], Any]
 """Signature of a structure hook of cattrs: the value, and the type that is wanted, which ours know already."""
 
-_SERVER_EVENTS: dict[str, type[ServerEvent]] = {cls.type: cls for cls in (*SERVER_EVENTS, *VENDOR_EVENTS)}
+_SERVER_EVENTS: dict[str, type[ServerEvent]] = {cls.type: cls for cls in (*SERVER_EVENTS, *VENDOR_EVENTS, *OLD_EVENTS)}
 _CLIENT_EVENTS: dict[str, type[ClientEvent]] = {cls.type: cls for cls in CLIENT_EVENTS}
 
 
