@@ -23,8 +23,9 @@ class HostedMcpTool:
 
     Attributes:
         server_label: The name of the server in this session.
-        server_url: Where it is; or a *connector_id*.
-        connector_id: A connector of the vendor.
+        server_url: Where it is, unless *connector_id* or *tunnel_id* says so.
+        connector_id: A connector of the vendor. Models released after 2026-09-01 take *server_url* or *tunnel_id*.
+        tunnel_id: A tunnel of the vendor to the server.
         server_description: What the model is told about it.
         authorization: A token for it.
         headers: Further headers of requests to it.
@@ -40,6 +41,7 @@ class HostedMcpTool:
     server_label: str
     server_url: str | None = None
     connector_id: str | None = None
+    tunnel_id: str | None = None
     server_description: str | None = attrs.field(default=None, repr=False)
     authorization: str | None = attrs.field(default=None, repr=False)
     headers: Mapping[str, str] | None = attrs.field(default=None, repr=False)
@@ -58,6 +60,7 @@ class HostedMcpTool:
             "server_label",
             "server_url",
             "connector_id",
+            "tunnel_id",
             "server_description",
             "authorization",
             "headers",

@@ -60,6 +60,7 @@ from realtime_transport.protocol.wire.session import (
     CustomVoice,
     FunctionTool,
     McpTool,
+    NoiseReduction,
     RealtimeSession,
     RetentionTruncation,
     SemanticVad,
@@ -104,7 +105,7 @@ def test_a_wrong_type_is_kept_and_reported() -> None:
 )
 def test_an_integer_is_neither_a_boolean_nor_a_fraction(value: Any, expected: str, got: str) -> None:
     session, problems = decode_session({"type": "realtime", "max_output_tokens": value})
-    assert session.max_output_tokens is value  # type: ignore[union-attr]
+    assert session.max_output_tokens is value
     assert problems == (FieldProblem(path="max_output_tokens", expected=expected, got=got),)
 
 
@@ -527,3 +528,40 @@ def test_an_error_of_the_server_prints_its_message_however_long() -> None:
     assert str(ServerError(type="server_error")) == "(server_error)"
     assert str(ServerError()) == "ServerError()"
     assert long not in repr(ServerError(message=long))
+
+
+@pytest.mark.parametrize("strength", [0.5, 2])
+@pytest.mark.parametrize(
+    "kind",
+    [{"type": "realtime"}, {"type": "transcription"}, {"type": "translation"}],
+    ids=lambda kind: kind["type"],
+)
+def test_the_strength_of_noise_reduction(kind: dict[str, Any], strength: float) -> None:
+    raw = {**kind, "audio": {"input": {"noise_reduction": {"type": "near_field", "strength": strength}}}}
+    session: Any
+    session, problems = decode_session(raw)
+    assert not problems
+    assert encode(session) == raw
+    noise_reduction = session.audio.input.noise_reduction
+    assert isinstance(noise_reduction, NoiseReduction)
+    assert (noise_reduction.strength, noise_reduction.extra) == (strength, {})
+
+
+def test_an_mcp_server_behind_a_tunnel() -> None:
+    raw = {"type": "realtime", "tools": [{"type": "mcp", "server_label": "docs", "tunnel_id": "tun_1"}]}
+    session: Any
+    session, problems = decode_session(raw)
+    assert not problems
+    assert encode(session) == raw
+    [tool] = session.tools
+    assert (tool.tunnel_id, tool.extra) == ("tun_1", {})
+
+
+def test_the_message_of_a_failed_response() -> None:
+    details = {"type": "failed", "error": {"type": "server_error", "code": "c", "message": "out of order"}}
+    raw = {"type": "response.done", "event_id": "e", "response": {"id": "r", "status_details": details}}
+    event: Any
+    event, problems = decode_server_event(raw)
+    assert not problems
+    assert encode(event) == raw
+    assert event.response.status_details.error.message == "out of order"

@@ -387,6 +387,7 @@ def test_an_mcp_server_is_checked_where_it_is_made() -> None:
     assert made.allows("search")
     assert not made.allows("delete")
     assert HostedMcpTool(server_label="all").allows("delete")
+    assert HostedMcpTool(server_label="docs", tunnel_id="tun_1").payload()["tunnel_id"] == "tun_1"
     with pytest.raises(ConfigError):
         HostedMcpTool(server_label="docs", require_approval="sometimes")
     with pytest.raises(ConfigError):

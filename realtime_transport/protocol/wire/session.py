@@ -71,9 +71,11 @@ class NoiseReduction(WireObject):
 
     Attributes:
         type: ``near_field`` for headsets, ``far_field`` for microphones of laptops and rooms.
+        strength: More is stronger; 1 when it is first switched on. Left out of an update it keeps its value.
     """
 
     type: str | Unset | None = UNSET
+    strength: float | Unset | None = UNSET
 
 
 @wire_model
@@ -250,7 +252,9 @@ class McpTool(WireObject):
     """An MCP server whose tools the Realtime server runs.
 
     Attributes:
-        server_url: Where it is; or ``connector_id``, or ``tunnel_id``.
+        server_url: Where it is, unless *connector_id* or *tunnel_id* says so.
+        connector_id: A connector of the vendor. Models released after 2026-09-01 take *server_url* or *tunnel_id*.
+        tunnel_id: A tunnel of the vendor to the server.
         authorization: OAuth token. Not shown in the repr, and neither are the headers.
         require_approval: ``always``, ``never``, or by tool.
         allowed_callers: ``direct``, ``programmatic``.
