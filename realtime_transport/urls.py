@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote, unquote, unquote_plus, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlencode, urlsplit, urlunsplit
 
 from .errors import ConfigError
 
@@ -24,6 +24,7 @@ __all__ = [
     "http_url",
     "is_base_url",
     "is_loopback",
+    "model_in",
     "redact_query",
     "redact_url",
     "require_encryption",
@@ -117,6 +118,15 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
     for secret in sorted({given for given in secrets if given}, key=len, reverse=True):
         text = text.replace(secret, MASK)
     return text
+
+
+def model_in(url: str | None) -> str | None:
+    """The model that the query of *url* names; ``None`` where it names none, or leaves it to be filled in."""
+    try:
+        named = dict(parse_qsl(urlsplit(url or "").query)).get("model")
+    except ValueError:
+        return None
+    return None if named == "{model}" else named
 
 
 def with_query(url: str, extra: Mapping[str, str]) -> str:

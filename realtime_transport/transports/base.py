@@ -14,7 +14,7 @@ from realtime_transport.protocol.config.defaults import DEFAULT_MODEL, VENDOR_DE
 from realtime_transport.protocol.config.settings import SessionSettings
 from realtime_transport.protocol.engine.engine import Engine
 from realtime_transport.protocol.engine.events import AudioEvent
-from realtime_transport.urls import redact_url
+from realtime_transport.urls import model_in, redact_url
 
 from .attempt import Attempt
 from .connecting import connecting
@@ -56,7 +56,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
     Args:
         connector: Opens a link for a `ConnectRequest`; short for an `Endpoint` with nothing else special about it.
         endpoint: What the wire is, instead of *connector*.
-        model: The model; `current_model` changes it.
+        model: The model; `current_model` changes it. If not given, the one that the URL names, or `DEFAULT_MODEL`.
         api_key: A key, or a sync or async function that is asked at each connect; ``OPENAI_API_KEY`` if not given.
         url: Used as written, except that a call id becomes its query; the default host if not given.
         headers: Further headers of the upgrade request.
@@ -72,7 +72,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         *,
         connector: Connector | None = None,
         endpoint: Endpoint | None = None,
-        model: str = DEFAULT_MODEL,
+        model: str | None = None,
         api_key: ApiKey | None = None,
         url: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -85,11 +85,12 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             assert connector is not None
             endpoint = Endpoint(connector=connector)
         super().__init__(endpoint, settings_of(options))
-        self._model = model
+        self._model_is_named = model is not None
         self._api_key = api_key
         self._url = url
         self._headers = dict(headers or {})
         self._query = dict(query or {})
+        self._model = model or self._model_in(url)
         self._muted = None if self._settings.audio_source is None else False
 
     # State
@@ -107,7 +108,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
 
     @current_model.setter
     def current_model(self, model: str) -> None:
-        self._model = model
+        self._model, self._model_is_named = model, True
         if self._attempt is not None:
             self._attempt.engine.model = model
 
@@ -148,7 +149,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
 
         Args:
             api_key: See `ConnectOptions`, as for the others.
-            model: The model, also for later connections.
+            model: The model, also for later connections; if nobody has named any, the one that *url* names.
             url: The URL, for this connection only.
             call_id: The call to attach to. One that this process made with a client secret is attached to with that
                 secret where no key is named, at the server of the call only.
@@ -165,14 +166,14 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         options = ConnectOptions(
             api_key=api_key, model=model, url=url, call_id=call_id, initial_session_config=initial_session_config
         )
-        before = self._model
+        before = self._model, self._model_is_named
         attempt = self._begin(options)
         async with attempt.block():
             if wait_for_session:
                 try:
                     await attempt.wait_for_session()
                 except BaseException:
-                    self._model = before
+                    self._model, self._model_is_named = before
                     raise
             yield self
 
@@ -193,7 +194,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
     def _begin(self, options: ConnectOptions) -> Attempt:
         self._refuse_second_attempt()
         self._endpoint.check(options)
-        before, model = self._model, options.model or self._model
+        before, model = (self._model, self._model_is_named), self._model_for(options)
         engine = Engine(
             new_id=_new_id,
             model=model,
@@ -212,7 +213,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         def ended(attempt: Attempt) -> None:
             self._renew_hub()
             if attempt.connection is None:
-                self._model = before
+                self._model, self._model_is_named = before
 
         attempt = Attempt(
             endpoint=self._endpoint.attached() if options.call_id else self._endpoint,
@@ -225,8 +226,15 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             observers=tuple(self._observers),
         )
         self._set_attempt(attempt)
-        self._model = model
+        self._model, self._model_is_named = model, self._model_is_named or options.model is not None
         return attempt
+
+    def _model_for(self, options: ConnectOptions) -> str:
+        """The model of a connection: named to it, to the transport, or by the URL alone."""
+        return options.model or (self._model if self._model_is_named else self._model_in(options.url or self._url))
+
+    def _model_in(self, url: str | None) -> str:
+        return self._query.get("model") or model_in(url) or DEFAULT_MODEL
 
     def _policy(self) -> EnginePolicy:
         settings, policy = self._settings, self._endpoint.policy

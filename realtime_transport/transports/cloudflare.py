@@ -14,7 +14,6 @@ from realtime_transport.connection.life_cycle import Phase
 from realtime_transport.connection.link import LinkClosed
 from realtime_transport.errors import ConfigError, ConnectError, MessageTooBig, upgrade_rejected
 from realtime_transport.keys import usable_headers
-from realtime_transport.protocol.config.settings import DEFAULT_MODEL
 from realtime_transport.urls import http_url, require_encryption, scrub, secrets_in
 
 from .base import OpenAIRealtimeBase
@@ -58,7 +57,7 @@ class CloudflareRealtimeTransportLayer(OpenAIRealtimeBase):
 
     Args:
         fetch: Opens the socket; the ``fetch`` of the Worker if not given.
-        model: The model; `current_model` changes it.
+        model: The model; `current_model` changes it. If not given, the one that the URL names, or `DEFAULT_MODEL`.
         api_key: A key, or a sync or async function that is asked at each connect; ``OPENAI_API_KEY`` if not given.
         url: Used as written, except that a call id becomes its query; the default host if not given.
         headers: Further headers of the upgrade request.
@@ -70,7 +69,7 @@ class CloudflareRealtimeTransportLayer(OpenAIRealtimeBase):
         self,
         *,
         fetch: Fetch | None = None,
-        model: str = DEFAULT_MODEL,
+        model: str | None = None,
         api_key: ApiKey | None = None,
         url: str | None = None,
         headers: Mapping[str, str] | None = None,

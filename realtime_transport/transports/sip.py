@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 import attrs
 
 from realtime_transport.errors import ConfigError
-from realtime_transport.protocol.config.defaults import DEFAULT_MODEL, NO_DEFAULTS
+from realtime_transport.protocol.config.defaults import NO_DEFAULTS
 from realtime_transport.protocol.config.settings import SessionSettings
 from realtime_transport.protocol.engine.policy import SERVER_PLAYBACK
 
@@ -48,7 +48,7 @@ class OpenAIRealtimeSIP(OpenAIRealtimeBase):
     The same events come over a sideband WebSocket to a WebRTC call: `OpenAIRealtimeWebSocket` with a ``call_id``.
 
     Args:
-        model: The model; `current_model` changes it.
+        model: The model; `current_model` changes it. If not given, the one that the URL names, or `DEFAULT_MODEL`.
         api_key: A key, or a sync or async function that is asked at each connect; ``OPENAI_API_KEY`` if not given.
         url: Used as written, except that the call id becomes its query; the default host if not given.
         client: An ``httpx.AsyncClient`` to connect with. It stays open.
@@ -64,7 +64,7 @@ class OpenAIRealtimeSIP(OpenAIRealtimeBase):
     def __init__(
         self,
         *,
-        model: str = DEFAULT_MODEL,
+        model: str | None = None,
         api_key: ApiKey | None = None,
         url: str | None = None,
         client: httpx.AsyncClient | None = None,

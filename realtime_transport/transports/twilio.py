@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 import attrs
 
 from realtime_transport.errors import ConfigError, DecodeError, LocalProtocolError, NotConnectedError
-from realtime_transport.protocol.config.settings import DEFAULT_MODEL
 from realtime_transport.protocol.engine.output_queue import LEFT_OUT
 from realtime_transport.protocol.engine.policy import PHONE_PLAYBACK
 
@@ -88,7 +87,7 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeBase):
             is asked for a sign of life, by a mark named ``alive``, after half of that or 30 seconds.
         start: What the application has read from the socket before: the ``start`` message, or the id of the stream.
             Without it the stream is learned from the ``start`` message, or from the first audio that names it.
-        model: The model; `current_model` changes it.
+        model: The model; `current_model` changes it. If not given, the one that the URL names, or `DEFAULT_MODEL`.
         api_key: A key, or a sync or async function that is asked at each connect; ``OPENAI_API_KEY`` if not given.
         url: Used as written, except that a call id becomes its query; the default host if not given.
         client: An ``httpx.AsyncClient`` to connect with. It stays open.
@@ -112,7 +111,7 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeBase):
         input_audio_inactivity_timeout_ms: float | None = DEFAULT_INACTIVITY_MS,
         silence_timeout: float | None = DEFAULT_SILENCE_TIMEOUT,
         start: Mapping[str, Any] | str | bytes | None = None,
-        model: str = DEFAULT_MODEL,
+        model: str | None = None,
         api_key: ApiKey | None = None,
         url: str | None = None,
         client: httpx.AsyncClient | None = None,

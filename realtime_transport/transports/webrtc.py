@@ -12,7 +12,6 @@ import attrs
 
 from realtime_transport.connection.life_cycle import Phase
 from realtime_transport.errors import NegotiationError
-from realtime_transport.protocol.config.settings import DEFAULT_MODEL
 from realtime_transport.protocol.engine.policy import SERVER_PLAYBACK
 from realtime_transport.protocol.vendors.profiles import profile_named
 from realtime_transport.protocol.wire.server_events import SessionUpdated
@@ -88,7 +87,7 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
     connection. Needs the extra ``webrtc``, and ``devices`` for the default ends.
 
     Args:
-        model: The model; `current_model` changes it.
+        model: The model; `current_model` changes it. If not given, the one that the URL names, or `DEFAULT_MODEL`.
         api_key: A key (a client secret, say), or a sync or async function that is asked at each connect;
             ``OPENAI_API_KEY`` if not given.
         base_url: The base URL of the API (``https://host/v1``), or the whole URL that the SDP offer is posted to; that
@@ -112,7 +111,7 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
     def __init__(
         self,
         *,
-        model: str = DEFAULT_MODEL,
+        model: str | None = None,
         api_key: ApiKey | None = None,
         base_url: str | None = None,
         client: httpx.AsyncClient | None = None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Unpack
 
-from realtime_transport.protocol.config.settings import DEFAULT_MODEL
 from realtime_transport.protocol.vendors.profiles import profile_named
 from realtime_transport.protocol.wire.server_events import SessionCreated, SessionUpdated
 
@@ -39,7 +38,7 @@ class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
                 ...
 
     Args:
-        model: The model; `current_model` changes it.
+        model: The model; `current_model` changes it. If not given, the one that the URL names, or `DEFAULT_MODEL`.
         api_key: A key, or a sync or async function that is asked at each connect; ``OPENAI_API_KEY`` if not given.
         url: Used as written, except that a call id becomes its query; the default host if not given.
         client: An ``httpx.AsyncClient`` to connect with (proxies, TLS, in-process ASGI). It stays open.
@@ -55,7 +54,7 @@ class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
     def __init__(
         self,
         *,
-        model: str = DEFAULT_MODEL,
+        model: str | None = None,
         api_key: ApiKey | None = None,
         url: str | None = None,
         client: httpx.AsyncClient | None = None,

@@ -12,7 +12,7 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from realtime_transport import OpenAIRealtimeWebSocket
+from realtime_transport import DEFAULT_MODEL, OpenAIRealtimeWebSocket
 from realtime_transport.connection.link import Link
 from realtime_transport.errors import (
     ConfigError,
@@ -79,6 +79,46 @@ async def connected(server: MemoryServer, **options: Any) -> AsyncGenerator[Open
         await wait_all_tasks_blocked()
         server.received.clear()
         yield transport
+
+
+URL = "wss://host.example/v1/realtime?model=of-the-url"
+
+
+@pytest.mark.parametrize(
+    ("built_with", "connected_with", "model"),
+    [
+        ({"url": URL}, {}, "of-the-url"),
+        ({}, {"url": URL}, "of-the-url"),
+        ({"query": {"model": "of-the-query"}}, {}, "of-the-query"),
+        ({"url": URL}, {"url": "wss://host.example/v1/realtime"}, DEFAULT_MODEL),
+        ({"url": URL, "model": "named"}, {}, "named"),
+        ({"url": URL, "model": DEFAULT_MODEL}, {}, DEFAULT_MODEL),
+        ({"url": URL}, {"model": "named"}, "named"),
+        ({"model": "named"}, {"url": URL}, "named"),
+        ({"url": "wss://host.example/realtime?model={model}"}, {}, DEFAULT_MODEL),
+        ({}, {}, DEFAULT_MODEL),
+    ],
+)
+async def test_a_model_that_the_url_alone_names_is_the_model(
+    built_with: dict[str, Any], connected_with: dict[str, Any], model: str
+) -> None:
+    server = MemoryServer()
+    transport = transport_to(server, **built_with)
+    async with transport.connect(**connected_with, wait_for_session=False):
+        assert transport.current_model == model
+        await wait_all_tasks_blocked()
+    assert server.received[0]["session"]["model"] == model
+
+
+async def test_the_model_of_a_url_for_one_connection_is_for_that_one() -> None:
+    server = MemoryServer()
+    transport = transport_to(server)
+    for options, model in (({"url": URL}, "of-the-url"), ({}, DEFAULT_MODEL)):
+        async with transport.connect(**options, wait_for_session=False):
+            assert transport.current_model == model
+    transport.current_model = "set"
+    async with transport.connect(url=URL, wait_for_session=False):
+        assert transport.current_model == "set"
 
 
 async def test_connecting_configures_the_session_and_waits_for_it() -> None:
