@@ -42,6 +42,7 @@ EXPECTED = {
     "function_call": "weather returned: Snow in Oslo, minus four degrees.",
     "barge_in": "ms were heard",
     "measure": "completed: ",
+    "many_connections": "8 turns on 8 connections",
     "custom_wire": "ok   cancellation",
 }
 
