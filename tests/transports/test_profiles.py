@@ -10,7 +10,7 @@ import pytest
 
 from realtime_transport import OpenAIRealtimeWebSocket
 from realtime_transport.emulator import RealtimeEmulator
-from realtime_transport.errors import ConfigError, ConnectionLost, UpgradeRejected
+from realtime_transport.errors import ConfigError, ConnectError, UpgradeRejected
 from realtime_transport.events import AudioEvent, AudioTranscriptDeltaEvent, ErrorEvent, ItemUpdateEvent, TurnDoneEvent
 from realtime_transport.protocol.vendors.dialect import BETA, VLLM
 from realtime_transport.protocol.vendors.profiles import PROFILES, EndpointProfile, profile_named
@@ -119,10 +119,10 @@ async def test_the_emulator_plays_vllm() -> None:
     async with RealtimeEmulator(profile="vllm-transcription") as emulator:
         async with client_of("vllm-transcription", emulator).connect():
             pass
-        with pytest.raises(ConnectionLost, match="vllm_protocol_only"):
-            async with client_of("generic", emulator).connect(url=emulator.websocket_url) as transport:
-                async for _ in transport:
-                    pass
+        with pytest.raises(ConnectError) as caught:
+            async with client_of("generic", emulator).connect(url=emulator.websocket_url):
+                pass
+        assert caught.value.code == "vllm_protocol_only"
 
 
 async def refusal(client: str, server: str) -> str:
@@ -152,15 +152,10 @@ async def test_a_wrong_profile_fails_with_the_difference() -> None:
 
 async def test_the_new_names_at_a_beta_server_are_named() -> None:
     async with RealtimeEmulator(profile="speaches") as emulator:
-        errors: list[ErrorEvent] = []
-        with pytest.raises(ConnectionLost, match="beta_protocol_only"):
-            async with client_of("generic", emulator).connect(
-                url=emulator.websocket_url + f"?model={MODEL}"
-            ) as transport:
-                async for event in transport:
-                    if isinstance(event, ErrorEvent):
-                        errors.append(event)
-        assert "speaks the beta protocol, which has no audio, output_modalities, type" in str(errors[0].error)
+        with pytest.raises(ConnectError, match="which has no audio, output_modalities") as caught:
+            async with client_of("generic", emulator).connect(url=emulator.websocket_url + f"?model={MODEL}"):
+                pass
+        assert caught.value.code == "beta_protocol_only"
 
 
 async def test_where_the_key_goes_and_what_is_not_sent() -> None:
