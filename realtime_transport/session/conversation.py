@@ -223,6 +223,7 @@ class SessionCalls(ABC, Generic[Ctx]):
         running = self._running
         if running is None:
             raise LocalProtocolError("the session was never connected: no approval waits for a decision")
+        running.require_owner()
         key = running.core.decide(asked, verdict, always=always)
         if key is not None:
             running.expect(key)
@@ -234,6 +235,7 @@ class SessionCalls(ABC, Generic[Ctx]):
         running = self._running
         if running is None:
             return False
+        running.require_owner()
         found = running.core.cancel_tool(call_id)
         running.perform()
         return found
@@ -246,6 +248,7 @@ class SessionCalls(ABC, Generic[Ctx]):
             if running is not None and running.failure is not None:
                 raise cast("Exception", running.tell())
             raise NotConnectedError("there is no connection; use the session inside of its connect() block")
+        running.require_owner()
         return running
 
     def _open(self) -> RealtimeTransportLayer:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from realtime_transport.connection.owner import Owner
     from realtime_transport.connection.subscription import Hub, Subscription
     from realtime_transport.protocol.wire.model import Event
     from realtime_transport.transports.layer import RealtimeTransportLayer
@@ -76,6 +77,7 @@ class Running:
     _transport: RealtimeTransportLayer
     _hub: Hub
     _settings: RunningSettings
+    _owner: Owner
     crash: BaseException | None = attrs.field(init=False, default=None)
     failure: Exception | None = attrs.field(init=False, default=None)
     told: bool = attrs.field(init=False, default=False)
@@ -92,6 +94,20 @@ class Running:
     _idle: anyio.Event = attrs.field(init=False, factory=anyio.Event)
 
     # Life
+
+    def require_owner(self) -> None:
+        """Refuse a caller of another event loop or thread while the conversation lasts.
+
+        Raises:
+            LocalProtocolError: The caller is one.
+        """
+        if not self.core.closed:
+            self._owner.require()
+
+    def require_thread(self) -> None:
+        """As `require_owner`, for what may also be done while the event loop does not run."""
+        if not self.core.closed:
+            self._owner.require_thread()
 
     def start(self, tasks: TaskGroup, events: Subscription[Event]) -> None:
         """Start the reader and the sender in *tasks*, which the tools run in, too."""

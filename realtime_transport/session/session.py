@@ -237,7 +237,8 @@ class RealtimeSession(SessionCalls[Ctx]):
             raise LocalProtocolError("the session is already connected or connecting; make another session")
         self._connecting = True
         hub = self._hub
-        hub.own(Owner())
+        owner = Owner()
+        hub.own(owner)
         self._stream = hub.subscribe(_accepts_by_default, self._limits)
         settings = self._settings if model is None else attrs.evolve(self._settings, model=model)
         try:
@@ -245,7 +246,7 @@ class RealtimeSession(SessionCalls[Ctx]):
                 self._initial, RunContext(context=self._application, usage=self.usage, history=())
             )
             core = SessionCore(prepared, settings, self._application, self._tally, self._verdicts)
-            running = Running(core, self._transport, hub, self._running_settings)
+            running = Running(core, self._transport, hub, self._running_settings, owner)
             options: dict[str, Any] = {
                 "api_key": self._api_key if api_key is None else api_key,
                 "model": settings.model,
@@ -323,7 +324,12 @@ class RealtimeSession(SessionCalls[Ctx]):
         """Close the connection and wait until it is closed. Tools are cancelled. Idempotent.
 
         If cancelled, the connection closes all the same.
+
+        Raises:
+            LocalProtocolError: Another event loop or thread owns the connection.
         """
+        if self._running is not None:
+            self._running.require_owner()
         self._stop()
         await self._transport.aclose()
 
@@ -335,8 +341,11 @@ class RealtimeSession(SessionCalls[Ctx]):
 
         Raises:
             UnsupportedOperation: The transport can only be closed with `aclose`.
+            LocalProtocolError: Another thread owns the connection.
         """
         close = self._optional("close_nowait")
+        if self._running is not None:
+            self._running.require_thread()
         self._stop()
         close(discard=discard)
 

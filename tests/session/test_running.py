@@ -720,6 +720,7 @@ async def test_a_consumer_that_is_too_slow_ends_the_connection() -> None:
 
 
 async def test_cancelling_at_any_checkpoint_leaves_nothing_behind(anyio_backend: str) -> None:
+    threads, tasks_before = threading.active_count(), len(anyio.get_running_tasks())
     for number in range(60):
         fake = FakeTool("slow")
         session = session_of(fake.tool, output_guardrails=[OutputGuardrail(name="g", run=_hang)])
@@ -747,6 +748,8 @@ async def test_cancelling_at_any_checkpoint_leaves_nothing_behind(anyio_backend:
                 over = True
                 tasks.cancel_scope.cancel()
         assert session.status == "disconnected"
+        assert len(anyio.get_running_tasks()) == tasks_before
+        assert threading.active_count() == threads
         if over:
             return
     raise AssertionError("it never came to its end")
