@@ -33,7 +33,7 @@ class Owner:
     __slots__ = ("_in_trio", "_loop", "_running", "_thread", "thread_id")
 
     def __init__(self) -> None:
-        self.thread_id = threading.get_ident()
+        self.thread_id: int = threading.get_ident()
         self._thread = threading.current_thread().name
         self._in_trio = in_trio()
         self._running: Callable[[], object] = (

@@ -67,7 +67,7 @@ class ReplayTransport(OpenAIRealtimeBase):
         **options: Unpack[TransportOptions],
     ) -> None:
         clock = options.setdefault("clock", EventLoopClock())
-        self.recording = recording if isinstance(recording, Recording) else load_recording(recording)
+        self.recording: Recording = recording if isinstance(recording, Recording) else load_recording(recording)
         super().__init__(
             connector=self._open,
             api_key="replay",

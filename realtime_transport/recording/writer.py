@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RecordingWriter"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 MAX_WAITING_BYTES = 32 * 1024 * 1024
 """What may wait for the disk: 8 minutes of sound both ways. Beyond it lines are left out, and `Lost` says so."""

@@ -26,8 +26,8 @@ if typing.TYPE_CHECKING:
 try:
     import docstring_parser
     import msgspec
-except ImportError as error:
-    missing_extra(error, "agents")
+except ImportError as _error:
+    missing_extra(_error, "agents")
 
 __all__ = ["Call", "Signature", "read_signature", "type_schema"]
 

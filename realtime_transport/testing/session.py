@@ -72,7 +72,7 @@ class ScriptedTransport(RealtimeTransportLayer):
     def __init__(self) -> None:
         self.sent: list[Sent] = []
         self.config: Any = None
-        self.interruptions = 0
+        self.interruptions: int = 0
         self.refuses: Exception | None = None
         self._hub = Hub()
         self._stream: Subscription[Event] | None = None

@@ -69,8 +69,8 @@ class FrameCodec:
         self._too_many_fragments = False
         self._ping: bytes | None = None
         self._full_step = False
-        self.bytes_received = 0
-        self.pings_received = 0
+        self.bytes_received: int = 0
+        self.pings_received: int = 0
 
     # From the peer
 

@@ -80,7 +80,7 @@ class Reactions:
     """
 
     def __init__(self, machines: Machines) -> None:
-        self.state = SessionState()
+        self.state: SessionState = SessionState()
         self._machines = machines
         self._now = 0.0
         self._table: Mapping[type[ServerEvent], Handler] = {
