@@ -48,6 +48,13 @@ async def test_a_refused_first_update_is_raised_at_once() -> None:
     assert server.closed_with == 1000
 
 
+async def test_the_answer_to_a_later_update_is_no_answer_to_the_first() -> None:
+    server = MemoryServer()
+    server.send(CREATED, error("invalid_value", "There is no such voice."), UPDATED)  # The update for tracing.
+    with pytest.raises(ConnectError, match="There is no such voice"):
+        await connect(server, clock=ManualClock())
+
+
 async def test_the_answer_to_the_first_update_is_waited_for() -> None:
     server, clock, entered = MemoryServer(), ManualClock(), anyio.Event()
     transport = OpenAIRealtimeWebSocket(connector=server.connector, api_key="sk", ping_interval=None, clock=clock)

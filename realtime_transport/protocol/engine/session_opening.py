@@ -62,8 +62,9 @@ class SessionOpening:
             if isinstance(event.error, ServerError) and event.event_id is None and not self.answered:
                 self.error = event.error
             return
-        greets = not self._greeted
+        greets, refused = not self._greeted, self.refusal is not None
         self._greeted = True
         self.ready = self.ready or isinstance(event, self.ready_events)
-        if isinstance(event, SessionUpdated) and not (greets and self.greeted_by_update):
+        # After a refusal it is the answer to a later update (tracing, say).
+        if isinstance(event, SessionUpdated) and not refused and not (greets and self.greeted_by_update):
             self.answered = True
