@@ -48,7 +48,7 @@ async def test_an_application_that_has_read_the_start_passes_it_on(start: Any) -
 @pytest.mark.parametrize(
     "start",
     [{"event": "stop"}, {"event": "start"}, "{oops", b"null", {"event": "start", "start": {"x": object()}}],
-    ids=str,
+    ids=["stop", "empty", "no-json", "null", "object"],
 )
 def test_a_start_that_is_none_is_told(start: Any) -> None:
     with pytest.raises(ConfigError, match="start") as caught:
