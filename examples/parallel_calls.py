@@ -47,4 +47,6 @@ async def main() -> None:
     print()
 
 
+if len(sys.argv) != 2:
+    sys.exit("usage: python parallel_calls.py URL (`realtime-transport serve` prints a URL)")
 anyio.run(main)

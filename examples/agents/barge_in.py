@@ -7,7 +7,7 @@ import anyio
 import wire
 
 from realtime_transport import RealtimeAgent, RealtimeSession, function_tool
-from realtime_transport.session_events import AgentEndEvent, AgentToolStartEvent, ToolCancelledEvent
+from realtime_transport.session_events import AgentEndEvent, AgentToolEndEvent, AgentToolStartEvent, ToolCancelledEvent
 
 
 @function_tool(when_interrupted="cancel")
@@ -28,6 +28,7 @@ async def main() -> None:
                     session.interrupt()  # As speech of the user does.
                 case ToolCancelledEvent(tool=tool, reason=reason):
                     print(f"{tool.name} was cancelled: {reason}")
+                case AgentToolEndEvent():  # The model has its answer.
                     await session.send_message("Never mind.")
                 case AgentEndEvent(output=text) if text:
                     print(text)
