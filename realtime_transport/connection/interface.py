@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    import enum
     from collections.abc import Sequence
 
-__all__ = ["AudioChunk", "DeferredChunk", "Engine", "Event", "Outgoing"]
+__all__ = ["AudioChunk", "DeferredChunk", "Engine", "Event", "Lane", "Outgoing"]
 
 
 class Event(Protocol):
@@ -61,6 +60,20 @@ class DeferredChunk(AudioChunk, Protocol):
         ...
 
 
+class Lane(Protocol):
+    """What a message may overtake."""
+
+    @property
+    def is_audio(self) -> bool:
+        """Whether it may be overtaken."""
+        ...
+
+    @property
+    def overtakes(self) -> bool:
+        """Whether it may overtake audio that waits; never anything else."""
+        ...
+
+
 class Outgoing(Protocol):
     """A message to send."""
 
@@ -70,8 +83,8 @@ class Outgoing(Protocol):
         ...
 
     @property
-    def lane(self) -> enum.Enum:
-        """Its `Lane`, by name: ``DATA``, ``AUDIO`` or ``CONTROL``."""
+    def lane(self) -> Lane:
+        """What it may overtake."""
         ...
 
 

@@ -45,7 +45,7 @@ class Outbox:
     """Messages in call order, bounded in bytes (the wire is UTF-8, but nearly all of it is ASCII: one per character).
 
     `wait_and` is how senders wait; `put` never waits and is not bounded by itself, so that everything that one call
-    sends is queued without a task switch in between. Messages of the lane ``CONTROL`` overtake waiting audio, but no
+    sends is queued without a task switch in between. Messages whose lane overtakes go before waiting audio, but no
     other message, once more than `OVERTAKE_BYTES` of audio waits.
     """
 
@@ -94,16 +94,15 @@ class Outbox:
             self._waiting.pop(0)[1].set()
 
     def put(self, messages: Sequence[Outgoing]) -> bool:
-        """Queue *messages* in order; whether one is of the lane ``CONTROL``. Once closed, nothing is queued."""
+        """Queue *messages* in order; whether one of them may overtake audio. Once closed, nothing is queued."""
         if self._closed:
             return False
         urgent = False
         for message in messages:
-            text, lane = message.text, message.lane._name_  # `name` is a property, and slow
-            audio = lane == "AUDIO"
-            if lane == "CONTROL":
-                urgent = True
-            if lane == "CONTROL" and self._audio_bytes > OVERTAKE_BYTES:
+            text, lane = message.text, message.lane
+            audio = lane.is_audio
+            urgent = urgent or lane.overtakes
+            if lane.overtakes and self._audio_bytes > OVERTAKE_BYTES:
                 self._insert_before_audio(text)
             else:
                 self._queue.append((text, audio))

@@ -208,7 +208,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         if engine.of_vendor:
             _MODEL_ENDS.check(engine.initial_session)
         hub = self._hub
-        hub.on_change(lambda: engine.wants(hub.wants))
+        hub.on_change(lambda: engine.set_interest(hub.wants))
 
         def ended(attempt: Attempt) -> None:
             self._renew_hub()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -19,18 +18,9 @@ from realtime_transport.connection.subscription import Hub, SubscriptionLimits
 from realtime_transport.errors import ConnectionLost, ConsumerTooSlow, NotConnectedError
 from realtime_transport.testing import ManualClock
 
+from .messages import CONTROL, Message
+
 pytestmark = pytest.mark.anyio
-
-
-class Lane(enum.Enum):
-    DATA = "data"
-    CONTROL = "control"
-
-
-@attrs.frozen
-class Message:
-    text: str
-    lane: Lane = Lane.DATA
 
 
 @attrs.frozen
@@ -56,7 +46,7 @@ class ToyEngine:
     def receive_message(self, data: str | bytes, now: float, /) -> None:
         self.events.append(Note(str(data)))
         if data == "stop":
-            self.messages.append(Message("stopped", Lane.CONTROL))
+            self.messages.append(Message("stopped", CONTROL))
         elif data == "fail":
             raise ZeroDivisionError("a bug")
 

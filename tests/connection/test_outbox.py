@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import enum
-
 import anyio
-import attrs
 import pytest
 from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 
 from realtime_transport.connection.outbox import OVERTAKE_BYTES, Outbox
 
+from .messages import AUDIO, CONTROL, Message
+
 pytestmark = pytest.mark.anyio
 
 
-class Lane(enum.Enum):
-    DATA = "data"
-    AUDIO = "audio"
-    CONTROL = "control"
-
-
-@attrs.frozen
-class Message:
-    text: str
-    lane: Lane = Lane.DATA
-
-
 def audio(size: int) -> Message:
-    return Message("a" * size, Lane.AUDIO)
+    return Message("a" * size, AUDIO)
 
 
 async def drain(outbox: Outbox) -> list[str]:
@@ -44,25 +31,25 @@ async def drain(outbox: Outbox) -> list[str]:
 async def test_messages_leave_in_call_order() -> None:
     outbox = Outbox(1000)
     outbox.put([Message("1"), audio(2)])
-    outbox.put([Message("3", Lane.CONTROL)])
+    outbox.put([Message("3", CONTROL)])
     assert await drain(outbox) == ["1", "aa", "3"]
 
 
 async def test_control_overtakes_audio_only_when_much_of_it_waits() -> None:
     outbox = Outbox(10**9)
-    outbox.put([audio(OVERTAKE_BYTES), Message("cancel", Lane.CONTROL)])
+    outbox.put([audio(OVERTAKE_BYTES), Message("cancel", CONTROL)])
     assert (await drain(outbox))[-1] == "cancel"
 
     outbox = Outbox(10**9)
-    outbox.put([audio(OVERTAKE_BYTES), audio(1), Message("cancel", Lane.CONTROL), audio(2)])
+    outbox.put([audio(OVERTAKE_BYTES), audio(1), Message("cancel", CONTROL), audio(2)])
     assert [len(text) for text in await drain(outbox)] == [6, OVERTAKE_BYTES, 1, 2]
 
 
 async def test_control_never_overtakes_another_message() -> None:
     outbox = Outbox(10**9)
     outbox.put([Message("create"), audio(OVERTAKE_BYTES + 1)])
-    outbox.put([Message("cancel", Lane.CONTROL)])
-    outbox.put([Message("truncate", Lane.CONTROL)])
+    outbox.put([Message("cancel", CONTROL)])
+    outbox.put([Message("truncate", CONTROL)])
     assert [text for text in await drain(outbox) if len(text) < 99] == ["create", "cancel", "truncate"]
 
 

@@ -28,7 +28,7 @@ def everything(_cls: type[Event]) -> bool:
 def receive(*messages: str, limits: SubscriptionLimits | None = None) -> list[Any]:
     """What a subscriber to everything gets of *messages*."""
     engine, hub = Engine(new_id=lambda kind: kind), Hub()
-    hub.on_change(lambda: engine.wants(hub.wants))
+    hub.on_change(lambda: engine.set_interest(hub.wants))
     subscription: Subscription[Any] = hub.subscribe(everything, limits or SubscriptionLimits())
     engine.connection_opened(0.0)
     for message in messages:
@@ -113,7 +113,7 @@ def test_one_large_delta_counts_once_for_a_subscriber_to_everything() -> None:
 
 def read_and_overflow(audio: bytes, limits: SubscriptionLimits) -> None:
     engine, hub = Engine(new_id=lambda kind: kind), Hub()
-    hub.on_change(lambda: engine.wants(hub.wants))
+    hub.on_change(lambda: engine.set_interest(hub.wants))
     subscription: Subscription[Any] = hub.subscribe(everything, limits)
     engine.connection_opened(0.0)
     text = json.dumps(message(audio))

@@ -23,7 +23,7 @@ from realtime_transport.protocol.engine.events import (
     TurnStartedEvent,
     UsageUpdateEvent,
 )
-from realtime_transport.protocol.engine.lanes import Lane
+from realtime_transport.protocol.engine.lanes import AUDIO, CONTROL, DATA
 from realtime_transport.protocol.engine.policy import EnginePolicy
 from realtime_transport.protocol.engine.realtime_items import RealtimeMcpCallApprovalRequestItem, RealtimeToolCallItem
 from realtime_transport.protocol.wire import server_events as server
@@ -289,14 +289,14 @@ def test_lanes() -> None:
     talk.engine.send_event({"type": "response.cancel"}, talk.now)
     talk.engine.send_event({"type": "output_audio_buffer.clear"}, talk.now)
     assert [message.lane for message in talk.engine.take_messages()] == [
-        Lane.AUDIO,
-        Lane.DATA,
-        Lane.AUDIO,
-        Lane.CONTROL,
-        Lane.CONTROL,
-        Lane.DATA,
-        Lane.CONTROL,
-        Lane.CONTROL,
+        AUDIO,
+        DATA,
+        AUDIO,
+        CONTROL,
+        CONTROL,
+        DATA,
+        CONTROL,
+        CONTROL,
     ]
 
 
@@ -391,17 +391,17 @@ def test_audio_is_told_without_its_typed_delta() -> None:
 def test_only_what_is_wanted_is_built() -> None:
     talk = EngineDriver()
     wanted: set[type[Event]] = {server.ResponseOutputAudioDelta}
-    talk.engine.wants(lambda kind: kind in wanted)
+    talk.engine.set_interest(lambda kind: kind in wanted)
     assert [isinstance(event, server.ResponseOutputAudioDelta) for event in talk.audio(10)] == [True]
     assert talk.created() == talk.done() == talk.server("vendor.news") == []
-    talk.engine.wants(lambda kind: kind is UsageUpdateEvent)
+    talk.engine.set_interest(lambda kind: kind is UsageUpdateEvent)
     assert [type(event) for event in talk.done()] == [UsageUpdateEvent]
     assert talk.audio(10) == []
 
 
 def test_the_rules_hold_whatever_is_wanted() -> None:
     talk = EngineDriver()
-    talk.engine.wants(lambda kind: False)
+    talk.engine.set_interest(lambda kind: False)
     talk.server("session.created", session={"id": "s"})
     assert talk.engine.ready
     talk.created()

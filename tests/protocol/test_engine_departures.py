@@ -243,7 +243,7 @@ def test_3_a_response_of_text_is_cancelled() -> None:
 
 def test_3_the_typed_delta_is_told_to_who_asks_for_it() -> None:
     talk = EngineDriver()
-    talk.engine.wants(lambda kind: True)
+    talk.engine.set_interest(lambda kind: True)
     talk.created()
     talk.audio(100)
     talk.interrupt()

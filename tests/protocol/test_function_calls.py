@@ -105,7 +105,7 @@ def test_a_repetition_is_for_those_who_ask_for_it() -> None:
     talk.server("response.output_item.done", response_id="r1", item=item)
     repeated = talk.server("response.output_item.done", response_id="r1", item=item)
     assert not [event for event in repeated if isinstance(event, FunctionCallEvent | FunctionCallRepeatedEvent)]
-    talk.engine.wants(lambda kind: kind is FunctionCallRepeatedEvent or kind is FunctionCallEvent)
+    talk.engine.set_interest(lambda kind: kind is FunctionCallRepeatedEvent or kind is FunctionCallEvent)
     [event] = talk.server("response.output_item.done", response_id="r1", item={**item, "arguments": '{"a":2}'})
     assert isinstance(event, FunctionCallRepeatedEvent)
     assert (event.call_id, event.arguments) == ("c", '{"a":2}')

@@ -70,7 +70,7 @@ def test_another_response_may_come_under_the_other_name(old: str) -> None:
 @pytest.mark.parametrize("old", OLD_NAMES)
 def test_the_typed_event_keeps_its_name(old: str) -> None:
     talk = EngineDriver()
-    talk.engine.wants(lambda _: True)
+    talk.engine.set_interest(lambda _: True)
     for name in (old, OLD_NAMES[old]):
         [event] = [each for each in talk.server(name, **FIELDS[old]) if isinstance(each, ServerEvent)]
         built = event.build() if event.deferred else event  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]

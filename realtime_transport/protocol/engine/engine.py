@@ -23,7 +23,7 @@ from .events import ErrorEvent, FunctionCallEvent, ItemUpdateEvent, McpApprovalR
 from .function_calls import FunctionCalls
 from .history_diff import HistoryEditor
 from .interruption import Interrupter
-from .lanes import Lane, Outgoing
+from .lanes import AUDIO, Outgoing
 from .open_responses import OpenResponses
 from .output_queue import Interest, Output
 from .playback_ledger import PlaybackLedger
@@ -178,7 +178,7 @@ class Engine:
         """The tracing that the connection was opened with; `UNSET` if its configuration did not say."""
         return self._settings.tracing
 
-    def wants(self, interest: Interest) -> None:
+    def set_interest(self, interest: Interest) -> None:
         """Build from now on only events of the classes that *interest* accepts.
 
         Its answers are remembered: call this again whenever one changes.
@@ -284,7 +284,7 @@ class Engine:
         if self._policy.audio_refused is not None:
             raise UnsupportedOperation(self._policy.audio_refused)
         self._require_open()
-        self._output.send_text(requests.append_text(audio), Lane.AUDIO)
+        self._output.send_text(requests.append_text(audio), AUDIO)
         if commit:
             self._output.send({"type": "input_audio_buffer.commit"})
 

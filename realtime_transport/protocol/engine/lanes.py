@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -10,31 +9,36 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Lane", "Outgoing", "lane_of"]
+__all__ = ["AUDIO", "CONTROL", "DATA", "Lane", "Outgoing", "lane_of"]
 
 
-class Lane(enum.Enum):
-    """What a message may overtake. But for that, messages leave in the order in which they were made."""
+@attrs.frozen(kw_only=True)
+class Lane:
+    """What a message may overtake. But for that, messages leave in the order in which they were made.
 
-    DATA = "data"
-    AUDIO = "audio"
-    """Audio of the user; may be overtaken."""
-    CONTROL = "control"
-    """May overtake `AUDIO` that waits, never anything else: to stop the model must not take seconds."""
+    Attributes:
+        is_audio: Audio of the user; may be overtaken.
+        overtakes: May overtake audio that waits, never anything else: to stop the model must not take seconds.
+    """
 
+    is_audio: bool = False
+    overtakes: bool = False
+
+
+DATA, AUDIO, CONTROL = Lane(), Lane(is_audio=True), Lane(overtakes=True)
 
 _LANES = {
-    "input_audio_buffer.append": Lane.AUDIO,
-    "session.input_audio_buffer.append": Lane.AUDIO,
-    "response.cancel": Lane.CONTROL,
-    "conversation.item.truncate": Lane.CONTROL,
-    "output_audio_buffer.clear": Lane.CONTROL,
+    "input_audio_buffer.append": AUDIO,
+    "session.input_audio_buffer.append": AUDIO,
+    "response.cancel": CONTROL,
+    "conversation.item.truncate": CONTROL,
+    "output_audio_buffer.clear": CONTROL,
 }
 
 
 def lane_of(event: Mapping[str, Any]) -> Lane:
     """The lane of a client event, by its type."""
-    return _LANES.get(event["type"], Lane.DATA)
+    return _LANES.get(event["type"], DATA)
 
 
 @attrs.frozen
@@ -42,4 +46,4 @@ class Outgoing:
     """A message to send: its text, and its lane."""
 
     text: str = attrs.field(repr=False)
-    lane: Lane = Lane.DATA
+    lane: Lane = DATA
