@@ -226,8 +226,10 @@ async def record(
 
     Raises:
         ConfigError: *path* exists or has another ending, or an argument has no such value.
+        LocalProtocolError: The transport is connected already. Nothing was made.
         OSError: *path* cannot be made.
     """
+    transport.require_no_connection()  # Before anything is made.
     recorder = await anyio.to_thread.run_sync(
         lambda: open_recorder(
             transport.wire, path, audio=audio, words=words, scrub=scrub, max_bytes=max_bytes, clock=clock

@@ -55,9 +55,23 @@ class TransportCore:
         """What carries the messages, in one word: ``"websocket"``, ``"webrtc"``, …"""
         return self._endpoint.wire
 
+    def require_no_connection(self) -> None:
+        """Refuse what has to be said before a connection begins.
+
+        Raises:
+            LocalProtocolError: A connection is open or being opened.
+        """
+        if self._attempt is not None and not self._attempt.life.is_over:
+            raise LocalProtocolError("a connection is watched from its beginning: put this around connect()")
+
     @contextmanager
     def observe(self, observer: WireObserver) -> Generator[None]:
-        """Let *observer* see every connection that is opened within the block; the last one added sees it first."""
+        """Let *observer* see every connection that is opened within the block; the last one added sees it first.
+
+        Raises:
+            LocalProtocolError: A connection is open or being opened: *observer* would see nothing of it.
+        """
+        self.require_no_connection()
         self._observers.append(observer)
         try:
             yield

@@ -12,7 +12,7 @@ import pytest
 
 from realtime_transport import AudioFormat, BytesSource, OpenAIRealtimeBase, OpenAIRealtimeWebSocket
 from realtime_transport.emulator import RealtimeEmulator
-from realtime_transport.errors import ConfigError, ConnectError, ConnectionLost
+from realtime_transport.errors import ConfigError, ConnectError, ConnectionLost, LocalProtocolError
 from realtime_transport.events import AudioEvent, Event, TurnDoneEvent
 from realtime_transport.protocol.wire.codec import dumps
 from realtime_transport.recording import (
@@ -218,6 +218,17 @@ async def test_notes_and_tools_stand_between_the_messages(tmp_path: Path) -> Non
         await transport.send_event({"type": "last"})
     kinds = [type(entry).__name__ for entry in load_recording(tmp_path / "a.rtrec").entries]
     assert kinds[-4:] == ["Note", "Tool", "Frame", "Close"]
+
+
+async def test_a_connection_cannot_be_recorded_from_its_middle(tmp_path: Path) -> None:
+    server = MemoryServer()
+    transport = OpenAIRealtimeWebSocket(connector=server.connector, api_key="k" * 20, ping_interval=None)
+    server.send({"type": "session.created", "event_id": "e", "session": {}})
+    async with transport.connect(wait_for_session=False):
+        with pytest.raises(LocalProtocolError, match="around connect"):
+            async with record(transport, tmp_path / "a.rtrec"):
+                pass
+    assert not (tmp_path / "a.rtrec").exists()
 
 
 async def test_after_the_block_nothing_is_recorded(tmp_path: Path) -> None:
