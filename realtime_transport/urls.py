@@ -110,12 +110,12 @@ def secrets_in(url: str) -> set[str]:
 
 
 _SHORTEST_SECRET = 4
-"""Shorter values would take half of every message with them, and protect nothing."""
+"""In characters. Shorter values would take half of every message with them, and protect nothing."""
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
-    """*text* with `MASK` in place of each of *secrets*."""
-    for secret in sorted({given for given in secrets if given}, key=len, reverse=True):
+    """*text* with `MASK` in place of each of *secrets*, but for those that are too short to be one."""
+    for secret in sorted({given for given in secrets if len(given) >= _SHORTEST_SECRET}, key=len, reverse=True):
         text = text.replace(secret, MASK)
     return text
 

@@ -15,6 +15,7 @@ from realtime_transport.urls import (
     redact_url,
     require_encryption,
     rest_base_url,
+    scrub,
     secrets_in,
 )
 
@@ -156,3 +157,8 @@ def test_the_endpoint_of_a_base_url(url: str, whole: str) -> None:
 )
 def test_the_likely_address(url: str, said: str) -> None:
     assert address_hint(url, CALLS) == said
+
+
+def test_a_text_is_not_taken_apart_for_the_sake_of_a_key_of_one_letter() -> None:
+    assert scrub("No WebSocket here", ["k", "", "any"]) == "No WebSocket here"
+    assert scrub("Bearer sk-1234 is wrong", ["sk-1234"]) == "Bearer *** is wrong"
