@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Operation",
     "add_image",
+    "audio_size",
     "clear_audio",
     "commit_audio",
     "request_response",
@@ -75,7 +76,14 @@ def add_image(image: str, trigger_response: bool) -> Operation:
 
 def send_audio(audio: bytes | bytearray | memoryview[int], commit: bool = False) -> Operation:
     """Audio for the input buffer."""
-    return Operation(OVERHEAD + _bytes_of(audio) * 4 // 3, lambda engine, now: engine.send_audio(audio, commit, now))
+    return Operation(audio_size(audio), lambda engine, now: engine.send_audio(audio, commit, now))
+
+
+def audio_size(audio: bytes | bytearray | memoryview[int]) -> int:
+    """About how many characters the message with *audio* takes on the wire."""
+    # len() of a memoryview counts items. What is no buffer is refused by the engine.
+    size = len(audio) if type(audio) is bytes else memoryview(audio).nbytes if isinstance(audio, Buffer) else 0
+    return OVERHEAD + size * 4 // 3
 
 
 def commit_audio() -> Operation:
@@ -122,11 +130,6 @@ def request_response(response: Mapping[str, Any] | None) -> Operation:
 def reset_history(old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> Operation:
     """Another history of the conversation."""
     return Operation(_size(new_history), lambda engine, now: engine.reset_history(old_history, new_history, now))
-
-
-def _bytes_of(audio: object) -> int:
-    # len() of a memoryview counts items. What is no buffer is refused by the engine.
-    return memoryview(audio).nbytes if isinstance(audio, Buffer) else 0
 
 
 def _size(*values: object) -> int:

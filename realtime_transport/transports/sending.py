@@ -155,7 +155,9 @@ class SendingTransport(RealtimeTransportLayer):
             UnsupportedOperation: The audio of this wire goes another way, as that of a SIP call.
         """
         self._check_may_send_audio()
-        await self._send(operations.send_audio(audio, commit))
+        connection, engine = self._open_connection()
+        size = operations.audio_size(audio)
+        await connection.send(size, lambda now: engine.send_audio(audio, commit, now))
 
     def send_audio_nowait(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
         """`send_audio` without waiting."""
