@@ -79,7 +79,7 @@ def send_audio(audio: bytes | bytearray | memoryview[int], commit: bool = False)
     return Operation(audio_size(audio), lambda engine, now: engine.send_audio(audio, commit, now))
 
 
-def audio_size(audio: bytes | bytearray | memoryview[int]) -> int:
+def audio_size(audio: object) -> int:
     """About how many characters the message with *audio* takes on the wire."""
     # len() of a memoryview counts items. What is no buffer is refused by the engine.
     size = len(audio) if type(audio) is bytes else memoryview(audio).nbytes if isinstance(audio, Buffer) else 0
