@@ -6,7 +6,6 @@ import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import attrs
 
 from realtime_transport.audio.formats import AudioFormat
@@ -15,6 +14,7 @@ from realtime_transport.bench.results import Level, Session, Turn
 from realtime_transport.clock import Clock, EventLoopClock
 from realtime_transport.errors import RealtimeError
 from realtime_transport.replay import Recording, Replay
+from realtime_transport.task_groups import open_task_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -98,7 +98,7 @@ class Bench:
         began, cpu, memory = self.clock.now(), time.process_time(), _memory_kb()
         self._audio_seconds = 0.0
         ended = self._ended
-        async with anyio.create_task_group() as tasks:
+        async with open_task_group() as tasks:
             for number in range(sessions):
                 tasks.start_soon(self._one_of, sessions, number, repeat, name=f"bench session {number}")
             # When all of them have begun, and the first has not ended.

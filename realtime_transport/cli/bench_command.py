@@ -17,6 +17,7 @@ import attrs
 
 from realtime_transport.cli.running import require, run_async, say
 from realtime_transport.cli.target import Target
+from realtime_transport.task_groups import open_task_group
 
 if TYPE_CHECKING:
     import argparse
@@ -118,17 +119,11 @@ class _BenchCommand:
 
 
 async def _with_progress(bench: Bench) -> None:
-    failures: list[Exception] = []
-    async with anyio.create_task_group() as tasks:
+    async with open_task_group() as tasks:
         if sys.stderr.isatty():
             tasks.start_soon(_progress, bench, name="progress")
-        try:
-            await bench.run()
-        except Exception as exc:  # noqa: BLE001 - raised again below: the task group would wrap it
-            failures.append(exc)
+        await bench.run()
         tasks.cancel_scope.cancel()
-    if failures:
-        raise failures[0]
 
 
 async def _progress(bench: Bench) -> None:

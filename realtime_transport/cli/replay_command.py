@@ -248,7 +248,6 @@ def _patient_transport(model: str, client: httpx.AsyncClient | None, timeout: fl
 
 async def _run(replay: Replay, display: Display) -> None:
     """Run *replay* and draw the display anew meanwhile."""
-    failures: list[Exception] = []
 
     async def draw() -> None:
         while True:
@@ -259,12 +258,9 @@ async def _run(replay: Replay, display: Display) -> None:
         tasks.start_soon(draw, name="display")
         try:
             await replay.run()
-        except Exception as exc:  # noqa: BLE001 - raised again below: the task group would wrap it
-            failures.append(exc)
+        finally:
+            display.refresh()
         tasks.cancel_scope.cancel()
-    display.refresh()
-    if failures:
-        raise failures[0]
 
 
 def _tell(

@@ -50,7 +50,6 @@ def run_async(command: Callable[[], Awaitable[int]], backend: str) -> int:
 
 async def _until_signal(command: Callable[[], Awaitable[int]]) -> int:
     outcome: list[int] = []
-    failures: list[Exception] = []
     async with open_task_group() as tasks:
 
         async def watch(*, task_status: TaskStatus[None]) -> None:
@@ -60,11 +59,10 @@ async def _until_signal(command: Callable[[], Awaitable[int]]) -> int:
         await tasks.start(watch, name="signals")
         try:
             outcome.append(await command())
-        except Exception as exc:  # noqa: BLE001 - raised again below: the task group would wrap it
-            failures.append(_only_one(exc))
+        except Exception:
+            if not outcome:  # After a signal it is the command's way to end.
+                raise
         tasks.cancel_scope.cancel()
-    if failures and not outcome:
-        raise failures[0]
     if outcome[0] > 128:  # Said when whatever was drawn is finished.
         print("realtime-transport: interrupted", file=sys.stderr)  # noqa: T201
     return outcome[0]
@@ -81,10 +79,3 @@ async def _signal(task_status: TaskStatus[None]) -> int:
         task_status.started()
     await anyio.sleep_forever()
     raise AssertionError
-
-
-def _only_one(error: Exception) -> Exception:
-    """The failure itself, where it is the only one in a group."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
-        error = error.exceptions[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return error  # pyright: ignore[reportUnknownVariableType]

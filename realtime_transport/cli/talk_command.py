@@ -230,21 +230,15 @@ class _Talk:
     async def _talk(
         self, events: AsyncIterable[Event], microphone: _MeteredMicrophone, speaker: _MeteredSpeaker
     ) -> None:
-        failures: list[Exception] = []
         try:
             async with open_task_group() as tasks:
                 if sys.stderr.isatty():
                     tasks.start_soon(self._draw, microphone, speaker, name="meters")
-                try:
-                    async for event in events:
-                        self._tell(event)
-                except Exception as error:  # noqa: BLE001 - raised again below: the task group would wrap it
-                    failures.append(error)
+                async for event in events:
+                    self._tell(event)
                 tasks.cancel_scope.cancel()
         finally:
             _erase_meters()
-        if failures:
-            raise failures[0]
 
     async def _draw(self, microphone: _MeteredMicrophone, speaker: _MeteredSpeaker) -> None:
         while True:
