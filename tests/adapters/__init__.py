@@ -1,0 +1,1 @@
+"""Agents of other frameworks over our transports: ``nox -s adapters``, which installs the frameworks."""
