@@ -127,6 +127,7 @@ if TYPE_CHECKING:
         Usage as Usage,
         UsageUpdateEvent as UsageUpdateEvent,
     )
+    from .protocol.engine.playback_ledger import PlaybackPosition as PlaybackPosition
     from .protocol.engine.realtime_items import (
         RealtimeItem as RealtimeItem,
         RealtimeMcpCallApprovalRequestItem as RealtimeMcpCallApprovalRequestItem,
@@ -313,6 +314,9 @@ _HOMES = {
         ConnectionChangeEvent ConnectionStatus DisconnectedEvent ErrorEvent Event FunctionCallEvent
         ItemDeletedEvent ItemUpdateEvent McpApprovalRequestEvent McpToolCallCompletedEvent McpToolsListedEvent
         OutputTextDeltaEvent SemanticEvent ServerError TurnDoneEvent TurnStartedEvent Usage UsageUpdateEvent
+    """,
+    "protocol.engine.playback_ledger": """
+        PlaybackPosition
     """,
     "protocol.vendors.profiles": """
         PROFILES EndpointProfile

@@ -20,11 +20,12 @@ from .reader import Recording, load_recording
 from .script import Match, ReplayMismatch, ReplayScript
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
     from pathlib import Path
     from typing import Self
 
     from realtime_transport.clock import Clock
+    from realtime_transport.protocol.engine.playback_ledger import PlaybackPosition
     from realtime_transport.transports.options import ApiKey, ConnectRequest, SessionConfig, TransportOptions
 
 __all__ = ["ReplayTransport"]
@@ -93,6 +94,8 @@ class ReplayTransport(OpenAIRealtimeBase):
         call_id: str | None = None,
         initial_session_config: SessionConfig | None = None,
         wait_for_session: bool = True,
+        headers: Mapping[str, str] | None = None,
+        playback_position: Callable[[], PlaybackPosition | None] | None = None,
     ) -> AsyncGenerator[Self]:
         """As `OpenAIRealtimeBase.connect`; leaving the block normally also checks that nothing is left.
 
@@ -107,6 +110,8 @@ class ReplayTransport(OpenAIRealtimeBase):
             call_id=call_id,
             initial_session_config=initial_session_config,
             wait_for_session=wait_for_session,
+            headers=headers,
+            playback_position=playback_position,
         ):
             yield self
         left = None if self._script is None or self._match == "none" else self._script.left()

@@ -10,6 +10,7 @@ import attrs
 
 from realtime_transport.call_id import secret_of
 from realtime_transport.errors import UnsupportedOperation
+from realtime_transport.keys import without_headers
 from realtime_transport.protocol.config.defaults import DEFAULT_MODEL, VENDOR_DEFAULTS
 from realtime_transport.protocol.config.settings import SessionSettings
 from realtime_transport.protocol.engine.engine import Engine
@@ -27,12 +28,13 @@ from .options import ConnectOptions, ConnectRequest, RequestParts, settings_of
 from .sending import SendingTransport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
     from typing import Self
 
     from anyio.abc import TaskStatus
 
     from realtime_transport.connection.connection import Connection
+    from realtime_transport.protocol.engine.playback_ledger import PlaybackPosition
     from realtime_transport.protocol.engine.policy import EnginePolicy
 
     from .options import ApiKey, Connector, SessionConfig, TransportOptions
@@ -128,6 +130,11 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         """Whether the audio source is muted; ``None`` without one: then the caller decides what to send."""
         return self._muted
 
+    @property
+    def response_requested(self) -> bool:
+        """Whether a response was asked for on this connection that has not begun: it waits, or is on its way."""
+        return self._attempt is not None and self._attempt.engine.response_requested
+
     # Life
 
     @connecting
@@ -140,6 +147,8 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         call_id: str | None = None,
         initial_session_config: SessionConfig | None = None,
         wait_for_session: bool = True,
+        headers: Mapping[str, str] | None = None,
+        playback_position: Callable[[], PlaybackPosition | None] | None = None,
     ) -> AsyncGenerator[Self]:
         """Open a connection for the time of an ``async with`` block.
 
@@ -155,6 +164,9 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
                 secret where no key is named, at the server of the call only.
             initial_session_config: Sent as the first ``session.update``.
             wait_for_session: Enter when the server has said ``session.created``; otherwise at the upgrade.
+            headers: Further headers of this connection; without a key beside them they are the credentials, see
+                `ConnectOptions`.
+            playback_position: Is asked at an interruption how far you have played; see `ConnectOptions`.
 
         Raises:
             ConfigError: There is no key, or the URL or the configuration is wrong.
@@ -164,7 +176,13 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             ConnectionLost: The connection was lost and nothing has told so yet.
         """
         options = ConnectOptions(
-            api_key=api_key, model=model, url=url, call_id=call_id, initial_session_config=initial_session_config
+            api_key=api_key,
+            model=model,
+            url=url,
+            call_id=call_id,
+            initial_session_config=initial_session_config,
+            headers=headers,
+            playback_position=playback_position,
         )
         before = self._model, self._model_is_named
         attempt = self._begin(options)
@@ -199,11 +217,12 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             new_id=_new_id,
             model=model,
             session_config=options.initial_session_config,
-            policy=self._policy(),
+            policy=self._policy(options),
             create_timeout=self._settings.create_timeout,
             profile=self._endpoint.profile,
             respond_after_all_calls=self._settings.respond_after_all_calls,
             attached=options.call_id is not None,
+            playback_position=options.playback_position,
         )
         if engine.of_vendor:
             _MODEL_ENDS.check(engine.initial_session)
@@ -236,27 +255,31 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
     def _model_in(self, url: str | None) -> str:
         return self._query.get("model") or model_in(url) or DEFAULT_MODEL
 
-    def _policy(self) -> EnginePolicy:
+    def _policy(self, options: ConnectOptions) -> EnginePolicy:
         settings, policy = self._settings, self._endpoint.policy
+        reported = settings.audio_sink is not None or options.playback_position is not None
         ends = {"input": settings.audio_source, "output": settings.audio_sink}
         return attrs.evolve(
             policy,
-            playback_reported=policy.playback_reported or settings.audio_sink is not None,
+            playback_reported=policy.playback_reported or reported,
             fixed_formats=frozenset(side for side, end in ends.items() if end is not None),
         )
 
     async def _make_request(self, options: ConnectOptions, session: Mapping[str, Any]) -> ConnectRequest:
         profile = self._endpoint.profile
         variable = "OPENAI_API_KEY" if profile is None else profile.key_variable
-        of_call = secret_of(options.call_id, options.url or self._url or DEFAULT_BASE_URL)
-        key = await resolve_api_key(options.api_key, self._api_key, of_call, variable=variable)
+        if options.headers is not None and options.api_key is None:
+            key = ""
+        else:
+            of_call = secret_of(options.call_id, options.url or self._url or DEFAULT_BASE_URL)
+            key = await resolve_api_key(options.api_key, self._api_key, of_call, variable=variable)
         parts = RequestParts(
             api_key=key,
             model=self._model,
             call_id=options.call_id,
             connect_url=options.url,
             own_url=self._url,
-            headers=self._headers,
+            headers={**without_headers(self._headers, *(options.headers or ())), **(options.headers or {})},
             query=self._query,
             max_message_bytes=self._settings.max_message_bytes,
             profile=profile,

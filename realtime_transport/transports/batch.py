@@ -35,9 +35,14 @@ class Batch:
     Each call means what that of the transport means. Leaving the block waits for room for all messages together.
     Nothing is sent if the block is left by an exception or cancelled while it waits, or if one of the calls is refused;
     the error is then that of this call.
+
+    Attributes:
+        queued: Whether the messages were queued: known when the block has been left.
     """
 
     _check_may_send_audio: Callable[[], None]
+    _only_if: Callable[[], bool] | None = None
+    queued: bool = attrs.field(default=False, init=False)
     _operations: list[Operation] = attrs.field(factory=list[Operation], init=False)
 
     def __len__(self) -> int:
@@ -48,11 +53,14 @@ class Batch:
         calls = tuple(self._operations)
 
         def run(engine: Engine, now: float) -> None:
+            if self._only_if is not None and not self._only_if():
+                return
             rehearsal = engine.rehearsal()
             for call in calls:
                 call.run(rehearsal, now)
             for call in calls:
                 call.run(engine, now)
+            self.queued = True
 
         return Operation(sum(call.size for call in calls), run)
 

@@ -14,7 +14,7 @@ from realtime_transport.connection.life_cycle import Phase
 from realtime_transport.connection.link import LinkClosed
 from realtime_transport.errors import ConfigError, ConnectError, MessageTooBig, upgrade_rejected
 from realtime_transport.keys import usable_headers
-from realtime_transport.urls import http_url, require_encryption, scrub, secrets_in
+from realtime_transport.urls import http_url, require_encryption, scrub
 
 from .base import OpenAIRealtimeBase
 from .endpoint import Endpoint
@@ -122,7 +122,7 @@ async def _upgrade(fetch: Fetch, request: ConnectRequest) -> Any:
     }
     url = http_url(request.url)
     require_encryption(url, allow_insecure=request.allow_insecure)
-    secrets = {*secrets_in(url), request.api_key or ""}
+    secrets = request.secrets
     try:
         # A redirect would be followed with every header.
         response = await fetch(url, {"method": "GET", "headers": headers, "redirect": "manual"})

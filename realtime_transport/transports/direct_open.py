@@ -17,7 +17,7 @@ import anyio.to_thread
 from realtime_transport.clock import in_trio
 from realtime_transport.errors import ConnectError
 from realtime_transport.keys import usable_headers
-from realtime_transport.urls import is_loopback, require_encryption, secrets_in
+from realtime_transport.urls import is_loopback, require_encryption
 
 from .direct_asyncio import AsyncioLink
 from .direct_trio import TrioLink
@@ -109,7 +109,7 @@ async def _open(request: ConnectRequest, url: str) -> AsyncioLink | TrioLink | S
     codec = FrameCodec(max_message_bytes=request.max_message_bytes)
     stream = await _connect(url)
     try:
-        rest = await _shake_hands(stream, upgrade, {*secrets_in(url), request.api_key or ""})
+        rest = await _shake_hands(stream, upgrade, request.secrets)
         if isinstance(stream, TLSOverTrio):
             return StreamLink(stream, codec, path="direct", rest=rest)
         stream.upgrade(codec, rest)

@@ -24,7 +24,6 @@ from realtime_transport.http_client import (
     reason_of,
 )
 from realtime_transport.keys import usable_headers
-from realtime_transport.urls import secrets_in
 
 from .frame_codec import FrameCodec
 from .http_upgrade import MAX_BODY_BYTES, check_answer, rejection
@@ -80,7 +79,7 @@ async def upgrade_through(request: ConnectRequest, url: str, client: httpx.Async
 
 def _failure(error: Exception, request: ConnectRequest, url: str, client: object) -> Exception | None:
     """What *error*, raised before the link was open, means; ``None`` if it is not of the network."""
-    secrets = {*secrets_in(url), request.api_key or ""}
+    secrets = request.secrets
     if isinstance(error, httpx_ws.WebSocketUpgradeError):
         response = error.response
         body = bytes(response.extensions.get("rejection_body", b""))

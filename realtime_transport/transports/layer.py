@@ -11,7 +11,7 @@ from realtime_transport.errors import UnsupportedOperation
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL, SessionSettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from typing import Self
 
@@ -182,6 +182,11 @@ class RealtimeTransportLayer(ABC):
         """The tracing that was asked for, where that is known."""
         return None
 
+    @property
+    def response_requested(self) -> bool:
+        """Whether a response was asked for that has not begun."""
+        raise _unsupported(self, "response_requested")
+
     def statistics(self) -> ConnectionStatistics:
         """Counters of the current connection."""
         raise _unsupported(self, "statistics")
@@ -221,7 +226,7 @@ class RealtimeTransportLayer(ABC):
         """Forget the audio that was appended and not committed. If cancelled, nothing was queued."""
         await self.send_event({"type": "input_audio_buffer.clear"})
 
-    def batch(self) -> AbstractAsyncContextManager[Batch]:
+    def batch(self, *, only_if: Callable[[], bool] | None = None) -> AbstractAsyncContextManager[Batch]:
         """Several messages that are queued together or not at all; see `Batch`."""
         raise _unsupported(self, "batch")
 

@@ -81,7 +81,8 @@ def bearer_request(parts: RequestParts) -> ConnectRequest:
         query=parts.query,
     )
     if parts.profile is None:
-        return _request(parts, url, {**own_headers(parts), "Authorization": f"Bearer {parts.api_key}"})
+        bearer = {"Authorization": f"Bearer {parts.api_key}"} if parts.api_key else {}
+        return _request(parts, url, {**own_headers(parts), **bearer})
     headers, query, subprotocols = parts.profile.credentials(parts.api_key)
     rules = parts.profile.calls
     if parts.call_id and rules is not None and rules.is_secret(parts.api_key):
@@ -92,7 +93,7 @@ def bearer_request(parts: RequestParts) -> ConnectRequest:
 
 def subprotocol_request(parts: RequestParts) -> ConnectRequest:
     """As `bearer_request`, with the key as a subprotocol, as browsers have to send it."""
-    if parts.profile is not None:
+    if parts.profile is not None or not parts.api_key:
         return bearer_request(parts)
     if re.search(r"[,\s]", parts.api_key):
         raise ConfigError("api_key: no subprotocol can carry a key with a comma or a space in it", key="api_key")

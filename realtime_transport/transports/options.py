@@ -18,11 +18,12 @@ from realtime_transport.connection.subscription import SubscriptionLimits
 from realtime_transport.errors import ConfigError
 from realtime_transport.keys import ApiKey
 from realtime_transport.protocol.config.settings import RealtimeSessionConfig
-from realtime_transport.urls import redact_url
+from realtime_transport.urls import redact_url, secrets_in
 
 if TYPE_CHECKING:
     from realtime_transport.audio.sinks import AudioSink
     from realtime_transport.audio.sources import AudioSource
+    from realtime_transport.protocol.engine.playback_ledger import PlaybackPosition
     from realtime_transport.protocol.vendors.profiles import EndpointProfile
 
 __all__ = [
@@ -39,6 +40,10 @@ __all__ = [
 
 SessionConfig: TypeAlias = RealtimeSessionConfig | Mapping[str, Any]
 """Settings of the session: the class, or a mapping in snake_case or camelCase."""
+
+
+_CREDENTIALS = re.compile(r"authorization|key|token|secret|cookie", re.IGNORECASE)
+"""In the name of a header whose value is a secret."""
 
 
 def _no_phases(_name: str) -> None:
@@ -71,6 +76,13 @@ class ConnectRequest:
     call_id: str | None = None
     allow_insecure: bool = False
     enter_phase: Callable[[str], None] = attrs.field(default=_no_phases, repr=False, eq=False)
+
+    @property
+    def secrets(self) -> set[str]:
+        """What nobody may be shown: the key, and the credentials in the URL and the headers."""
+        values = {value.strip() for name, value in self.headers.items() if _CREDENTIALS.search(name)}
+        tokens = {value.partition(" ")[2].strip() for value in values}
+        return {*secrets_in(self.url), self.api_key or "", *values, *tokens} - {""}
 
 
 @attrs.frozen(kw_only=True)
@@ -118,6 +130,11 @@ class ConnectOptions:
         url: Used as written and for this connection only; ``{model}`` and ``{call_id}`` in it are filled in, escaped.
         call_id: The WebRTC or SIP call to attach to.
         initial_session_config: Sent as the first ``session.update``.
+        headers: Further headers of this connection. Without an *api_key* beside them they hold what the server is to
+            know the caller by: no key of the transport or the environment is sent.
+        playback_position: For those who play the audio themselves and can say how far they are: is asked at each
+            interruption where we own playback, and must not wait. ``None``: it does not know. What it does not name was
+            not heard, unless it came before. Without it, report by `OpenAIRealtimeBase.audio_played`.
     """
 
     api_key: ApiKey | None = attrs.field(default=None, repr=False)
@@ -125,6 +142,8 @@ class ConnectOptions:
     url: str | None = attrs.field(default=None, repr=lambda url: repr(url and redact_url(url)))
     call_id: str | None = None
     initial_session_config: SessionConfig | None = None
+    headers: Mapping[str, str] | None = attrs.field(default=None, repr=False)
+    playback_position: Callable[[], PlaybackPosition | None] | None = attrs.field(default=None, repr=False)
 
 
 class ConnectionOptions(TypedDict, total=False):

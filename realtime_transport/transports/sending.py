@@ -13,7 +13,7 @@ from .batch import Batch
 from .layer import RealtimeTransportLayer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from realtime_transport.connection.connection import Connection
     from realtime_transport.protocol.engine.engine import Engine
@@ -65,10 +65,14 @@ class SendingTransport(RealtimeTransportLayer):
         connection.send_nowait(operation.size, lambda now: operation.run(engine, now))
 
     @asynccontextmanager
-    async def batch(self) -> AsyncGenerator[Batch]:
+    async def batch(self, *, only_if: Callable[[], bool] | None = None) -> AsyncGenerator[Batch]:
         """Several messages that are queued together or not at all: the calls of a `Batch`, when the block is left.
 
         Leaving waits for room. If cancelled, or left by an exception, nothing was queued.
+
+        Args:
+            only_if: Is asked when there is room, in the step that would queue the messages; must not wait. If it says
+                no, nothing was queued. `Batch.queued` holds the outcome.
 
         Raises:
             NotConnectedError: No connection is open.
@@ -76,7 +80,7 @@ class SendingTransport(RealtimeTransportLayer):
             ConfigError: One of the calls was refused (or what else it raises), and none was carried out.
         """
         self._open_connection()
-        batch = Batch(self._check_may_send_audio)
+        batch = Batch(self._check_may_send_audio, only_if)
         yield batch
         if len(batch):
             await self._send(batch.operation())

@@ -158,7 +158,8 @@ async def _offer(request: CallRequest, offer: str, client: httpx.AsyncClient) ->
     else:
         parts = [("sdp", offer.encode(), "application/sdp"), ("session", orjson.dumps(session), "application/json")]
         content = {"files": [(name, (None, value, kind)) for name, value, kind in parts]}
-    post = _Post("Realtime call request", http_url(request.url), key, request.allow_insecure)
+    secrets = request.secrets | {key}
+    post = _Post("Realtime call request", http_url(request.url), secrets, request.allow_insecure)
     headers = {"Accept": "application/sdp", **headers}
     status, answer, location = await post.send(client, headers=headers, **content)
     if not answer.lstrip().startswith("v="):
@@ -173,7 +174,7 @@ async def _offer(request: CallRequest, offer: str, client: httpx.AsyncClient) ->
 async def _mint(request: CallRequest, url: str, client: httpx.AsyncClient) -> str:
     headers = {**usable_headers(request.headers), "Content-Type": "application/json"}
     content = orjson.dumps({"session": request.session})
-    post = _Post("Client secret request", http_url(url), request.api_key or "", request.allow_insecure)
+    post = _Post("Client secret request", http_url(url), request.secrets, request.allow_insecure)
     _, answer, _ = await post.send(client, headers=headers, content=content)
     try:
         secret = orjson.loads(answer)["value"]
@@ -190,12 +191,12 @@ class _Post:
 
     what: str
     url: str
-    key: str = attrs.field(repr=False)
+    known: set[str] = attrs.field(repr=False)
     allow_insecure: bool
 
     @property
     def secrets(self) -> set[str]:
-        return {*secrets_in(self.url), self.key} - {""}
+        return {*secrets_in(self.url), *self.known} - {""}
 
     async def send(self, client: httpx.AsyncClient, *, headers: dict[str, str], **content: Any) -> tuple[int, str, str]:
         """Status, body and ``Location`` of the answer, if it is none of refusal."""

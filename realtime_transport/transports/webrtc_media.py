@@ -200,4 +200,12 @@ class WebRTCMedia(Media):
                 await sink.send(converter.process(pcm))
 
     def _event(self, pcm: bytes) -> AudioEvent:
-        return AudioEvent(data=pcm, response_id=self._response_id, item_id="", sequence=self.engine.next_sequence())
+        engine, response_id = self.engine, self._response_id
+        item_id, content_index = engine.part_played_by_server(response_id)
+        return AudioEvent(
+            data=pcm,
+            response_id=response_id,
+            item_id=item_id,
+            content_index=content_index,
+            sequence=engine.next_sequence(),
+        )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from realtime_transport.audio.formats import AudioFormat
-from realtime_transport.protocol.engine.playback_ledger import MAX_PARTS, PlaybackLedger, Truncation
+from realtime_transport.protocol.engine.playback_ledger import MAX_PARTS, PlaybackLedger, PlaybackPosition, Truncation
 
 MS = 48  # bytes of a millisecond at 24 kHz
 
@@ -212,3 +212,30 @@ def test_reset() -> None:
     ledger.reset()
     assert ledger.idle
     assert not ledger.discards("r")
+
+
+def test_who_plays_is_asked_at_the_interruption() -> None:
+    position: PlaybackPosition | None = None
+    ledger = PlaybackLedger(True, position=lambda: position)
+    ledger.receive("r", "heard", 0, 100 * MS, 1.0)
+    ledger.receive("r", "playing", 1, 200 * MS, 1.0)
+    ledger.receive("r", "unheard", 0, 300 * MS, 1.0)
+    position = PlaybackPosition(item_id="playing", content_index=1, samples=50 * 24)
+    ledger.refresh()
+    assert cuts(ledger, 90.0) == [("playing", 1, 50), ("unheard", 0, 0)]
+
+
+@pytest.mark.parametrize("position", [None, PlaybackPosition(item_id="of another connection", samples=9)])
+def test_what_nobody_says_was_played_was_not_heard(position: PlaybackPosition | None) -> None:
+    ledger = PlaybackLedger(True, position=lambda: position)
+    ledger.receive("r", "i", 0, 100 * MS, 1.0)
+    ledger.refresh()
+    assert cuts(ledger, 90.0) == [("i", 0, 0)]
+
+
+def test_a_position_at_the_end_of_a_part_leaves_nothing_of_it_to_cut() -> None:
+    ledger = PlaybackLedger(True, position=lambda: PlaybackPosition(item_id="i", samples=100 * 24))
+    ledger.receive("r", "i", 0, 100 * MS, 1.0)
+    ledger.finish_part("i", 0)
+    ledger.refresh()
+    assert ledger.idle

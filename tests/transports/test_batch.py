@@ -118,3 +118,37 @@ async def test_committing_and_clearing_the_input_buffer() -> None:
         transport.clear_audio_nowait()
         await settle()
         assert [kind.rpartition(".")[2] for kind in server.types()] == ["append", "commit", "clear", "commit", "clear"]
+
+
+async def test_a_batch_asks_its_condition_in_the_step_that_queues() -> None:
+    server = MemoryServer()
+    async with connected(server) as transport:
+        for allowed in (True, False):
+            async with transport.batch(only_if=lambda allowed=allowed: allowed) as batch:  # type: ignore[misc]
+                batch.send_message(str(allowed))
+            assert batch.queued is allowed
+        await settle()
+        assert server.types() == ["conversation.item.create", "response.create"]
+
+
+async def test_a_batch_that_waits_for_room_asks_its_condition_when_there_is_room() -> None:
+    server = MemoryServer()
+    allowed = True
+    async with connected(server, max_outbox_bytes=1000) as transport:
+        server.pause_writes()
+        for _ in range(2):
+            await transport.send_event({"type": "y", "big": "x" * 2000})
+            await settle()
+        async with anyio.create_task_group() as tasks:
+
+            async def send() -> None:
+                async with transport.batch(only_if=lambda: allowed) as batch:
+                    batch.send_message("too late")
+                assert not batch.queued
+
+            tasks.start_soon(send)
+            await settle()
+            allowed = False
+            server.resume_writes()
+        await settle()
+        assert {message["type"] for message in server.received} == {"y"}

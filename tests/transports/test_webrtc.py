@@ -563,13 +563,16 @@ async def test_an_interruption_drops_what_was_not_played(server: CallServer) -> 
     async with transport.connect():
         await next_of(transport, AudioEvent)
         await server.send({"type": "response.created", "event_id": "e", "response": {"id": "r1"}})
+        part = {"response_id": "r1", "item_id": "i1", "content_index": 1, "part": {"type": "audio"}}
+        await server.send({"type": "response.content_part.added", "event_id": "e", "output_index": 0, **part})
         await server.send({"type": "output_audio_buffer.started", "event_id": "e", "response_id": "r1"})
         async for event in transport:
             if isinstance(event, AudioEvent) and event.response_id == "r1":
+                assert (event.item_id, event.content_index) == ("i1", 1)
                 break
         transport.interrupt()
         cut = await next_of(transport, AudioInterruptedEvent)
-        assert (cut.response_id, cut.withdraws) == ("r1", {"r1"})
+        assert (cut.response_id, cut.item_id, cut.content_index, cut.withdraws) == ("r1", "i1", 1, {"r1"})
         await server.until("output_audio_buffer.clear")
         await server.send({"type": "response.done", "event_id": "e", "response": {"id": "r1", "status": "cancelled"}})
         server.say = lambda: None

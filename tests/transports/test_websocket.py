@@ -12,7 +12,7 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from realtime_transport import DEFAULT_MODEL, OpenAIRealtimeWebSocket
+from realtime_transport import DEFAULT_MODEL, OpenAIRealtimeWebSocket, PlaybackPosition
 from realtime_transport.connection.link import Link
 from realtime_transport.errors import (
     ConfigError,
@@ -696,3 +696,73 @@ async def test_malformed_messages_are_reported_and_the_connection_kept() -> None
         assert "base64" in str((await errors.receive()).error)  # type: ignore[attr-defined]
         await transport.send_message("still here")
     assert "conversation.item.create" in server.types()
+
+
+# What a connection is told of its own
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({}, {"X-Own": "1", "Authorization": "Bearer sk-test"}),
+        ({"headers": {"x-own": "2", "api-key": "secret"}}, {"x-own": "2", "api-key": "secret"}),
+        ({"headers": {"Authorization": "Bearer other"}}, {"X-Own": "1", "Authorization": "Bearer other"}),
+        ({"headers": {"A": "b"}, "api_key": "k"}, {"X-Own": "1", "A": "b", "Authorization": "Bearer k"}),
+    ],
+)
+async def test_headers_of_a_connection_stand_for_its_key(given: dict[str, Any], sent: dict[str, str]) -> None:
+    server = MemoryServer()
+    transport = transport_to(server, headers={"X-Own": "1"})
+    async with transport.connect(**given, wait_for_session=False):
+        assert server.requests[0].headers == sent
+    assert {"other", "secret"} & server.requests[0].secrets == {"other", "secret"} & {
+        value.removeprefix("Bearer ") for value in sent.values()
+    }
+
+
+async def test_headers_need_no_key_at_all() -> None:
+    server = MemoryServer()
+    transport = OpenAIRealtimeWebSocket(connector=server.connector, use_insecure_api_key=True)
+    async with transport.connect(headers={"api-key": "x"}, wait_for_session=False):
+        assert server.requests[0].headers == {"api-key": "x"}
+        assert server.requests[0].subprotocols == ()
+
+
+async def test_who_plays_is_asked_how_much_was_heard() -> None:
+    server = MemoryServer()
+    transport = transport_to(server)
+    asked: list[int] = []
+
+    def position() -> PlaybackPosition:
+        asked.append(1)
+        return PlaybackPosition(item_id="item_r1", samples=1200)
+
+    server.send(CREATED)
+    async with transport.connect(playback_position=position):
+        await wait_all_tasks_blocked()
+        server.received.clear()
+        server.send({"type": "response.created", "event_id": "c", "response": {"id": "r1"}}, delta())
+        await wait_all_tasks_blocked()
+        assert not asked
+        async with transport.batch() as batch:  # A rehearsal asks nobody, and is no reason to copy whom it could ask.
+            batch.commit_audio()
+        server.send({"type": "input_audio_buffer.speech_started", "event_id": "s", "audio_start_ms": 0, "item_id": "u"})
+        await wait_all_tasks_blocked()
+        assert asked
+        cuts = [message for message in server.received if message["type"] == "conversation.item.truncate"]
+        assert [(cut["item_id"], cut["audio_end_ms"]) for cut in cuts] == [("item_r1", 50)]
+
+
+async def test_whether_a_response_was_asked_for_that_has_not_begun() -> None:
+    server = MemoryServer()
+    transport = transport_to(server)
+    assert not transport.response_requested
+    async with transport.connect(wait_for_session=False):
+        assert not transport.response_requested
+        await transport.send_message("Hello")
+        assert transport.response_requested
+        server.send({"type": "response.created", "event_id": "c", "response": {"id": "r1"}})
+        await wait_all_tasks_blocked()
+        assert not transport.response_requested
+        await transport.request_response()
+        assert transport.response_requested

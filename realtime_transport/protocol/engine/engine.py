@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.wire.responses import ResponseCreateParams
     from realtime_transport.protocol.wire.session import Session
 
+    from .playback_ledger import PlaybackPosition
+
 __all__ = ["Engine"]
 
 
@@ -62,6 +64,7 @@ class Engine:
         profile: In what the server differs from the service.
         attached: The session exists already, as that of a call: what the caller does not name stays as it is.
         respond_after_all_calls: Ask for the next response when all calls of one are answered, not after each answer.
+        playback_position: Is asked at an interruption how far playback has got; ``None`` if it does not know.
 
     Raises:
         ConfigError: *session_config* has a setting of a wrong type or value.
@@ -78,6 +81,7 @@ class Engine:
         profile: EndpointProfile | None = None,
         respond_after_all_calls: bool = False,
         attached: bool = False,
+        playback_position: Callable[[], PlaybackPosition | None] | None = None,
     ) -> None:
         dialect = None if profile is None else profile.dialect
         self._new_id = new_id
@@ -95,7 +99,11 @@ class Engine:
         self._opening = self._settings.newest_update
         self._sequencer = ResponseSequencer(new_id, create_timeout)
         self._ledger = PlaybackLedger(
-            policy.playback_reported, policy.played_slack_ms, policy.ends_reported, policy.default_format
+            policy.playback_reported,
+            policy.played_slack_ms,
+            policy.ends_reported,
+            policy.default_format,
+            playback_position,
         )
         self._history = HistoryEditor(new_id)
         self._responses = OpenResponses()
@@ -178,6 +186,15 @@ class Engine:
         """The tracing that the connection was opened with; `UNSET` if its configuration did not say."""
         return self._settings.tracing
 
+    @property
+    def response_requested(self) -> bool:
+        """A response was asked for and has not begun."""
+        return self._sequencer.requested
+
+    def part_played_by_server(self, response_id: str) -> tuple[str, int]:
+        """Item and content index of what the server plays of a response; an empty item where it is not known."""
+        return self._server_playback.part_of(response_id)
+
     def set_interest(self, interest: Interest) -> None:
         """Build from now on only events of the classes that *interest* accepts.
 
@@ -204,8 +221,9 @@ class Engine:
 
     def rehearsal(self) -> Engine:
         """A copy to try calls on: what it refuses, this one would refuse. What the copy has to say is never sent."""
-        # Nobody is interested in what the copy emits: whoever is must not be copied along.
-        return deepcopy(self, {id(self._output): Output()})
+        # Nobody is interested in what the copy emits: whoever is must not be copied along, nor who plays.
+        position = self._ledger.position
+        return deepcopy(self, {id(self._output): Output(), id(position): position})
 
     # Network and time
 

@@ -86,6 +86,7 @@ class Interrupter:
         Returns:
             Whether an `AudioInterruptedEvent` was emitted; it holds *cause*.
         """
+        self._ledger.refresh()
         targets = self._responses.matching(response_id)
         if cancel:
             self.cancel(now, response_id)
@@ -110,6 +111,7 @@ class Interrupter:
         if not self._policy.interrupts_on_speech:
             return False
         cancel = not self.server_cancels
+        self._ledger.refresh()
         unheard = self._policy.truncates and self._ledger.idle
         if unheard and self.server_cancels is None and not self._policy.stops_unheard:
             # Nothing is heard yet, and most servers cancel by themselves: do not race with them on a guess.

@@ -9,16 +9,34 @@ time since the first audio of the latest part, and that part only.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from realtime_transport.audio.formats import AudioFormat
 
-__all__ = ["Interruption", "PlaybackLedger", "Truncation"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Interruption", "PlaybackLedger", "PlaybackPosition", "Truncation"]
 
 MAX_PARTS = 256
 """Parts that wait to be played, or responses to remember, before the oldest is forgotten: hours of speech."""
+
+
+@attrs.frozen(kw_only=True)
+class PlaybackPosition:
+    """How far somebody who plays audio in the order in which it came has got.
+
+    Attributes:
+        item_id: The item that is playing, or that was played last; as `AudioEvent.item_id`.
+        content_index: The content part, as `AudioEvent.content_index`.
+        samples: Samples of the part that were played, counted from its beginning, in the format in which it came.
+    """
+
+    item_id: str
+    content_index: int = 0
+    samples: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -100,6 +118,7 @@ class PlaybackLedger:
         slack_ms: Added to a reported position.
         ends_reported: A part stays until `finish` says that all of it was heard.
         default_format: The format where the server names none.
+        position: Says, when it is asked, how far playback has got; ``None`` if it does not know.
 
     Attributes:
         session_format: The format of responses that have none of their own.
@@ -109,6 +128,7 @@ class PlaybackLedger:
     _slack_ms: int = 0
     _ends_reported: bool = False
     default_format: AudioFormat = AudioFormat.PCM24K
+    position: Callable[[], PlaybackPosition | None] | None = None
     session_format: AudioFormat = attrs.field(init=False)
     _parts: dict[tuple[str, int], _Part] = attrs.field(factory=dict[tuple[str, int], _Part], init=False)
     _latest: _Part | None = attrs.field(default=None, init=False)
@@ -171,6 +191,18 @@ class PlaybackLedger:
         if part is not None:
             part.played = max(part.played, samples)
             self._drop_if_played(part)
+
+    def refresh(self) -> None:
+        """Ask how far playback has got, where there is somebody to ask."""
+        position = None if self.position is None else self.position()
+        part = None if position is None else self._parts.get((position.item_id, position.content_index))
+        if position is None or part is None:
+            return
+        for earlier in tuple(self._parts.values()):
+            if earlier is part:
+                break
+            self.finish(earlier.item_id, earlier.content_index)
+        self.report(position.item_id, position.content_index, position.samples)
 
     def interrupt(self, now: float, response_id: str | None = None) -> Interruption | None:
         """Playback stops here, of all responses or of *response_id*; ``None`` if none of it is left to be heard.

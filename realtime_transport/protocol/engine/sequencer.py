@@ -124,6 +124,11 @@ class ResponseSequencer:
         return self._phase in (Phase.ACTIVE, Phase.CANCELLING)
 
     @property
+    def requested(self) -> bool:
+        """A request waits, or was sent and is not answered."""
+        return bool(self._waiting) or self._phase is Phase.CREATING
+
+    @property
     def deadline(self) -> float | None:
         """When `handle_timer` wants to be called."""
         return self._deadline

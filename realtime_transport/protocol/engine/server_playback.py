@@ -46,13 +46,17 @@ class ServerPlayback:
         """Whether the server plays that response; ``None``: any."""
         return self._playing is not None and response_id in (None, self._playing)
 
+    def part_of(self, response_id: str) -> tuple[str, int]:
+        """The item and the content part with which a response begins to sound; an empty item where it is not known."""
+        return self._parts.get(response_id, ("", 0))
+
     def interrupt(self, now: float, response_id: str | None = None) -> Interruption | None:
         """Playback stops here, of any response or of *response_id*; ``None`` if that is not playing."""
         playing = self._playing
         if playing is None or response_id not in (None, playing):
             return None
         self._playing = None
-        item_id, content_index = self._parts.get(playing, ("", 0))
+        item_id, content_index = self.part_of(playing)
         heard_us = max(0, round((now - self._since) * 1_000_000))
         heard = Truncation(
             item_id=item_id,
