@@ -9,7 +9,7 @@ import anyio
 
 from realtime_transport.connection.link import LinkClosed, LinkEnds
 
-from .direct_link import READ_BYTES, DirectWebSocketLink, ignore, nothing
+from .direct_link import READ_BYTES, DirectWebSocketLink, ignore, nothing, read_buffer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncioLink"]
 
 
-class AsyncioLink(DirectWebSocketLink, asyncio.Protocol):
+class AsyncioLink(DirectWebSocketLink, asyncio.BufferedProtocol):
     """The link as a protocol of asyncio. Until `upgrade`, `read` gives the answer to the handshake."""
 
     def __init__(self) -> None:
@@ -30,6 +30,7 @@ class AsyncioLink(DirectWebSocketLink, asyncio.Protocol):
         self._eof = False
         self._lost = False
         self._paused = False
+        self._read_buffer = read_buffer()
 
     # Called by the event loop
 
@@ -39,7 +40,11 @@ class AsyncioLink(DirectWebSocketLink, asyncio.Protocol):
         # 1 rather than 0: the limit of TLS transports is one that they may not reach.
         self._transport.set_write_buffer_limits(high=1)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._read_buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        data = self._read_buffer[:nbytes]
         if self._early is not None:
             self._early += data
             self._change.wake()

@@ -6,6 +6,7 @@ connection need not run a task to read it or to write it, see `realtime_transpor
 
 from __future__ import annotations
 
+import threading
 from abc import abstractmethod
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -18,10 +19,25 @@ if TYPE_CHECKING:
 
     from .frame_codec import FrameCodec
 
-__all__ = ["READ_BYTES", "DirectWebSocketLink", "ignore", "nothing"]
+__all__ = ["READ_BYTES", "DirectWebSocketLink", "ignore", "nothing", "read_buffer"]
 
 READ_BYTES = 128 * 1024
 """Some twenty audio deltas of 100 ms: under load one read brings many messages (64 KiB: a third more CPU)."""
+
+_of_thread = threading.local()
+
+
+def read_buffer() -> memoryview:
+    """The buffer that all links of this thread read into: what a read brings is taken before the next one begins.
+
+    A buffer for each read, as ``recv(n)`` makes it, is memory that the operating system maps, clears and takes back:
+    13 µs, more than all that follows.
+    """
+    buffer: memoryview | None = getattr(_of_thread, "buffer", None)
+    if buffer is None:
+        buffer = _of_thread.buffer = memoryview(bytearray(READ_BYTES))
+    return buffer
+
 
 IDLE_SECONDS = 1e-3
 """A link that has not written for so long writes at once: a call does, every 20 ms; a loop that sends does not."""

@@ -11,7 +11,7 @@ import anyio.lowlevel
 from realtime_transport.connection.link import LinkClosed, LinkEnds
 from realtime_transport.connection.wakeup import Wakeup
 
-from .direct_link import READ_BYTES, DirectWebSocketLink, ignore, nothing
+from .direct_link import DirectWebSocketLink, ignore, nothing, read_buffer
 
 if TYPE_CHECKING:
     import socket
@@ -36,21 +36,27 @@ class TrioLink(DirectWebSocketLink):
         self._unsent: memoryview = memoryview(b"")
         self._flusher = Wakeup()
         self._reading = self._writing = False  # By tasks of their own.
+        self._read_buffer = read_buffer()
 
     # Reading
 
     async def read(self) -> bytes:
-        """What the peer sends, at least a byte; empty at the end of the stream, or if it broke."""
+        """What has come of the answer to the handshake; empty at the end of the stream, or if it broke."""
+        return bytes(await self._read())
+
+    async def _read(self) -> memoryview:
+        """What the peer sends, at least a byte; empty at the end of the stream, or if it broke. Not to be kept."""
         import trio
 
+        buffer = self._read_buffer
         while True:
             try:
                 await trio.lowlevel.wait_readable(self._socket)
-                return self._socket.recv(READ_BYTES)
+                return buffer[: self._socket.recv_into(buffer)]
             except (BlockingIOError, InterruptedError):
                 continue
             except (OSError, trio.ClosedResourceError):
-                return b""
+                return buffer[:0]
 
     async def write(self, data: bytes) -> None:
         """Write the request of the handshake."""
@@ -88,7 +94,7 @@ class TrioLink(DirectWebSocketLink):
         if codec.has_more:
             await anyio.lowlevel.checkpoint()
         else:
-            data = await self.read()
+            data = await self._read()
             if data:
                 codec.feed(data)
             else:

@@ -74,8 +74,8 @@ class FrameCodec:
 
     # From the peer
 
-    def feed(self, data: bytes) -> None:
-        """Take what was read; `messages` says what it brought."""
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take a copy of what was read; `messages` says what it brought."""
         self.bytes_received += len(data)
         self._buffer += data
 
