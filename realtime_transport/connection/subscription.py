@@ -16,7 +16,7 @@ from realtime_transport.errors import ConsumerTooSlow
 from .wakeup import Wakeup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from .interface import AudioChunk, DeferredChunk, Event
     from .owner import Owner
@@ -89,6 +89,8 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         self._control: deque[tuple[int, Event]] = deque()
         self._audio: deque[tuple[int, AudioChunk, int]] = deque()  # The last is its bytes.
         self._audio_bytes = 0
+        self._audio_turn: str | None = None  # The turn of all the held audio; None: of several.
+        self._forgotten: deque[tuple[int, AudioChunk, int]] | None = None  # Withdrawn, freed with the next turn.
         self._shared: AudioChunk | None = None
         self._count = 0
         self._delivered = self._dropped = self._dropped_bytes = self._withdrawn_bytes = 0
@@ -99,6 +101,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         self._end: Callable[[], BaseException] | None = None
         self._closed = False
         self._forward: Callable[[Any], None] | None = None
+        self._forward_first: Callable[[Sequence[Any]], None] | None = None
         self._owner: Owner | None = None
 
     # For the consumer
@@ -134,6 +137,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
             if self._owner is not None:
                 self._owner.require()
             self._turn = 0
+            self._forgotten = None
             self._waiting = True
             try:
                 await self._consumer.wait()
@@ -149,14 +153,15 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
 
-    def forward_to(self, take: Callable[[Any], None]) -> None:
+    def forward_to(self, take: Callable[[Any], None], take_first: Callable[[Sequence[Any]], None]) -> None:
         """Give events to *take* from now on, at the moment when they happen, instead of keeping them.
 
-        *take* must not wait and must not raise. What is held goes to it at once; `receive` waits for the end alone.
+        An interruption goes to *take_first*, with what comes directly before it. Neither may wait or raise. What is
+        held goes to *take* at once; `receive` waits for the end alone.
         """
         while (event := self._pop()) is not None:
             take(event)
-        self._forward = take
+        self._forward, self._forward_first = take, take_first
 
     def receive_nowait(self) -> T_co:
         """Take the next event without waiting.
@@ -201,6 +206,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         self._control.clear()
         self._audio.clear()
         self._audio_bytes = 0
+        self._forgotten = None
         self._on_aclose(self)
         self._consumer.wake()
         await anyio.lowlevel.checkpoint()
@@ -241,6 +247,9 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
                 size, self._shared = 0 if self._shared is chunk else size, None
             if chunk.deferred:
                 self._shared = cast("DeferredChunk", chunk).audio  # Counted once, if it comes next.
+            if chunk.response_id != self._audio_turn:
+                self._audio_turn = None if self._audio else chunk.response_id
+                self._forgotten = None
             self._audio.append((self._count, chunk, size))
             self._audio_bytes += size
             if self._audio_bytes > self._limits.max_audio_bytes:
@@ -252,28 +261,44 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         if self._waiting:
             self._consumer.wake()
 
-    def put_first(self, events: Iterable[Event]) -> None:
+    def put_first(self, events: Sequence[Event]) -> None:
         """Put *events* before everything else but earlier events of this kind."""
-        if self._forward is not None:
-            for event in events:
-                self.put(event)
+        if self._forward_first is not None:
+            self._delivered += len(events)
+            self._forward_first(events)
             return
         self._head.extend(events)
         self._consumer.wake()
 
-    def bring_forward(self, events: Iterable[Event]) -> None:
+    def bring_forward(self, events: Sequence[Event]) -> None:
         """Put those of *events* that have not been delivered before everything else, in their order."""
-        moved = set(map(id, events))
-        self._head.extend(event for _, event in self._control if id(event) in moved)
-        self._control = deque(entry for entry in self._control if id(entry[1]) not in moved)
+        missing, found, control = set(map(id, events)), list["Event"](), self._control
+        passed = list["tuple[int, Event]"]()
+        while control and missing:  # They are among the newest.
+            entry = control.pop()
+            if id(entry[1]) in missing:
+                missing.discard(id(entry[1]))
+                found.append(entry[1])
+            else:
+                passed.append(entry)
+        control.extend(reversed(passed))
+        self._head.extend(reversed(found))
 
     def withdraw(self, turns: frozenset[str]) -> None:
         """Forget the undelivered audio of *turns*."""
-        kept = deque(entry for entry in self._audio if entry[1].response_id not in turns)
-        if len(kept) != len(self._audio):
-            left = sum(size for _, _, size in kept)
-            self._withdrawn_bytes += self._audio_bytes - left
-            self._audio, self._audio_bytes = kept, left
+        if not self._audio:
+            return
+        # Usually all of it is of one turn. To walk over it, or to free it now, would keep the one who waits for the
+        # interruption waiting: 0.1 ms for two seconds of audio.
+        if self._audio_turn is None:
+            kept = deque(entry for entry in self._audio if entry[1].response_id not in turns)
+        elif self._audio_turn in turns:
+            self._forgotten, kept = self._audio, deque["tuple[int, AudioChunk, int]"]()
+        else:
+            return
+        left = sum(size for _, _, size in kept)
+        self._withdrawn_bytes += self._audio_bytes - left
+        self._audio, self._audio_bytes = kept, left
 
     def end(self, error: Callable[[], BaseException]) -> None:
         """After what it holds, raise what *error* makes."""
@@ -317,6 +342,11 @@ class _Route:
     def put(self, event: Event) -> None:
         if self.keep is None or self.keep(event):
             self.subscription.put(event)
+
+    def wanted(self, events: Iterable[Event]) -> list[Event]:
+        """Those of *events* that the subscription asked for."""
+        accepts, keep = self.accepts, self.keep
+        return [event for event in events if accepts(type(event)) and (keep is None or keep(event))]
 
 
 @attrs.define(eq=False)
@@ -433,14 +463,13 @@ class Hub:
         news: tuple[Event, ...] = (*event.preceded_by, event)
         # The newest first: who waits for this alone is woken before the default stream, which has more to do.
         for route in reversed(self._routes):
-            route.subscription.withdraw(turns)
+            subscription = route.subscription
+            subscription.withdraw(turns)
             if event.brings:
-                route.subscription.bring_forward(event.brings)
-            wanted = [piece for piece in news if route.accepts(cast("type[Event]", type(piece)))]
-            if route.keep is not None:
-                wanted = [piece for piece in wanted if route.keep(piece)]
+                subscription.bring_forward(route.wanted(event.brings))
+            wanted = route.wanted(news)
             if wanted:
-                route.subscription.put_first(wanted)
+                subscription.put_first(wanted)
 
     def end(self, error: Callable[[], BaseException]) -> None:
         """End every subscription, now and later: after what it holds it raises what *error* makes."""

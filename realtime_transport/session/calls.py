@@ -265,7 +265,7 @@ class CallDesk:
 
     def interrupt(self, responses: frozenset[str]) -> None:
         """The user has interrupted *responses*."""
-        for call in self.ledger.open:
+        for call in self.ledger.yielding:
             policy = None if call.tool is None else call.tool.when_interrupted
             if call.event.response_id not in responses or call.state not in (CallState.READY, CallState.RUNNING):
                 continue

@@ -1,8 +1,8 @@
 """The rules of an agent session, without I/O.
 
 The core is told what happens on the transport (`SessionCore.receive`), what the application wants, and how the things
-ended that it asked for; it says what follows: events for the application (`SessionCore.take_events`) and actions for
-its shell (`SessionCore.take_actions`). Each input is one synchronous step, so nothing interleaves. A core serves one
+ended that it asked for; it says what follows: events for the application and actions for
+its shell (`SessionCore.take`). Each input is one synchronous step, so nothing interleaves. A core serves one
 connection: what comes in after `SessionCore.close` changes nothing.
 """
 
@@ -118,7 +118,7 @@ class SessionCore:
     @property
     def has_running_tools(self) -> bool:
         """Whether a call has no answer yet, those that wait for the application aside."""
-        return bool(self._calls.ledger.running)
+        return self._calls.ledger.has_running
 
     @property
     def is_speaking(self) -> bool:
@@ -134,13 +134,9 @@ class SessionCore:
         """The state now, for a callback."""
         return self._output.context()
 
-    def take_events(self) -> list[Event]:
-        """The events since the last call, in order."""
-        return self._output.take_events()
-
-    def take_actions(self) -> list[do.Action]:
-        """What to do since the last call, in order."""
-        return self._output.take_actions()
+    def take(self) -> tuple[list[Event], list[do.Action]]:
+        """The events since the last call, and what to do, each in order."""
+        return self._output.take()
 
     # The transport
 
@@ -181,10 +177,8 @@ class SessionCore:
 
     def _interrupted(self, event: transport_events.AudioInterruptedEvent) -> None:
         self._scope.end_audio()
-        given = {field.name: getattr(event, field.name) for field in attrs.fields(type(event)) if field.init}
-        given |= {"preceded_by": (), "brings": (*event.preceded_by, *self._cause)}
-        self._cause = ()
-        self._output.emit(AudioInterruptedEvent(**given, context=self.context(), agent=self.current_agent))
+        brings, self._cause = (*event.preceded_by, *self._cause), ()
+        self._output.emit(AudioInterruptedEvent.of(event, brings, self._output.context(), self._scope.current.agent))
         self._calls.interrupt((event.withdraws or frozenset[str]()) | {self._scope.latest})
 
     def _speech_started(self, event: server.InputAudioBufferSpeechStarted) -> None:

@@ -212,6 +212,29 @@ class AudioInterruptedEvent(transport_events.AudioInterruptedEvent):
     context: RunContext[Any] = attrs.field(repr=False, eq=False)
     agent: RealtimeAgent[Any]
 
+    @classmethod
+    def of(
+        cls,
+        event: transport_events.AudioInterruptedEvent,
+        brings: tuple[Event, ...],
+        context: RunContext[Any],
+        agent: RealtimeAgent[Any],
+    ) -> AudioInterruptedEvent:
+        """The same interruption, as an event of the session."""
+        return cls(
+            sequence=event.sequence,
+            response_id=event.response_id,
+            item_id=event.item_id,
+            content_index=event.content_index,
+            samples_heard=event.samples_heard,
+            audio_end_ms=event.audio_end_ms,
+            truncations=event.truncations,
+            withdraws=event.withdraws,
+            brings=brings,
+            context=context,
+            agent=agent,
+        )
+
 
 @attrs.frozen(kw_only=True)
 class GuardrailTrippedEvent(_AgentEvent):

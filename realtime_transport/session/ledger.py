@@ -114,6 +114,7 @@ class ToolLedger:
     _max_concurrent: int
     _calls: dict[str, OpenCall] = attrs.field(init=False, factory=dict[str, OpenCall])
     _open: dict[str, OpenCall] = attrs.field(init=False, factory=dict[str, OpenCall])
+    _yielding: dict[str, OpenCall] = attrs.field(init=False, factory=dict[str, OpenCall])
     _ready: deque[OpenCall] = attrs.field(init=False, factory=deque[OpenCall])
     _running: dict[str, OpenCall] = attrs.field(init=False, factory=dict[str, OpenCall])
     _answered: deque[str] = attrs.field(init=False, factory=deque[str])
@@ -127,6 +128,16 @@ class ToolLedger:
     def open(self) -> tuple[OpenCall, ...]:
         """Calls that have no answer yet, oldest first."""
         return tuple(self._open.values())
+
+    @property
+    def yielding(self) -> tuple[OpenCall, ...]:
+        """Calls without an answer whose tool minds an interruption, oldest first."""
+        return tuple(self._yielding.values())
+
+    @property
+    def has_running(self) -> bool:
+        """Whether a tool runs."""
+        return bool(self._running)
 
     @property
     def running(self) -> tuple[OpenCall, ...]:
@@ -148,6 +159,8 @@ class ToolLedger:
         """Take a new call."""
         call = OpenCall(event.call_id or event.id, event, agent, tool)
         self._calls[call.key] = self._open[call.key] = call
+        if tool is not None and tool.when_interrupted != "finish":
+            self._yielding[call.key] = call
         return call
 
     def admit(self, call: OpenCall) -> bool:
@@ -184,6 +197,7 @@ class ToolLedger:
         if not call.advance("sent"):
             return False
         del self._open[call.key]
+        self._yielding.pop(call.key, None)
         self._answered.append(call.key)
         if len(self._answered) > MAX_ANSWERED:
             del self._calls[self._answered.popleft()]
@@ -193,6 +207,7 @@ class ToolLedger:
         """The connection is over: nothing is answered any more. The calls that were open."""
         dropped = [call for call in self._open.values() if call.advance("drop")]
         self._open.clear()
+        self._yielding.clear()
         self._ready.clear()
         self._running.clear()
         return dropped

@@ -82,15 +82,11 @@ class CoreOutput:
         """Ask the shell."""
         self._actions.append(action)
 
-    def take_events(self) -> list[Event]:
-        """The events since the last call."""
-        events, self._events = self._events, []
-        return events
-
-    def take_actions(self) -> list[Action]:
-        """The actions since the last call."""
-        actions, self._actions = self._actions, []
-        return actions
+    def take(self) -> tuple[list[Event], list[Action]]:
+        """The events and the actions since the last call."""
+        taken = self._events, self._actions
+        self._events, self._actions = [], []
+        return taken
 
     def update_item(self, item: RealtimeItem) -> None:
         """Put an item into the history, and tell."""

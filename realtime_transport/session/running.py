@@ -161,27 +161,30 @@ class Running:
     def perform(self) -> None:
         """Publish the events of the core and start what it asks for. Never waits."""
         while True:
-            events = self.core.take_events()
+            events, actions = self.core.take()
             if events:
                 self._publish(events)
-            actions = self.core.take_actions()
-            if not events and not actions:
+            if not actions:
                 break
             for action in actions:
                 self._act(action)
-        if not self.core.has_running_tools and not self._outgoing:
+        if not self._outgoing and not self.core.has_running_tools:
             self._idle.set()
 
     def _publish(self, events: list[Event]) -> None:
-        hub = self._hub
-        if hub.wants(ResponseOutputAudioDelta):
-            events = [*(event.server_event for event in events if isinstance(event, AudioEvent)), *events]
-        if hub.wants(TransportEvent):
-            events = [piece for event in events for piece in self._with_copy(event)]
+        if self._copies:
+            events = self._with_copies(events)
         try:
-            hub.publish(events)
+            self._hub.publish(events)
         except ConsumerTooSlow as exc:
             self._give_up(exc)
+
+    def _with_copies(self, events: list[Event]) -> list[Event]:
+        if self._hub.wants(ResponseOutputAudioDelta):
+            events = [*(event.server_event for event in events if isinstance(event, AudioEvent)), *events]
+        if self._hub.wants(TransportEvent):
+            events = [piece for event in events for piece in self._with_copy(event)]
+        return events
 
     def _give_up(self, slow: ConsumerTooSlow) -> None:
         """A consumer passed its bound: that ends the connection, as it does on a transport."""
@@ -200,7 +203,7 @@ class Running:
 
     async def _read(self, events: Subscription[Event]) -> None:
         # At the moment when they happen: a task of its own would come later than the consumers of the transport.
-        events.forward_to(self._receive)
+        events.forward_to(self._receive, self._receive_first)
         try:
             async for event in events:
                 self._receive(event)
@@ -216,6 +219,11 @@ class Running:
                 self._give_up(exc)
             return
         self.core.receive(event)
+        self.perform()
+
+    def _receive_first(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self.core.receive(event)
         self.perform()
 
     def _streams_changed(self) -> None:

@@ -55,8 +55,9 @@ class Driver:
         return cls(SessionCore(prepared(agent), CoreSettings(**settings)))
 
     def take(self) -> Driver:
-        self.events += self.core.take_events()
-        self.actions += self.core.take_actions()
+        events, actions = self.core.take()
+        self.events += events
+        self.actions += actions
         return self
 
     def receive(self, *events: Event) -> Driver:
