@@ -30,6 +30,7 @@ from .urls import (
     scrub,
     secrets_in,
     with_query,
+    without_user_info,
 )
 
 if TYPE_CHECKING:
@@ -125,9 +126,8 @@ class RealtimeRestClient:
     ) -> None:
         self._profile = PROFILES["openai"] if profile is None else profile_named(profile)
         self._api_key = api_key
-        self._base_url = rest_base_url(
-            self._profile.calls_url(base_url) if profile is not None else base_url or DEFAULT_BASE_URL
-        )
+        given = self._profile.calls_url(base_url) if profile is not None else base_url or DEFAULT_BASE_URL
+        self._base_url = rest_base_url(without_user_info(given))
         self._client = client
         self._owned: httpx.AsyncClient | None = None
         self._headers = usable_headers(headers or {})

@@ -32,6 +32,7 @@ __all__ = [
     "scrub",
     "secrets_in",
     "with_query",
+    "without_user_info",
 ]
 
 MASK = "***"
@@ -85,6 +86,16 @@ def _redact_piece(piece: str) -> str:
 def _is_shown(name: str, value: str) -> bool:
     name = unquote_plus(name)
     return name.lower() in _SHOWN or not (len(unquote_plus(value)) >= _SHORTEST_KEY or _HIDDEN.search(name))
+
+
+def without_user_info(url: str) -> str:
+    """*url* without the user and password in it: an API key or an ``Authorization`` header takes their place.
+
+    httpx would make a header of them, and drop the one that it was given.
+    """
+    scheme, separator, rest = url.partition("://")
+    authority, *path = re.split(r"(?=[/\\?#])", rest, maxsplit=1)
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{''.join(path)}" if separator else url
 
 
 def redact_query(query: Mapping[str, str]) -> dict[str, str]:

@@ -339,6 +339,13 @@ def test_headers_that_cannot_be_sent_are_refused_unseen() -> None:
         assert CANARY not in everything_in(caught.value)
 
 
+async def test_a_key_stands_for_the_user_in_the_url() -> None:
+    recorder = Recorder()
+    async with httpx.AsyncClient(transport=recorder.transport()) as client:
+        await RealtimeRestClient(api_key="sk-1", base_url="http://u:p@127.0.0.1:9/v1", client=client).hang_up_call("r")
+    assert recorder.requests[0]["authorization"] == "Bearer sk-1"
+
+
 async def test_a_failure_keeps_no_request() -> None:
     async with RealtimeRestClient(api_key=CANARY, base_url=f"http://u:{CANARY}@127.0.0.1:9/v1") as rest:
         with pytest.raises(RequestError) as caught:

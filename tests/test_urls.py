@@ -17,6 +17,7 @@ from realtime_transport.urls import (
     rest_base_url,
     scrub,
     secrets_in,
+    without_user_info,
 )
 
 CANARY = "canary-7f3a"
@@ -49,6 +50,21 @@ CANARY = "canary-7f3a"
 def test_a_url_is_shown_without_secrets(url: str, shown: str | None) -> None:
     assert redact_url(url) == (url if shown is None else shown)
     assert redact_url(redact_url(url)) == redact_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "rest"),
+    [
+        ("wss://u:p@h:1/p?q=a@b#c@d", "wss://h:1/p?q=a@b#c@d"),
+        ("wss://u@v:p@h", "wss://h"),
+        ("wss://h/u@v", "wss://h/u@v"),
+        ("wss://h?x=u@v", "wss://h?x=u@v"),
+        ("wss://u@[::1]:8/", "wss://[::1]:8/"),
+        ("nonsense@h", "nonsense@h"),
+    ],
+)
+def test_user_info_is_taken_out_and_nothing_else(url: str, rest: str) -> None:
+    assert without_user_info(url) == rest
 
 
 def test_a_known_key_is_not_shown_in_a_path() -> None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from realtime_transport.errors import ConfigError
 from realtime_transport.keys import resolve_api_key, without_headers
-from realtime_transport.urls import REALTIME, endpoint_url, is_base_url, with_query
+from realtime_transport.urls import REALTIME, endpoint_url, is_base_url, with_query, without_user_info
 
 from .options import ConnectRequest
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "bearer_request",
     "build_url",
+    "one_credential",
     "own_headers",
     "require_no_audio_ends",
     "resolve_api_key",
@@ -109,11 +110,17 @@ def own_headers(parts: RequestParts) -> dict[str, str]:
     return without_headers(parts.headers, "Authorization", "" if parts.profile is None else parts.profile.auth_name)
 
 
+def one_credential(parts: RequestParts, url: str) -> str:
+    """*url*, without user info where a key or a header of the caller says who asks."""
+    given = parts.api_key or any(name.lower() == "authorization" for name in parts.headers)
+    return without_user_info(url) if given else url
+
+
 def _request(
     parts: RequestParts, url: str, headers: Mapping[str, str], subprotocols: tuple[str, ...] = ()
 ) -> ConnectRequest:
     return ConnectRequest(
-        url=url,
+        url=one_credential(parts, url),
         headers=dict(headers),
         subprotocols=subprotocols,
         max_message_bytes=parts.max_message_bytes,

@@ -24,7 +24,7 @@ from realtime_transport.urls import (
     with_query,
 )
 
-from .opening import build_url, own_headers
+from .opening import build_url, one_credential, own_headers
 from .options import ConnectRequest
 
 if TYPE_CHECKING:
@@ -59,11 +59,13 @@ class CallRequest(ConnectRequest):
         secrets_url: Where a client secret for the session is minted first, and posted with in place of the key;
             ``None``: the key is posted with the offer.
         is_secret: The key is a client secret.
+        other_headers: Those of ``headers`` that do not carry the key.
     """
 
     session: Mapping[str, Any] | None = None
     secrets_url: str | None = None
     is_secret: bool = False
+    other_headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -97,6 +99,7 @@ def call_request(parts: RequestParts) -> CallRequest:
     """
     given = parts.connect_url and endpoint_url(parts.connect_url, CALLS)
     url = build_url(connect_url=given, own_url=parts.own_url, model=parts.model, call_id=None, query=parts.query)
+    url = one_credential(parts, url)
     profile, key = parts.profile or PROFILES["openai"], parts.api_key
     rules = profile.calls
     assert rules is not None
@@ -106,9 +109,11 @@ def call_request(parts: RequestParts) -> CallRequest:
     if rules.is_secret(key):
         headers, query = {"Authorization": f"Bearer {key}"}, {}
     mints = rules.needs_secret and not rules.is_secret(key)
+    others = {**profile.headers, **own_headers(parts)}
     return CallRequest(
         url=with_query(url, query),
-        headers={**profile.headers, **own_headers(parts), **headers},
+        headers={**others, **headers},
+        other_headers=others,
         api_key=key,
         model=parts.model,
         session=session if mints or rules.posts_session(key) else None,
@@ -151,7 +156,7 @@ async def _offer(request: CallRequest, offer: str, client: httpx.AsyncClient) ->
     headers, session, key = usable_headers(request.headers), request.session, request.api_key or ""
     if request.secrets_url is not None:
         key, session = await _mint(request, request.secrets_url, client), None
-        headers = {"Authorization": f"Bearer {key}"}
+        headers = {**usable_headers(request.other_headers), "Authorization": f"Bearer {key}"}
     if session is None:
         content: dict[str, Any] = {"content": offer.encode()}
         headers["Content-Type"] = "application/sdp"

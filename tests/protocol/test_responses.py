@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from realtime_transport.protocol.engine.events import AudioEvent, AudioInterruptedEvent, ErrorEvent
+from realtime_transport.protocol.engine.events import AudioEvent, AudioInterruptedEvent, ErrorEvent, UsageUpdateEvent
 from realtime_transport.protocol.engine.sequencer import BUSY_CODE
 from realtime_transport.protocol.vendors.profiles import profile_named
 from realtime_transport.protocol.wire.codec import encode
@@ -226,6 +226,18 @@ def test_a_response_whose_end_never_came_does_not_hold_up_the_next() -> None:
     assert marks(talk) == ["A"]
     talk.interrupt()
     assert talk.sent() == []
+
+
+def test_tokens_may_be_counted_beside_the_response() -> None:
+    talk = EngineDriver(profile=profile_named("xai"))
+    response: dict[str, Any] = {"id": "1424e44c", "output": [], "status": "completed", "usage": {}}
+    talk.server("response.created", response=response)
+    counted = {"input_tokens": 5, "output_tokens": 42, "output_token_details": {"audio_tokens": 39}, "total_tokens": 47}
+    done = talk.server("response.done", response=response, response_id="1424e44c", usage=counted)
+    [update] = [event for event in done if isinstance(event, UsageUpdateEvent)]
+    usage = update.usage
+    assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (5, 42, 47)
+    assert usage.output_tokens_details == {"audio_tokens": 39}
 
 
 def test_details_of_a_status_may_be_text() -> None:

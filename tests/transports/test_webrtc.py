@@ -184,13 +184,25 @@ async def test_a_url_that_is_another_endpoint_is_told_with_the_likely_one(
             pass
 
 
+async def test_a_key_stands_for_the_user_in_the_url(server: CallServer) -> None:
+    async with transport_to(server, base_url="http://user:pass@127.0.0.1/v1", api_key="sk-1").connect():
+        pass
+    assert server.requests[0].headers["authorization"] == "Bearer sk-1"
+
+
 async def test_azure_wants_a_client_secret_and_gets_one(server: CallServer) -> None:
     transport = transport_to(
-        server, profile="azure", base_url="http://127.0.0.1", api_key="long-lived", model="deployment"
+        server,
+        profile="azure",
+        base_url="http://127.0.0.1",
+        api_key="long-lived",
+        model="deployment",
+        headers={"X-Trace": "7", "Authorization": "Bearer of-the-caller"},
     )
     async with transport.connect(initial_session_config={"instructions": "Be brief."}):
         pass
     minted, call = server.requests
+    assert (minted.headers["x-trace"], call.headers["x-trace"]) == ("7", "7")
     assert (minted.url.path, call.url.path) == ("/openai/v1/realtime/client_secrets", "/openai/v1/realtime/calls")
     assert (minted.headers["api-key"], minted.headers.get("authorization")) == ("long-lived", None)
     assert (call.headers.get("api-key"), call.headers["authorization"]) == (None, "Bearer ek_minted")

@@ -720,6 +720,21 @@ async def test_headers_of_a_connection_stand_for_its_key(given: dict[str, Any], 
     }
 
 
+@pytest.mark.parametrize(
+    ("given", "host"),
+    [
+        ({"api_key": "k"}, "ws://127.0.0.1:1/v1"),
+        ({"headers": {"authorization": "Bearer other"}}, "ws://127.0.0.1:1/v1"),
+        ({"headers": {"A": "b"}}, "ws://user:pass@127.0.0.1:1/v1"),
+    ],
+)
+async def test_a_key_stands_for_the_user_in_the_url(given: dict[str, Any], host: str) -> None:
+    server = MemoryServer()
+    transport = OpenAIRealtimeWebSocket(connector=server.connector, url="ws://user:pass@127.0.0.1:1/v1")
+    async with transport.connect(**given, wait_for_session=False):
+        assert server.requests[0].url.startswith(host)
+
+
 async def test_headers_need_no_key_at_all() -> None:
     server = MemoryServer()
     transport = OpenAIRealtimeWebSocket(connector=server.connector, use_insecure_api_key=True)

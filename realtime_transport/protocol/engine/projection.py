@@ -117,7 +117,8 @@ def _turn_done(event: Any) -> Iterator[SemanticEvent]:
 
 
 def _usage(raw: Mapping[str, Any]) -> Usage:
-    usage = _mapping(_mapping(raw.get("response")).get("usage"))
+    # xAI leaves it empty there, and says it beside the response.
+    usage = _mapping(_mapping(raw.get("response")).get("usage")) or _mapping(raw.get("usage"))
     given = _count(usage.get("input_tokens")), _count(usage.get("output_tokens"))
     total = usage.get("total_tokens")
     return Usage(
