@@ -16,7 +16,7 @@ PACKAGE = Path(realtime_transport.__file__).parent
 HEAVY = ["httpx", "cattrs", "soundfile", "numpy", "av", "aiortc", "realtime_transport.emulator", "websockets", "trio"]
 
 ROOMS = [
-    {"errors", "clock", "task_groups", "wire_logging"},
+    {"errors", "clock", "late_classes", "task_groups", "wire_logging"},
     {"keys", "urls"},
     {"call_id"},
     {"http_client"},

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, cast
 import attrs
 
 from realtime_transport.errors import ConfigError
+from realtime_transport.late_classes import frozen
 
 __all__ = ["AudioFormat", "Encoding"]
 
@@ -49,7 +50,7 @@ def _check_rate(audio_format: AudioFormat, _attribute: attrs.Attribute[int], rat
         raise ConfigError(f"{audio_format.encoding} has {_G711_RATE} samples per second, not {rate}", key="rate")
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class AudioFormat:
     """How mono samples are written as bytes.
 

@@ -18,6 +18,7 @@ import anyio.lowlevel
 import attrs
 
 from realtime_transport.errors import ConnectionLost, ConsumerTooSlow, RealtimeError
+from realtime_transport.late_classes import frozen
 from realtime_transport.task_groups import open_task_group
 
 from .keepalive import KeepAlive
@@ -47,7 +48,7 @@ HAND_OVER_TURNS = 8
 """How many scheduler turns the reader grants the writer to put a truncation on the wire before consumers hear of it."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class Timeouts:
     """Deadlines of an open connection, in seconds; ``None`` switches one off.
 
@@ -62,7 +63,7 @@ class Timeouts:
     close: float | None = 2.0
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class ConnectionStatistics:
     """Counters of one connection.
 
@@ -85,7 +86,7 @@ class ConnectionStatistics:
     subscriptions: tuple[SubscriptionStatistics, ...]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _LinkTasks:
     """What tells how far the reader and the writer of a link are that needs them."""
 

@@ -17,7 +17,7 @@ BLOCKED_SECONDS = 0.1
 """A timer that is later than this says that the event loop was blocked, not that it was busy."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class KeepAlive:
     """Pings a link every *interval* seconds and expects any bytes at all within *timeout* of each ping.
 

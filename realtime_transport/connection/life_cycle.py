@@ -13,6 +13,7 @@ import anyio
 import attrs
 
 from realtime_transport.errors import ConnectError, ConnectionLost, NotConnectedError
+from realtime_transport.late_classes import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,7 +75,7 @@ class Signal(enum.Enum):
     GONE = "nothing is left"
 
 
-@attrs.frozen
+@frozen(kw_only=False)
 class Transition:
     """A row of the table: the state that follows, and the events that are emitted on arriving there, in order."""
 
@@ -126,7 +127,7 @@ OPEN = frozenset({State.CONFIGURING, State.OPEN, State.READY})
 NOT_YET_OPEN = frozenset({State.RESOLVING_KEY, State.OPENING})
 
 
-@attrs.frozen
+@frozen(kw_only=False)
 class Phase:
     """A step of opening a link.
 
@@ -143,7 +144,7 @@ KEY = Phase("key", "the API key")
 UPGRADE = Phase("upgrade", "the server to answer the upgrade request")
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class ConnectionEnd:
     """How a connection ended.
 
@@ -158,7 +159,7 @@ class ConnectionEnd:
     error: Exception | None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class LifeCycle:
     """Where one connect attempt stands. Every change goes through `signal`.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import anyio
-import attrs
+
+from realtime_transport.late_classes import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -112,7 +113,7 @@ class DirectLink(Protocol):
         ...
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class LinkEnds:
     """What a `DirectLink` calls; none of it waits or raises.
 
@@ -127,7 +128,7 @@ class LinkEnds:
     take: Callable[[], list[str]]
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class LinkStatistics:
     """What a WebSocket link counts.
 

@@ -6,7 +6,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 import anyio
-import attrs
+
+from realtime_transport.late_classes import frozen
 
 from .wakeup import Wakeup
 
@@ -24,7 +25,7 @@ OVERTAKE_BYTES = 64 * 1024
 """Below this much waiting audio (1 s of PCM in base64) order is kept; above it control messages overtake the audio."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class OutboxStatistics:
     """The state of an outbox.
 

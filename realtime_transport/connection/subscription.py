@@ -12,6 +12,7 @@ import attrs
 from anyio.abc import ObjectReceiveStream
 
 from realtime_transport.errors import ConsumerTooSlow
+from realtime_transport.late_classes import frozen
 
 from .wakeup import Wakeup
 
@@ -35,7 +36,7 @@ def _busy() -> anyio.BusyResourceError:
     return error
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class SubscriptionLimits:
     """How much a subscription holds for its consumer.
 
@@ -51,7 +52,7 @@ class SubscriptionLimits:
     on_overflow: Literal["error", "drop_audio"] = "error"
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class SubscriptionStatistics:
     """The state of a subscription.
 
@@ -333,7 +334,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         self._dropped += 1
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Route:
     subscription: Subscription[Any]
     accepts: Callable[[type[Event]], bool]
@@ -349,7 +350,7 @@ class _Route:
         return [event for event in events if accepts(type(event)) and (keep is None or keep(event))]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Tap:
     """Something beside the subscriptions that takes events at reader time and never waits: the playback pump.
 

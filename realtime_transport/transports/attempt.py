@@ -62,7 +62,7 @@ RETRY_TIME = 10.0
 logger: logging.Logger = logging.getLogger("realtime_transport")
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, repr=False, kw_only=True)
 class Attempt:
     """Asks for the key, opens the link, and runs the connection. Used once.
 

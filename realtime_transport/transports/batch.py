@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Batch"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Batch:
     """Collects calls, which are carried out when the block is left: all of them, or none.
 

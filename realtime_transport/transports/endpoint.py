@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from realtime_transport.connection.life_cycle import UPGRADE, Phase
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.engine.output_queue import LEFT_OUT
 from realtime_transport.protocol.engine.policy import CLIENT_PLAYBACK, EnginePolicy
 from realtime_transport.protocol.engine.session_opening import SessionOpening
@@ -37,7 +38,7 @@ def _allow_anything(_options: ConnectOptions) -> None:
     """No option is required."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class Endpoint:
     """What is special about a wire.
 

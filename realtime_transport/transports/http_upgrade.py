@@ -13,6 +13,7 @@ import attrs
 import orjson
 
 from realtime_transport.errors import NegotiationError, upgrade_rejected
+from realtime_transport.late_classes import frozen
 from realtime_transport.urls import REALTIME, address_hint, redact_url, scrub
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def error_code(body: str) -> str | None:
     return code if isinstance(code, str) else None
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class UpgradeRequest:
     """A request to upgrade.
 
@@ -135,7 +136,7 @@ class UpgradeRequest:
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class UpgradeAnswer:
     """The answer, as it comes in.
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from realtime_transport.errors import UnsupportedOperation
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL, SessionSettings
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["ConnectionState", "RealtimeTransportLayer"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class ConnectionState:
     """What is known of the current connection.
 

@@ -8,6 +8,7 @@ import attrs
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.connection.subscription import Tap
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.engine.events import AudioEvent
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Media", "MediaContext"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class MediaContext:
     """What the audio ends of one connection are made of.
 
@@ -75,7 +76,7 @@ class MediaContext:
         return self.default_format if named is None else AudioFormat.parse(named)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Media:
     """The pumps of a connection, and their joints with the engine and the hub.
 

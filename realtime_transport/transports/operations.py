@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import orjson
 from typing_extensions import Buffer
+
+from realtime_transport.late_classes import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +42,7 @@ LONG_TEXT = 16 * 1024
 """Text from this length on is looked at to know its size: outside of ASCII, or with much to be escaped, it grows."""
 
 
-@attrs.frozen
+@frozen(kw_only=False)
 class Operation:
     """A call on the engine.
 

@@ -17,6 +17,7 @@ from realtime_transport.connection.link import Link
 from realtime_transport.connection.subscription import SubscriptionLimits
 from realtime_transport.errors import ConfigError
 from realtime_transport.keys import ApiKey
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.config.settings import RealtimeSessionConfig
 from realtime_transport.urls import redact_url, secrets_in
 
@@ -50,7 +51,7 @@ def _no_phases(_name: str) -> None:
     """Outside of a connect attempt nobody asks how far a connector has come."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class ConnectRequest:
     """What a connector is asked to open.
 
@@ -85,7 +86,7 @@ class ConnectRequest:
         return {*secrets_in(self.url), self.api_key or "", *values, *tokens} - {""}
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class RequestParts:
     """What a `ConnectRequest` is made of.
 
@@ -120,7 +121,7 @@ Connector: TypeAlias = Callable[[ConnectRequest], AbstractAsyncContextManager[Li
 """Opens a link: an async context manager whose exit lets go of everything."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class ConnectOptions:
     """The arguments of one connection; what is ``None`` comes from the transport.
 
@@ -196,7 +197,7 @@ _ARGUMENTS = ("api_key", "model", "url", "base_url", "client", "headers", "query
 """What transports take beside their settings, for the nearest name."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class Settings:
     """Deadlines (seconds; ``None`` switches one off), bounds and audio ends of a transport.
 

@@ -68,7 +68,7 @@ async def _connect(family: int, address: Any) -> socket.socket:
     return opened
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Race:
     winner: socket.socket | None = None
     errors: list[OSError] = attrs.field(factory=list[OSError])

@@ -12,6 +12,7 @@ import attrs
 
 from realtime_transport.connection.life_cycle import Phase
 from realtime_transport.errors import NegotiationError
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.engine.policy import SERVER_PLAYBACK
 from realtime_transport.protocol.vendors.profiles import profile_named
 from realtime_transport.protocol.wire.server_events import SessionUpdated
@@ -57,7 +58,7 @@ PHASES = (
 BASE_URL = "https://api.openai.com/v1"
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class WebRTCConnectionState(ConnectionState):
     """What is known of the current WebRTC connection.
 

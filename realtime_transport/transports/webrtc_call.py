@@ -11,6 +11,7 @@ import orjson
 from realtime_transport.call_id import CallId
 from realtime_transport.errors import ConfigError, ConnectError, NegotiationError, upgrade_rejected
 from realtime_transport.keys import usable_headers
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.vendors.profiles import PROFILES
 from realtime_transport.urls import (
     CALLS,
@@ -50,7 +51,7 @@ _ELSEWHERE = (404, 405)
 """What a server says of a URL that it does not know."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class CallRequest(ConnectRequest):
     """What a call is to be opened with.
 
@@ -68,7 +69,7 @@ class CallRequest(ConnectRequest):
     other_headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class CallAnswer:
     """What the server answered.
 
@@ -190,7 +191,7 @@ async def _mint(request: CallRequest, url: str, client: httpx.AsyncClient) -> st
     return secret
 
 
-@attrs.frozen
+@frozen(kw_only=False)
 class _Post:
     """A request that carries a key: bounded, and without the key in what is told of its failure."""
 

@@ -54,7 +54,7 @@ STRAGGLERS = 0.1
 _WATCHED = (SessionUpdated, OutputAudioBufferStarted, OutputAudioBufferStopped, OutputAudioBufferCleared)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class WebRTCMedia(Media):
     """Holds our audio back until the session is configured, and drops the server's when it is interrupted.
 

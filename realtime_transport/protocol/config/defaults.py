@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.wire.json_types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def end_of_life(model: object, today: date) -> str | None:
     return f"the model {model} ends on {found[0]}; its successor is {found[1]}"
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class SessionDefaults:
     """What is sent where the caller named nothing.
 

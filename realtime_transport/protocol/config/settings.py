@@ -16,6 +16,7 @@ import attrs
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.errors import ConfigError
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.wire.json_types import UNSET, Unset
 from realtime_transport.protocol.wire.model import WireModel
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_MODEL", "RealtimeSessionConfig", "SentUpdate", "SessionConfigInput", "SessionSettings"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class RealtimeSessionConfig:
     """Settings of a session. What is `UNSET` keeps its default, or in an update its value.
 
@@ -79,7 +80,7 @@ MAX_UNANSWERED = 64
 """Updates that may wait for the server's answer before the oldest counts as taken: some servers never answer."""
 
 
-@attrs.frozen(eq=False)
+@frozen(kw_only=False, eq=False)
 class SentUpdate:
     """A change of the session that was sent. The server may still refuse it.
 
@@ -96,7 +97,7 @@ class SentUpdate:
         return self.settings if self.reset else {**before, **self.settings}
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class SessionSettings:
     """The settings of one connection: builds its ``session.update`` payloads and remembers what was sent.
 

@@ -10,7 +10,7 @@ MAX_RESPONSES = 256
 """Responses with calls that are remembered; a call that is never answered must not be kept for ever."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Calls:
     unanswered: set[str] = attrs.field(factory=set[str])
     ended: bool = False
@@ -21,7 +21,7 @@ class _Calls:
         return self.ended and not self.unanswered
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class AnswerGate:
     """Asks for one response after all calls of a response have been answered.
 

@@ -13,6 +13,7 @@ import attrs
 import pybase64
 
 from realtime_transport.errors import DecodeError, RealtimeError
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.wire.codec import decode_server_event, dumps
 from realtime_transport.protocol.wire.json_types import UNSET, Unset
 from realtime_transport.protocol.wire.model import Event, ServerEvent, wire_model
@@ -59,14 +60,14 @@ ConnectionStatus = Literal["connecting", "connected", "disconnecting", "disconne
 """Where a connection stands."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class SemanticEvent(Event):
     """Base class of the events that are not messages of the server."""
 
     event_name: ClassVar[str] = ""
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class AudioEvent(SemanticEvent):
     """Audio of the model.
 
@@ -130,7 +131,7 @@ class DeferredAudioDelta(ResponseOutputAudioDelta):
         return decode_server_event(dict(self.audio.raw), self.sequence)[0]
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class AudioDoneEvent(SemanticEvent):
     """All audio of a content part has been received. It may still be playing."""
 
@@ -142,7 +143,7 @@ class AudioDoneEvent(SemanticEvent):
     output_index: int = 0
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class AudioInterruptedEvent(SemanticEvent):
     """The model was interrupted while a reply was playing: stop playing.
 
@@ -175,7 +176,7 @@ class AudioInterruptedEvent(SemanticEvent):
     preceded_by: tuple[Event, ...] = attrs.field(default=(), eq=False, repr=False)  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class Withdrawal(Event):
     """Responses were stopped of which nothing had been heard: what is on its way to a listener is taken back.
 
@@ -188,7 +189,7 @@ class Withdrawal(Event):
     withdraws: frozenset[str] | None = frozenset()  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class AudioTranscriptDeltaEvent(SemanticEvent):
     """More text of what the model is saying."""
 
@@ -200,7 +201,7 @@ class AudioTranscriptDeltaEvent(SemanticEvent):
     content_index: int = 0
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class OutputTextDeltaEvent(SemanticEvent):
     """More text of what the model is writing."""
 
@@ -212,7 +213,7 @@ class OutputTextDeltaEvent(SemanticEvent):
     content_index: int = 0
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class FunctionCallEvent(SemanticEvent):
     """The model calls a function. Answer it with ``send_function_call_output``.
 
@@ -237,7 +238,7 @@ class FunctionCallEvent(SemanticEvent):
     previous_item_id: str | Unset | None = UNSET
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class FunctionCallRepeatedEvent(SemanticEvent):
     """The server repeats a call that was emitted before. Only for those who subscribe to it.
 
@@ -260,7 +261,7 @@ class FunctionCallRepeatedEvent(SemanticEvent):
     previous_item_id: str | Unset | None = UNSET
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class ItemUpdateEvent(SemanticEvent):
     """An item of the conversation is new or has changed."""
 
@@ -269,7 +270,7 @@ class ItemUpdateEvent(SemanticEvent):
     item: RealtimeItem
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class ItemDeletedEvent(SemanticEvent):
     """An item has left the conversation."""
 
@@ -278,7 +279,7 @@ class ItemDeletedEvent(SemanticEvent):
     item_id: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class McpToolsListedEvent(SemanticEvent):
     """An MCP server has told its tools.
 
@@ -293,7 +294,7 @@ class McpToolsListedEvent(SemanticEvent):
     tools: Sequence[Any]
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class McpApprovalRequestEvent(SemanticEvent):
     """An MCP call waits for approval. Answer it with ``send_mcp_response``."""
 
@@ -302,7 +303,7 @@ class McpApprovalRequestEvent(SemanticEvent):
     item: RealtimeMcpCallApprovalRequestItem
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class McpToolCallCompletedEvent(SemanticEvent):
     """The server has finished an MCP call."""
 
@@ -311,7 +312,7 @@ class McpToolCallCompletedEvent(SemanticEvent):
     item: RealtimeMcpCallItem
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class Usage:
     """Tokens of one response.
 
@@ -329,7 +330,7 @@ class Usage:
     output_tokens_details: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class UsageUpdateEvent(SemanticEvent):
     """A response has ended; its tokens."""
 
@@ -338,7 +339,7 @@ class UsageUpdateEvent(SemanticEvent):
     usage: Usage
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class TurnStartedEvent(SemanticEvent):
     """The model starts a response.
 
@@ -353,7 +354,7 @@ class TurnStartedEvent(SemanticEvent):
     raw: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=False, repr=False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class TurnDoneEvent(SemanticEvent):
     """A response has ended. Audio may still be playing.
 
@@ -376,7 +377,7 @@ class TurnDoneEvent(SemanticEvent):
     raw: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=False, repr=False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class ErrorEvent(SemanticEvent):
     """Something went wrong; unless a close follows, the connection goes on.
 
@@ -404,7 +405,7 @@ class ErrorEvent(SemanticEvent):
         return param if isinstance(param, str) else ""
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class ConnectionChangeEvent(SemanticEvent):
     """The status of the connection has changed."""
 
@@ -413,14 +414,14 @@ class ConnectionChangeEvent(SemanticEvent):
     status: ConnectionStatus
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class ConnectedEvent(SemanticEvent):
     """The connection is open."""
 
     event_name: ClassVar[str] = "connected"
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class DisconnectedEvent(SemanticEvent):
     """The connection has ended.
 

@@ -32,7 +32,7 @@ MAX_CALLS = 1024
 """Function calls remembered so that none is emitted twice."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Announced:
     """A call that has begun and was not emitted."""
 
@@ -41,7 +41,7 @@ class _Announced:
     complete: bool = False
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class FunctionCalls:
     """Remembers the calls of a connection."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from realtime_transport.errors import LocalProtocolError
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.wire.items import OutputAudioPart
 
 from .realtime_items import (
@@ -37,7 +38,7 @@ MAX_OUTSTANDING = 10_000
 """Unanswered edits to remember. A server answers each; only one that does not lets them pile up."""
 
 
-@attrs.frozen
+@frozen(kw_only=False)
 class _Diff:
     removed: tuple[RealtimeItem, ...]
     replaced: tuple[RealtimeItem, ...]  # changed or moved, as they are to be
@@ -48,7 +49,7 @@ class _Diff:
         return self.added | {item.item_id for item in self.replaced}
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class HistoryEditor:
     """Plans edits of the conversation, and remembers those that the server has not answered.
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from realtime_transport.late_classes import frozen
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -52,7 +54,7 @@ CODES: Mapping[str, str] = {
 """Codes that say what was refused; empty: nothing was."""
 
 
-@attrs.frozen
+@frozen(kw_only=False)
 class Unanswered:
     """A client event without an answer.
 
@@ -67,7 +69,7 @@ class Unanswered:
     update: SentUpdate | None = None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class InFlight:
     """The client events that the server has not answered, oldest first."""
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Interrupter"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Interrupter:
     """Cancels, truncates or clears, and emits the decision.
 

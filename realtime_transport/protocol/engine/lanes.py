@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from realtime_transport.late_classes import frozen
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["AUDIO", "CONTROL", "DATA", "Lane", "Outgoing", "lane_of"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class Lane:
     """What a message may overtake. But for that, messages leave in the order in which they were made.
 
@@ -41,7 +43,7 @@ def lane_of(event: Mapping[str, Any]) -> Lane:
     return _LANES.get(event["type"], DATA)
 
 
-@attrs.frozen
+@frozen(kw_only=False)
 class Outgoing:
     """A message to send: its text, and its lane."""
 

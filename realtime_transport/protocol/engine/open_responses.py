@@ -12,7 +12,7 @@ MAX_OPEN = 256
 """Responses that may be open before the oldest is forgotten: more than any server runs at once."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class OpenResponse:
     """A response that has begun and not ended.
 
@@ -29,7 +29,7 @@ class OpenResponse:
     withdrawn: bool = False
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class OpenResponses:
     """The responses that have begun and not ended, oldest first.
 

@@ -39,7 +39,7 @@ def _default_interest(kind: type[Event]) -> bool:
     return kind not in LEFT_OUT
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Output:
     """Events for the application and messages for the server, each in order.
 

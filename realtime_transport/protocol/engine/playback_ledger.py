@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.late_classes import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,7 @@ MAX_PARTS = 256
 """Parts that wait to be played, or responses to remember, before the oldest is forgotten: hours of speech."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class PlaybackPosition:
     """How far somebody who plays audio in the order in which it came has got.
 
@@ -39,7 +40,7 @@ class PlaybackPosition:
     samples: int = 0
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class Truncation:
     """Where to cut a content part: nothing after *audio_end_ms* was heard.
 
@@ -56,7 +57,7 @@ class Truncation:
     response_id: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class Interruption:
     """What an interruption means for the audio.
 
@@ -71,7 +72,7 @@ class Interruption:
     response_ids: frozenset[str]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Part:
     response_id: str
     item_id: str
@@ -109,7 +110,7 @@ class _Part:
         )
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class PlaybackLedger:
     """Counts audio per content part.
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import attrs
-
 from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.late_classes import frozen
 
 __all__ = ["CLIENT_PLAYBACK", "PHONE_PLAYBACK", "SERVER_PLAYBACK", "EnginePolicy"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class EnginePolicy:
     """How the engine behaves on one kind of wire.
 

@@ -13,6 +13,7 @@ import attrs
 import orjson
 
 from realtime_transport.errors import DecodeError
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.wire import old_events as old, server_events as server
 from realtime_transport.protocol.wire.items import (
     FunctionCallItem,
@@ -308,7 +309,7 @@ def _unreadable(event: ServerEvent, path: str, reason: str) -> ErrorEvent:
     return ErrorEvent(error=DecodeError(reason, path=path, message_type=event.type), raw=event.raw)
 
 
-@attrs.frozen
+@frozen(kw_only=False)
 class Projection:
     """How a server event is projected.
 

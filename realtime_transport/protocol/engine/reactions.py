@@ -6,9 +6,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-import attrs
-
 from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.config.tracing import tracing_to_send
 from realtime_transport.protocol.wire import old_events as old, server_events as server
 from realtime_transport.protocol.wire.json_types import UNSET
@@ -41,7 +40,7 @@ logger: logging.Logger = logging.getLogger("realtime_transport")
 Handler: TypeAlias = Callable[[Any], None]
 
 
-@attrs.frozen(eq=False)
+@frozen(kw_only=False, eq=False)
 class Machines:
     """The machines of one engine that messages of the server move."""
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeAlias, cast
 import attrs
 
 from realtime_transport.errors import LocalProtocolError
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.wire.codec import decode_item
 from realtime_transport.protocol.wire.json_types import UNSET, Unset
 
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class RealtimeMessageItem:
     """A message of the user, the assistant or the system.
 
@@ -46,7 +47,7 @@ class RealtimeMessageItem:
     previous_item_id: str | Unset | None = attrs.field(default=UNSET, eq=False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class RealtimeToolCallItem:
     """A call of a function, and its output once that was sent.
 
@@ -69,7 +70,7 @@ class RealtimeToolCallItem:
     previous_item_id: str | Unset | None = attrs.field(default=UNSET, eq=False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class RealtimeMcpCallItem:
     """A call of a tool on an MCP server, which the Realtime server makes.
 
@@ -97,7 +98,7 @@ class RealtimeMcpCallItem:
     previous_item_id: str | Unset | None = attrs.field(default=UNSET, eq=False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class RealtimeMcpCallApprovalRequestItem:
     """An MCP call that waits for approval.
 

@@ -48,7 +48,7 @@ CLASSES: Mapping[str, type[ServerEvent]] = {
 }
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Receiver:
     """Reads messages, emits what they mean, and lets the machines react."""
 

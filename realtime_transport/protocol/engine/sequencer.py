@@ -88,7 +88,7 @@ TRANSITIONS: dict[tuple[Phase, Input], Phase] = {
 _TIMED = frozenset({Phase.CREATING, Phase.REFUSED, Phase.CANCELLING})
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Request:
     event: dict[str, Any]
     manual: bool
@@ -96,7 +96,7 @@ class _Request:
     event_id: str = ""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ResponseSequencer:
     """Decides which ``response.create`` goes out when. Does not send: `take` gives what is to be sent.
 

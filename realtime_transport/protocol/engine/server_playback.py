@@ -14,7 +14,7 @@ MAX_PARTS = 256
 """Responses whose first part is remembered before the oldest is forgotten."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ServerPlayback:
     """Follows the server's output audio buffer: which reply it plays, and since when.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["SessionOpening"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class SessionOpening:
     """Follows the beginning of a session by its events.
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["SessionState"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class SessionState:
     """The session of one connection.
 

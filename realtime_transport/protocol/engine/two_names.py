@@ -19,7 +19,7 @@ MAX_REMEMBERED = 256
 """Responses and items whose name is remembered, for each kind of event."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class TwoNames:
     """Remembers under which name an event of a response, or about an item, came first: only that one counts.
 

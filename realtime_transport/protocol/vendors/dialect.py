@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
-import attrs
-
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.wire.old_events import OLD_NAMES
 
 __all__ = ["BETA", "DIALECTS", "VLLM", "XAI", "Dialect"]
@@ -19,7 +18,7 @@ Message: TypeAlias = dict[str, Any]
 Translation: TypeAlias = Callable[[Message], Message]
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class Dialect:
     """How to translate. The functions do not change what they are given.
 

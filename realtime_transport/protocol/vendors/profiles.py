@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from realtime_transport.errors import ConfigError
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.config.defaults import SERVER_DEFAULTS, VENDOR_DEFAULTS, SessionDefaults
 from realtime_transport.urls import endpoint_url
 
@@ -22,7 +23,7 @@ Auth: TypeAlias = Literal["bearer", "header", "query", "subprotocol", "none"]
 Naming: TypeAlias = Literal["ga", "beta", "xai", "vllm"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class CallRules:
     """How a server opens WebRTC calls.
 
@@ -53,7 +54,7 @@ class CallRules:
         return key.startswith(self.secret_prefix)
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class EndpointProfile:
     """What a client has to know of a server beside its address.
 

@@ -14,6 +14,8 @@ from typing import Any, Union, get_args, get_origin
 
 import attrs
 
+from realtime_transport.late_classes import frozen
+
 from .json_types import UNSET, Unset
 from .model import FieldProblem, WireModel
 
@@ -31,7 +33,7 @@ JSON_NAMES: dict[type, str] = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class Shape:
     """What may stand in one place of a message.
 

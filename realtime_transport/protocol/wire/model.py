@@ -13,6 +13,9 @@ from typing import Any, ClassVar, Final, TypeVar, dataclass_transform
 
 import attrs
 
+from realtime_transport import late_classes
+from realtime_transport.late_classes import frozen
+
 from .json_types import UNSET, Unset
 
 __all__ = ["ClientEvent", "Event", "FieldProblem", "ServerEvent", "WireModel", "WireObject", "wire_model"]
@@ -22,17 +25,16 @@ T = TypeVar("T")
 MAX_SHOWN_LENGTH = 200
 
 
+_wire_class = late_classes.frozen(repr=False)
+
+
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field,))
 def wire_model(cls: type[T]) -> type[T]:
-    """Make *cls* a frozen, slotted, keyword-only data class.
-
-    ``eq`` and ``repr`` come from `WireModel`: generating them for each of more than a hundred classes would double
-    the time it takes to import them.
-    """
-    return attrs.frozen(cls, kw_only=True, eq=False, repr=False, match_args=False)
+    """Make *cls* a frozen, slotted, keyword-only data class; ``repr`` comes from `WireModel`."""
+    return _wire_class(cls)
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class FieldProblem:
     """A known field held a value of another JSON type than documented; the value was kept.
 
@@ -47,7 +49,7 @@ class FieldProblem:
     got: str
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@frozen(eq=False)
 class Event:
     """Anything that a transport tells its user.
 
@@ -80,15 +82,6 @@ class WireModel:
 
     tags: ClassVar[tuple[str | Unset, ...]] = ()
     """Where one of several classes may stand, the values of ``type`` that choose this one; `UNSET`: having none."""
-
-    def __eq__(self, other: object) -> bool:
-        if other.__class__ is not self.__class__:
-            return NotImplemented
-        return all(getattr(self, f.name) == getattr(other, f.name) for f in attrs.fields(self.__class__) if f.eq)
-
-    def __hash__(self) -> int:
-        counted = (f.name for f in attrs.fields(self.__class__) if f.eq and f.hash is not False)
-        return hash((self.__class__, *(getattr(self, name) for name in counted)))
 
     def __repr__(self) -> str:
         shown = ((f.name, getattr(self, f.name)) for f in attrs.fields(self.__class__) if f.repr)

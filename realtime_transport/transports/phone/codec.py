@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import attrs
+from realtime_transport.late_classes import frozen
 
 if TYPE_CHECKING:
     from realtime_transport.audio.formats import AudioFormat
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["MediaCodec", "MediaLimits", "limits_of"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class MediaLimits:
     """How long one piece of audio for the provider may be, in milliseconds.
 

@@ -27,7 +27,7 @@ INACTIVITY_PADDING_MS = 1_000
 """Enough for every turn detector to hear the end of a turn."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Intake:
     """Orders the caller's audio and fills its gaps.
 

@@ -10,6 +10,7 @@ import attrs
 
 from realtime_transport.connection.subscription import Tap
 from realtime_transport.errors import DecodeError, RealtimeError, TransportError
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.engine.events import AudioDoneEvent, AudioEvent, ErrorEvent
 from realtime_transport.protocol.wire.server_events import (
     InputAudioBufferSpeechStarted,
@@ -46,7 +47,7 @@ START_TIMEOUT = 5.0
 first of all."""
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, repr=False, kw_only=True)
 class PhoneLine:
     """What lasts as long as the provider's socket, over all connections to the model.
 
@@ -72,7 +73,7 @@ class PhoneLine:
         return self.playout.start(started.stream_id)
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class ModelSide:
     """What a leg may do to the connection to the model.
 
@@ -87,7 +88,7 @@ class ModelSide:
     close: Callable[[], None]
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, repr=False, kw_only=True)
 class PhoneLeg(Media):
     """Carries audio between the provider's socket and the engine, while one connection lasts.
 

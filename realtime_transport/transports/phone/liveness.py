@@ -13,7 +13,7 @@ ASK_AFTER = 30.0
 some providers send nothing meanwhile."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Liveness:
     """Watches for a provider that says nothing any more.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.wire.model import ServerEvent
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class PhoneMessage(ServerEvent):
     """A message of the provider; of a kind that is not known here, if it is of no subclass.
 
@@ -45,7 +46,7 @@ class PhoneMessage(ServerEvent):
         object.__setattr__(self, "raw", {"type": self.type, "message": self.message})
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class PhoneStarted(PhoneMessage):
     """The media stream begins.
 
@@ -63,7 +64,7 @@ class PhoneStarted(PhoneMessage):
     audio_format: AudioFormat | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class PhoneMedia(PhoneMessage):
     """Audio of the caller. Not in the default stream: subscribe to it to have it.
 
@@ -80,7 +81,7 @@ class PhoneMedia(PhoneMessage):
     stream_id: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class PhoneMark(PhoneMessage):
     """Playback has reached a mark.
 
@@ -91,7 +92,7 @@ class PhoneMark(PhoneMessage):
     name: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class PhoneDtmf(PhoneMessage):
     """The caller pressed a key.
 
@@ -102,6 +103,6 @@ class PhoneDtmf(PhoneMessage):
     digit: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class PhoneStopped(PhoneMessage):
     """The call, or its stream, is over. The transport closes."""

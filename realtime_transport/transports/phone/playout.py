@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from realtime_transport.errors import ConsumerTooSlow
+from realtime_transport.late_classes import frozen
 
 from .codec import MediaLimits, limits_of
 
@@ -29,7 +30,7 @@ MAX_PARTS = 256
 """Content parts that may be playing, likewise."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class Heard:
     """News from a mark.
 
@@ -46,7 +47,7 @@ class Heard:
     finished: bool
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Part:
     item_id: str
     content_index: int
@@ -55,14 +56,14 @@ class _Part:
     done: bool = False
 
 
-@attrs.frozen
+@frozen(kw_only=False)
 class _Mark:
     part: _Part
     samples: int
     finished: bool
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Playout:
     """Turns the model's audio, in the format that the provider plays, into messages, each piece followed by a mark.
 

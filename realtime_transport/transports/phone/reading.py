@@ -7,11 +7,11 @@ import math
 from collections.abc import Mapping
 from typing import Any, cast
 
-import attrs
 import pybase64
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.errors import DecodeError, TransportError
+from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.wire.codec import dumps, parse_json
 
 from .messages import PhoneDtmf, PhoneMark, PhoneMedia, PhoneMessage, PhoneStarted, PhoneStopped
@@ -28,7 +28,7 @@ _ENCODINGS = {
 """What providers call G.711."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen()
 class FieldNames:
     """What a provider calls the fields of its messages.
 

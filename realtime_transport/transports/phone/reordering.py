@@ -25,7 +25,7 @@ class Packet(NamedTuple):
     timestamp_ms: int | None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Reorderer:
     """Holds pieces back that came too early, until the missing ones have come or are given up.
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
 import pybase64
 
 from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.late_classes import frozen
 
 from .codec import MediaLimits
 from .reading import FieldNames, read_message, to_text
@@ -31,7 +31,7 @@ _NAMES = FieldNames(
 )
 
 
-@attrs.frozen
+@frozen(kw_only=False)
 class TelnyxCodec:
     """Telnyx: 8 kHz µ-law or A-law, in JSON; its socket carries one stream, so that messages to it name none.
 

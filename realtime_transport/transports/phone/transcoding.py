@@ -20,7 +20,7 @@ MAX_RESPONSES = 16
 """Responses with a format of their own that are remembered; more do not speak at a time."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Transcoder:
     """Converts audio where the telephone and the session do not have the same format; usually they do.
 

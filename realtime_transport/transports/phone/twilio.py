@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
 import pybase64
 
 from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.late_classes import frozen
 
 from .reading import FieldNames, read_message, to_text
 
@@ -29,7 +29,7 @@ _NAMES = FieldNames(
 )
 
 
-@attrs.frozen
+@frozen(kw_only=False)
 class TwilioCodec:
     """Twilio: 8 kHz µ-law both ways, in JSON. See `MediaCodec`."""
 
