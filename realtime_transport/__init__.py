@@ -151,60 +151,53 @@ if TYPE_CHECKING:
         IceServer as IceServer,
         OpusSettings as OpusSettings,
     )
-    from .session.agent import (
+    from .session.agents.agent import (
         RealtimeAgent as RealtimeAgent,
     )
-    from .session.approval import (
-        ToolApproval as ToolApproval,
-    )
-    from .session.context import (
-        RunContext as RunContext,
-        ToolContext as ToolContext,
-    )
-    from .session.guardrail import (
+    from .session.agents.guardrail import (
         GuardrailResult as GuardrailResult,
         GuardrailSettings as GuardrailSettings,
         OutputGuardrail as OutputGuardrail,
         ToolGuardrail as ToolGuardrail,
     )
-    from .session.handoff import (
+    from .session.agents.handoff import (
         Handoff as Handoff,
         handoff as handoff,
     )
-    from .session.mcp import (
+    from .session.agents.mcp import (
         HostedMcpTool as HostedMcpTool,
     )
-    from .session.rendering import (
-        background_result as background_result,
-        tool_output as tool_output,
+    from .session.core.approval import (
+        ToolApproval as ToolApproval,
+    )
+    from .session.core.settings import (
+        ToolSettings as ToolSettings,
     )
     from .session.session import (
         RealtimeSession as RealtimeSession,
     )
-    from .session.settings import (
-        ToolSettings as ToolSettings,
+    from .session.tools.context import (
+        RunContext as RunContext,
+        ToolContext as ToolContext,
     )
-    from .session.tool import (
+    from .session.tools.rendering import (
+        background_result as background_result,
+        tool_output as tool_output,
+    )
+    from .session.tools.tool import (
         FunctionTool as FunctionTool,
         function_tool as function_tool,
     )
-    from .transports.base import (
+    from .transports.base.realtime import (
         OpenAIRealtimeBase as OpenAIRealtimeBase,
-    )
-    from .transports.batch import (
-        Batch as Batch,
     )
     from .transports.cloudflare import (
         CloudflareRealtimeTransportLayer as CloudflareRealtimeTransportLayer,
     )
-    from .transports.endpoint import (
+    from .transports.endpoint.endpoint import (
         Endpoint as Endpoint,
     )
-    from .transports.layer import (
-        ConnectionState as ConnectionState,
-        RealtimeTransportLayer as RealtimeTransportLayer,
-    )
-    from .transports.options import (
+    from .transports.endpoint.options import (
         ConnectionOptions as ConnectionOptions,
         ConnectOptions as ConnectOptions,
         Connector as Connector,
@@ -212,6 +205,19 @@ if TYPE_CHECKING:
         SessionConfig as SessionConfig,
         Settings as Settings,
         TransportOptions as TransportOptions,
+    )
+    from .transports.interface.batch import (
+        Batch as Batch,
+    )
+    from .transports.interface.layer import (
+        ConnectionState as ConnectionState,
+        RealtimeTransportLayer as RealtimeTransportLayer,
+    )
+    from .transports.links.preloading import (
+        preload as preload,
+    )
+    from .transports.links.websocket_link import (
+        connect_websocket as connect_websocket,
     )
     from .transports.phone.codec import (
         MediaCodec as MediaCodec,
@@ -231,9 +237,6 @@ if TYPE_CHECKING:
     from .transports.phone.twilio import (
         TwilioCodec as TwilioCodec,
     )
-    from .transports.preloading import (
-        preload as preload,
-    )
     from .transports.sip import (
         OpenAIRealtimeSIP as OpenAIRealtimeSIP,
     )
@@ -246,9 +249,6 @@ if TYPE_CHECKING:
     )
     from .transports.websocket import (
         OpenAIRealtimeWebSocket as OpenAIRealtimeWebSocket,
-    )
-    from .transports.websocket_link import (
-        connect_websocket as connect_websocket,
     )
     from .webhooks import (
         IncomingCall as IncomingCall,
@@ -340,52 +340,52 @@ _HOMES = {
     "rtc.settings": """
         IceServer OpusSettings
     """,
-    "session.agent": """
+    "session.agents.agent": """
         RealtimeAgent
     """,
-    "session.approval": """
+    "session.core.approval": """
         ToolApproval
     """,
-    "session.context": """
+    "session.tools.context": """
         RunContext ToolContext
     """,
-    "session.guardrail": """
+    "session.agents.guardrail": """
         GuardrailResult GuardrailSettings OutputGuardrail ToolGuardrail
     """,
-    "session.handoff": """
+    "session.agents.handoff": """
         Handoff handoff
     """,
-    "session.mcp": """
+    "session.agents.mcp": """
         HostedMcpTool
     """,
-    "session.rendering": """
+    "session.tools.rendering": """
         background_result tool_output
     """,
     "session.session": """
         RealtimeSession
     """,
-    "session.settings": """
+    "session.core.settings": """
         ToolSettings
     """,
-    "session.tool": """
+    "session.tools.tool": """
         FunctionTool function_tool
     """,
-    "transports.base": """
+    "transports.base.realtime": """
         OpenAIRealtimeBase
     """,
-    "transports.batch": """
+    "transports.interface.batch": """
         Batch
     """,
     "transports.cloudflare": """
         CloudflareRealtimeTransportLayer
     """,
-    "transports.endpoint": """
+    "transports.endpoint.endpoint": """
         Endpoint
     """,
-    "transports.layer": """
+    "transports.interface.layer": """
         ConnectionState RealtimeTransportLayer
     """,
-    "transports.options": """
+    "transports.endpoint.options": """
         ConnectOptions ConnectRequest ConnectionOptions Connector SessionConfig Settings TransportOptions
     """,
     "transports.phone.codec": """
@@ -409,13 +409,13 @@ _HOMES = {
     "transports.webrtc": """
         OpenAIRealtimeWebRTC WebRTCConnectionState
     """,
-    "transports.preloading": """
+    "transports.links.preloading": """
         preload
     """,
     "transports.websocket": """
         OpenAIRealtimeWebSocket
     """,
-    "transports.websocket_link": """
+    "transports.links.websocket_link": """
         connect_websocket
     """,
     "webhooks": """

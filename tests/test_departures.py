@@ -35,7 +35,7 @@ from realtime_transport.events import (
 from realtime_transport.server_events import UnknownServerEvent
 from realtime_transport.testing import ManualClock
 from realtime_transport.testing.links import MemoryLink, MemoryServer
-from realtime_transport.transports.options import ConnectRequest
+from realtime_transport.transports.endpoint.options import ConnectRequest
 from realtime_transport.transports.sip import OpenAIRealtimeSIP
 
 from .servers import AcceptedConnection, serving

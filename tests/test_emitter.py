@@ -27,7 +27,7 @@ from realtime_transport.events import AudioEvent, ConnectionChangeEvent, Disconn
 from realtime_transport.server_events import ResponseDone, ResponseOutputAudioDelta
 from realtime_transport.testing import ManualClock
 from realtime_transport.testing.links import MemoryLink, MemoryServer
-from realtime_transport.transports.options import ConnectRequest
+from realtime_transport.transports.endpoint.options import ConnectRequest
 
 pytestmark = pytest.mark.anyio
 

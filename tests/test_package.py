@@ -39,9 +39,12 @@ ROOMS = [
 
 SUB_ROOMS = {
     "protocol": ["wire", "config", "vendors", "engine"],
+    "transports": ["endpoint", "links", "phone", "interface", "base", ""],
     "emulator": ["", "checks", "conversation", "responders", "server"],
+    "session": ["tools", "agents", "core", ""],
 }
-"""Within these rooms, from the bottom to the top; ``""`` is what lies in the room itself: its shared vocabulary."""
+"""Within these rooms, from the bottom to the top; ``""`` is what lies in the room itself: the vocabulary that the
+emulator shares, a wire a file, the tasks of a session."""
 
 NOT_SANS_IO = {"anyio", "httpx", "asyncio", "trio", "time", "random", "socket", "uuid", "secrets", "os", "threading"}
 

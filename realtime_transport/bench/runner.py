@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from realtime_transport.bench.plan import BenchPlan
     from realtime_transport.bench.results import Row
     from realtime_transport.replay import ReplayReport
-    from realtime_transport.transports.base import OpenAIRealtimeBase
+    from realtime_transport.transports.base.realtime import OpenAIRealtimeBase
 
 __all__ = ["Bench"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from realtime_transport.errors import ConfigError
 
 if TYPE_CHECKING:
-    from realtime_transport.session.agent import RealtimeAgent
+    from realtime_transport.session.agents.agent import RealtimeAgent
 
 __all__ = ["load_agent"]
 
@@ -20,7 +20,7 @@ def load_agent(name: str) -> RealtimeAgent[Any]:
     Raises:
         ConfigError: There is none.
     """
-    from realtime_transport.session.agent import RealtimeAgent
+    from realtime_transport.session.agents.agent import RealtimeAgent
 
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:

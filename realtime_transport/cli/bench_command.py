@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from realtime_transport.bench import Bench, BenchResults, Corpus, Difference
     from realtime_transport.bench.results import Row
-    from realtime_transport.transports.base import OpenAIRealtimeBase
+    from realtime_transport.transports.base.realtime import OpenAIRealtimeBase
 
 __all__ = ["compare", "make_corpus", "run"]
 

@@ -193,8 +193,8 @@ async def _reach(host: str, port: int, *, encrypted: bool) -> AsyncIterator[Find
 
 
 async def _web_socket(url: str, *, allow_insecure: bool) -> Finding:
-    from realtime_transport.transports.options import ConnectRequest
-    from realtime_transport.transports.websocket_link import connect_websocket
+    from realtime_transport.transports.endpoint.options import ConnectRequest
+    from realtime_transport.transports.links.websocket_link import connect_websocket
 
     try:
         with anyio.fail_after(PATIENCE):

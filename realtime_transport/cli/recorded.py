@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
     from realtime_transport.recording import Recorder
-    from realtime_transport.transports.base import OpenAIRealtimeBase
+    from realtime_transport.transports.base.realtime import OpenAIRealtimeBase
 
 __all__ = ["record_into"]
 

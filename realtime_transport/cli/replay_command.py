@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from realtime_transport.cli.display import Display
     from realtime_transport.connection.connection import ConnectionStatistics
     from realtime_transport.replay import Recording, Replay, ReplayReport, TimelineEntry
-    from realtime_transport.transports.base import OpenAIRealtimeBase
+    from realtime_transport.transports.base.realtime import OpenAIRealtimeBase
 
 __all__ = ["run"]
 
@@ -236,8 +236,8 @@ class _ReplayCommand:
 def _patient_transport(model: str, client: httpx.AsyncClient | None, timeout: float) -> OpenAIRealtimeBase:
     """A transport whose model is not interrupted by speech: whatever the speed of the replay, no reply is cut off."""
     from realtime_transport.protocol.engine.policy import CLIENT_PLAYBACK
-    from realtime_transport.transports.base import OpenAIRealtimeBase
-    from realtime_transport.transports.endpoint import Endpoint
+    from realtime_transport.transports.base.realtime import OpenAIRealtimeBase
+    from realtime_transport.transports.endpoint.endpoint import Endpoint
     from realtime_transport.transports.websocket import websocket_connector
 
     endpoint = Endpoint(

@@ -29,7 +29,7 @@ from realtime_transport.protocol.wire.server_events import (
     ConversationItemInputAudioTranscriptionCompleted,
     InputAudioBufferSpeechStarted,
 )
-from realtime_transport.session.events import AgentHandoffEvent, AgentToolEndEvent
+from realtime_transport.session.core.events import AgentHandoffEvent, AgentToolEndEvent
 from realtime_transport.task_groups import open_task_group
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from realtime_transport.audio.devices import Microphone, Speaker
     from realtime_transport.audio.formats import AudioFormat
     from realtime_transport.protocol.wire.model import Event
-    from realtime_transport.session.agent import RealtimeAgent
-    from realtime_transport.transports.base import OpenAIRealtimeBase
+    from realtime_transport.session.agents.agent import RealtimeAgent
+    from realtime_transport.transports.base.realtime import OpenAIRealtimeBase
 
 __all__ = ["run"]
 

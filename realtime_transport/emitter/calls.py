@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.wire.client_events import ClientEvent
 
     from ..connection.connection import ConnectionStatistics
-    from ..transports.layer import ConnectionState, RealtimeTransportLayer
-    from ..transports.options import SessionConfig
+    from ..transports.endpoint.options import SessionConfig
+    from ..transports.interface.layer import ConnectionState, RealtimeTransportLayer
 
 __all__ = ["TransportCalls"]
 

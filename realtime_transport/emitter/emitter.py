@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.engine.events import SemanticEvent
 
     from ..connection.subscription import SubscriptionLimits
-    from ..transports.layer import RealtimeTransportLayer
-    from ..transports.options import ApiKey, SessionConfig
+    from ..transports.endpoint.options import ApiKey, SessionConfig
+    from ..transports.interface.layer import RealtimeTransportLayer
     from .listeners import Listener
     from .transport_listeners import ListenToTransport
 

@@ -27,7 +27,7 @@ def transport_event_names() -> frozenset[str]:
 @functools.cache
 def session_event_names() -> frozenset[str]:
     """The names of a session's emitter."""
-    from ..session import events as session
+    from ..session.core import events as session
 
     return frozenset(getattr(session, name).event_name for name in session.__all__) - {""}
 

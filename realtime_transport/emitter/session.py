@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
-from realtime_transport.session.context import Ctx
-from realtime_transport.session.events import SessionEvent, TransportEvent
+from realtime_transport.session.core.events import SessionEvent, TransportEvent
+from realtime_transport.session.tools.context import Ctx
 
 from ..connection.subscription import SubscriptionLimits
 from ..protocol.engine.events import AudioEvent, AudioInterruptedEvent, ErrorEvent, McpToolCallCompletedEvent
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     from ..protocol.engine.events import ConnectionStatus, Event, Usage
     from ..protocol.engine.realtime_items import RealtimeItem
-    from ..session.agent import RealtimeAgent
-    from ..session.approval import ToolApproval
-    from ..session.context import RunContext
+    from ..session.agents.agent import RealtimeAgent
+    from ..session.core.approval import ToolApproval
     from ..session.session import RealtimeSession
-    from ..transports.layer import RealtimeTransportLayer
-    from ..transports.options import ApiKey
+    from ..session.tools.context import RunContext
+    from ..transports.endpoint.options import ApiKey
+    from ..transports.interface.layer import RealtimeTransportLayer
     from .listeners import Listener
     from .session_listeners import ListenToSession
     from .transport_listeners import ListenToTransport

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, overload
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..session import events as session
+    from ..session.core import events as session
 
 __all__ = ["ListenToSession"]
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from realtime_transport.clock import Clock
     from realtime_transport.connection.link import Link, LinkStatistics
-    from realtime_transport.transports.base import OpenAIRealtimeBase
-    from realtime_transport.transports.options import ConnectRequest
+    from realtime_transport.transports.base.realtime import OpenAIRealtimeBase
+    from realtime_transport.transports.endpoint.options import ConnectRequest
 
     from .format import Entry
     from .scrub import Policy, Scrub

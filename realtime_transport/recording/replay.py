@@ -13,7 +13,7 @@ from realtime_transport.clock import EventLoopClock
 from realtime_transport.connection.link import LinkClosed
 from realtime_transport.errors import ConfigError, ConnectError
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL
-from realtime_transport.transports.base import OpenAIRealtimeBase
+from realtime_transport.transports.base.realtime import OpenAIRealtimeBase
 
 from .format import Close
 from .reader import Recording, load_recording
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from realtime_transport.clock import Clock
     from realtime_transport.protocol.engine.playback_ledger import PlaybackPosition
-    from realtime_transport.transports.options import ApiKey, ConnectRequest, SessionConfig, TransportOptions
+    from realtime_transport.transports.endpoint.options import ApiKey, ConnectRequest, SessionConfig, TransportOptions
 
 __all__ = ["ReplayTransport"]
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from realtime_transport.audio.sources import AudioSource
     from realtime_transport.replay.report import ReplayReport
     from realtime_transport.replay.timeline import TimelineEntry
-    from realtime_transport.transports.base import OpenAIRealtimeBase
+    from realtime_transport.transports.base.realtime import OpenAIRealtimeBase
 
 __all__ = ["Progress", "Recording", "Replay"]
 

@@ -11,19 +11,19 @@ import attrs
 from realtime_transport.errors import LocalProtocolError, NotConnectedError, UnsupportedOperation
 from realtime_transport.protocol.engine.realtime_items import realtime_item
 
-from .approval import Verdict
-from .context import Ctx
+from .core.approval import Verdict
+from .tools.context import Ctx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
     from realtime_transport.protocol.engine.realtime_items import RealtimeItem
-    from realtime_transport.transports.layer import RealtimeTransportLayer
+    from realtime_transport.transports.interface.layer import RealtimeTransportLayer
 
-    from .agent import RealtimeAgent
-    from .approval import ToolApproval
+    from .agents.agent import RealtimeAgent
+    from .core.approval import ToolApproval
+    from .core.switch import SwitchRequest
     from .running import Running
-    from .switch import SwitchRequest
 
     HistoryInput: TypeAlias = Sequence[RealtimeItem | Mapping[str, Any]]
     HistoryChange: TypeAlias = HistoryInput | Callable[[tuple[RealtimeItem, ...]], HistoryInput]

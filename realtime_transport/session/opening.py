@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from realtime_transport.errors import ConfigError
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL, SessionSettings
-from realtime_transport.transports.layer import RealtimeTransportLayer
+from realtime_transport.transports.interface.layer import RealtimeTransportLayer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

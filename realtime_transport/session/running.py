@@ -13,15 +13,15 @@ from realtime_transport.protocol.engine.events import AudioEvent, ErrorEvent
 from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta
 from realtime_transport.task_groups import open_task_group
 
-from . import actions as do
-from .approval import REJECTED, Verdict
-from .callbacks import call
-from .context import ToolContext
-from .events import SessionEvent, TransportEvent
-from .guarding import Trip
-from .ledger import CallState
-from .preparing import prepare_agent
+from .agents.preparing import prepare_agent
+from .core import actions as do
+from .core.approval import REJECTED, Verdict
+from .core.events import SessionEvent, TransportEvent
+from .core.guarding import Trip
+from .core.ledger import CallState
 from .tool_run import ToolRun, check_input
+from .tools.callbacks import call
+from .tools.context import ToolContext
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from realtime_transport.connection.owner import Owner
     from realtime_transport.connection.subscription import Hub, Subscription
     from realtime_transport.protocol.wire.model import Event
-    from realtime_transport.transports.layer import RealtimeTransportLayer
+    from realtime_transport.transports.interface.layer import RealtimeTransportLayer
 
-    from .approval import ToolApproval
-    from .core import SessionCore
-    from .guardrail import GuardrailSettings, OutputGuardrail
-    from .ledger import OpenCall
-    from .settings import ToolSettings
-    from .switch import SwitchRequest
+    from .agents.guardrail import GuardrailSettings, OutputGuardrail
+    from .core.approval import ToolApproval
+    from .core.core import SessionCore
+    from .core.ledger import OpenCall
+    from .core.settings import ToolSettings
+    from .core.switch import SwitchRequest
 
 __all__ = ["Running", "RunningSettings"]
 
@@ -477,7 +477,7 @@ class Running:
 
 
 def _mapping(tool_call: OpenCall) -> Any:
-    from .arguments import parse_arguments
+    from .tools.arguments import parse_arguments
 
     return parse_arguments(tool_call.event.arguments)
 

@@ -14,20 +14,20 @@ from realtime_transport.errors import ConfigError, LocalProtocolError, NotConnec
 from realtime_transport.protocol.engine.events import AudioEvent, ErrorEvent
 from realtime_transport.task_groups import open_task_group
 
-from .agent import RealtimeAgent
-from .approval import Verdicts
-from .config import agent_config, check_config, tracing_config
-from .context import Ctx, RunContext
+from .agents.agent import RealtimeAgent
+from .agents.config import agent_config, check_config, tracing_config
+from .agents.guardrail import GuardrailSettings, OutputGuardrail
+from .agents.preparing import prepare_agent
 from .conversation import SessionCalls
-from .core import SessionCore
-from .events import AudioInterruptedEvent, McpToolCallCompletedEvent, SessionEvent, TransportEvent
-from .guardrail import GuardrailSettings, OutputGuardrail
+from .core.approval import Verdicts
+from .core.core import SessionCore
+from .core.events import AudioInterruptedEvent, McpToolCallCompletedEvent, SessionEvent, TransportEvent
+from .core.output import Tally
+from .core.settings import CoreSettings, ToolSettings
 from .opening import initial_payload, make_transport
-from .output import Tally
-from .preparing import prepare_agent
-from .rendering import default_render
 from .running import Running, RunningSettings
-from .settings import CoreSettings, ToolSettings
+from .tools.context import Ctx, RunContext
+from .tools.rendering import default_render
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.engine.events import ConnectionStatus, Usage
     from realtime_transport.protocol.engine.realtime_items import RealtimeItem
     from realtime_transport.protocol.wire.model import Event
-    from realtime_transport.transports.layer import RealtimeTransportLayer
-    from realtime_transport.transports.options import ApiKey, ConnectOptions, SessionConfig
+    from realtime_transport.transports.endpoint.options import ApiKey, ConnectOptions, SessionConfig
+    from realtime_transport.transports.interface.layer import RealtimeTransportLayer
 
     from .opening import TransportName
 

@@ -10,11 +10,11 @@ import attrs
 from realtime_transport.errors import CallbackError, ToolError
 from realtime_transport.protocol.engine.events import ErrorEvent
 
-from .actions import ToolOutcome
-from .callbacks import call
-from .events import ToolErrorEvent
-from .rendering import BackgroundResult, ToolOutput
-from .tool import GENERIC_ERROR, FunctionTool, default_tool_error
+from .core.actions import ToolOutcome
+from .core.events import ToolErrorEvent
+from .tools.callbacks import call
+from .tools.rendering import BackgroundResult, ToolOutput
+from .tools.tool import GENERIC_ERROR, FunctionTool, default_tool_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from realtime_transport.errors import RealtimeError
     from realtime_transport.protocol.wire.model import Event
 
-    from .context import RunContext, ToolContext
-    from .ledger import OpenCall
-    from .settings import ToolSettings
+    from .core.ledger import OpenCall
+    from .core.settings import ToolSettings
+    from .tools.context import RunContext, ToolContext
 
 __all__ = ["ToolRun", "check_input"]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
     from typing import Any
 
-    from realtime_transport.transports.options import ConnectRequest
+    from realtime_transport.transports.endpoint.options import ConnectRequest
 
 __all__ = ["MemoryLink", "MemoryServer"]
 

@@ -32,7 +32,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from realtime_transport.transports.base import OpenAIRealtimeBase
+    from realtime_transport.transports.base.realtime import OpenAIRealtimeBase
 
 __all__ = ["RecordMode", "RecordedTransports", "realtime_recording", "realtime_recording_options"]
 

@@ -23,8 +23,8 @@ from realtime_transport.protocol.engine.events import (
 )
 from realtime_transport.protocol.engine.realtime_items import RealtimeToolCallItem
 from realtime_transport.protocol.engine.requests import output_text
-from realtime_transport.session.tool import FunctionTool
-from realtime_transport.transports.layer import RealtimeTransportLayer
+from realtime_transport.session.tools.tool import FunctionTool
+from realtime_transport.transports.interface.layer import RealtimeTransportLayer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from realtime_transport.protocol.engine.events import ConnectionStatus
     from realtime_transport.protocol.wire.model import Event
-    from realtime_transport.session.context import ToolContext
+    from realtime_transport.session.tools.context import ToolContext
 
 __all__ = ["FakeTool", "ScriptedTransport", "Sent"]
 

@@ -27,7 +27,7 @@ from realtime_transport.protocol.engine.events import (
     TurnStartedEvent,
 )
 from realtime_transport.protocol.wire.server_events import ResponseDone, SessionUpdated
-from realtime_transport.transports.layer import RealtimeTransportLayer
+from realtime_transport.transports.interface.layer import RealtimeTransportLayer
 
 __all__ = ["TRANSPORT_CHECKS", "CheckResult", "MakeTransport", "TransportCheck", "check_transport"]
 

@@ -16,16 +16,16 @@ from realtime_transport.errors import ConfigError, ConnectError, MessageTooBig, 
 from realtime_transport.keys import usable_headers
 from realtime_transport.urls import http_url, require_encryption, scrub
 
-from .base import OpenAIRealtimeBase
-from .endpoint import Endpoint
-from .http_upgrade import error_code
+from .base.realtime import OpenAIRealtimeBase
+from .endpoint.endpoint import Endpoint
+from .links.http_upgrade import error_code
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from .endpoint import Prepare
-    from .options import ApiKey, Connector, ConnectRequest, TransportOptions
+    from .endpoint.endpoint import Prepare
+    from .endpoint.options import ApiKey, Connector, ConnectRequest, TransportOptions
 
 __all__ = ["CloudflareRealtimeTransportLayer", "Fetch", "FetchedSocketLink"]
 

@@ -11,9 +11,9 @@ from realtime_transport.protocol.config.defaults import NO_DEFAULTS
 from realtime_transport.protocol.config.settings import SessionSettings
 from realtime_transport.protocol.engine.policy import SERVER_PLAYBACK
 
-from .base import OpenAIRealtimeBase
-from .endpoint import Endpoint
-from .opening import require_no_audio_ends
+from .base.realtime import OpenAIRealtimeBase
+from .endpoint.endpoint import Endpoint
+from .endpoint.opening import require_no_audio_ends
 from .websocket import websocket_connector
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from .options import ApiKey, ConnectOptions, Connector, SessionConfig, TransportOptions
+    from .endpoint.options import ApiKey, ConnectOptions, Connector, SessionConfig, TransportOptions
 
 __all__ = ["OpenAIRealtimeSIP"]
 

@@ -12,9 +12,9 @@ from realtime_transport.errors import ConfigError, DecodeError, LocalProtocolErr
 from realtime_transport.protocol.engine.output_queue import LEFT_OUT
 from realtime_transport.protocol.engine.policy import PHONE_PLAYBACK
 
-from .base import OpenAIRealtimeBase
-from .endpoint import Endpoint
-from .opening import require_no_audio_ends
+from .base.realtime import OpenAIRealtimeBase
+from .endpoint.endpoint import Endpoint
+from .endpoint.opening import require_no_audio_ends
 from .phone.intake import Intake
 from .phone.leg import ModelSide, PhoneLeg, PhoneLine
 from .phone.liveness import Liveness
@@ -29,8 +29,8 @@ from .websocket import websocket_connector
 if TYPE_CHECKING:
     import httpx
 
-    from .media import MediaContext
-    from .options import ApiKey, Connector, TransportOptions
+    from .endpoint.media import MediaContext
+    from .endpoint.options import ApiKey, Connector, TransportOptions
     from .phone.codec import MediaCodec
     from .phone.sockets import SocketLike
 

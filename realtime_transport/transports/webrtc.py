@@ -21,9 +21,9 @@ from realtime_transport.rtc.link import PeerLink
 from realtime_transport.rtc.settings import OpusSettings, PeerCallbacks, PeerOptions
 from realtime_transport.urls import CALLS, endpoint_url, is_loopback
 
-from .base import OpenAIRealtimeBase
-from .endpoint import Endpoint
-from .layer import ConnectionState
+from .base.realtime import OpenAIRealtimeBase
+from .endpoint.endpoint import Endpoint
+from .interface.layer import ConnectionState
 from .webrtc_call import CallRequest, call_request, check_call, post_offer
 from .webrtc_media import DEFAULT_DEVICE, WebRTCMedia
 
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from realtime_transport.rtc.peer import Peer
     from realtime_transport.rtc.settings import IceServer
 
-    from .media import MediaContext
-    from .options import ApiKey, ConnectionOptions, ConnectRequest
+    from .endpoint.media import MediaContext
+    from .endpoint.options import ApiKey, ConnectionOptions, ConnectRequest
 
 __all__ = ["OpenAIRealtimeWebRTC", "WebRTCConnectionState"]
 

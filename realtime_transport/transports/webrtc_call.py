@@ -25,8 +25,8 @@ from realtime_transport.urls import (
     with_query,
 )
 
-from .opening import build_url, one_credential, own_headers
-from .options import ConnectRequest
+from .endpoint.opening import build_url, one_credential, own_headers
+from .endpoint.options import ConnectRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from realtime_transport.protocol.vendors.profiles import CallRules
 
-    from .options import RequestParts
+    from .endpoint.options import RequestParts
 
 __all__ = ["CallAnswer", "CallRequest", "check_call", "post_offer"]
 

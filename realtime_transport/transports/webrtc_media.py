@@ -20,7 +20,7 @@ from realtime_transport.protocol.wire.server_events import (
 )
 from realtime_transport.rtc.host import Inbox
 
-from .media import Media
+from .endpoint.media import Media
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from realtime_transport.rtc.host import AsyncioHost
     from realtime_transport.rtc.peer import Peer
 
-    from .observer import WireObserver
+    from .endpoint.observer import WireObserver
 
 __all__ = ["DEFAULT_DEVICE", "WebRTCMedia"]
 

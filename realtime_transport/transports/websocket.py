@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Unpack
 from realtime_transport.protocol.vendors.profiles import profile_named
 from realtime_transport.protocol.wire.server_events import SessionCreated, SessionUpdated
 
-from .base import OpenAIRealtimeBase
-from .endpoint import Endpoint
-from .opening import bearer_request, subprotocol_request
-from .preloading import ensure_loaded
+from .base.realtime import OpenAIRealtimeBase
+from .endpoint.endpoint import Endpoint
+from .endpoint.opening import bearer_request, subprotocol_request
+from .links.preloading import ensure_loaded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from realtime_transport.connection.link import Link
     from realtime_transport.protocol.vendors.profiles import EndpointProfile
 
-    from .options import ApiKey, Connector, ConnectRequest, TransportOptions
+    from .endpoint.options import ApiKey, Connector, ConnectRequest, TransportOptions
 
 __all__ = ["OpenAIRealtimeWebSocket", "websocket_connector"]
 
@@ -88,7 +88,7 @@ def websocket_connector(client: httpx.AsyncClient | None) -> Connector:
     @asynccontextmanager
     async def connect(request: ConnectRequest) -> AsyncGenerator[Link]:
         await ensure_loaded()
-        from .websocket_link import connect_websocket
+        from .links.websocket_link import connect_websocket
 
         async with connect_websocket(request, client=client) as link:
             yield link

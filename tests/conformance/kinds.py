@@ -12,10 +12,10 @@ import attrs
 from realtime_transport import ConfigError, FunctionTool, RealtimeAgent, RealtimeSession
 from realtime_transport.connection.link import LinkClosed
 from realtime_transport.transports.cloudflare import CloudflareRealtimeTransportLayer
-from realtime_transport.transports.options import ConnectRequest
+from realtime_transport.transports.endpoint.options import ConnectRequest
+from realtime_transport.transports.links.websocket_link import connect_websocket
 from realtime_transport.transports.sip import OpenAIRealtimeSIP
 from realtime_transport.transports.twilio import TwilioRealtimeTransportLayer
-from realtime_transport.transports.websocket_link import connect_websocket
 
 from . import trace
 from .runner import OPTIONS, Run
@@ -23,8 +23,8 @@ from .runner import OPTIONS, Run
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from realtime_transport.transports.base import OpenAIRealtimeBase
-    from realtime_transport.transports.websocket_link import WebSocketLink
+    from realtime_transport.transports.base.realtime import OpenAIRealtimeBase
+    from realtime_transport.transports.links.websocket_link import WebSocketLink
 
 __all__ = ["CloudflareRun", "SipRun", "TwilioRun"]
 

@@ -15,8 +15,8 @@ import httpx
 from realtime_transport.emitter import RealtimeEmitter
 from realtime_transport.protocol.wire.server_events import SERVER_EVENTS
 from realtime_transport.testing import ManualClock
+from realtime_transport.transports.links.websocket_link import connect_websocket
 from realtime_transport.transports.websocket import OpenAIRealtimeWebSocket
-from realtime_transport.transports.websocket_link import connect_websocket
 
 from . import trace
 from .server import Pulse, ScriptedServer, serve
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from realtime_transport.transports.base import OpenAIRealtimeBase
-    from realtime_transport.transports.options import ConnectRequest
-    from realtime_transport.transports.websocket_link import WebSocketLink
+    from realtime_transport.transports.base.realtime import OpenAIRealtimeBase
+    from realtime_transport.transports.endpoint.options import ConnectRequest
+    from realtime_transport.transports.links.websocket_link import WebSocketLink
 
     T = TypeVar("T")
 

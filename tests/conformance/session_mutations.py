@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from realtime_transport.session import calls, config, preparing
-from realtime_transport.session.calls import CallDesk
-from realtime_transport.session.guarding import Guarding
-from realtime_transport.session.guardrail import GuardrailDebouncer
-from realtime_transport.session.history import History
-from realtime_transport.session.mcp import HostedMcpTool
-from realtime_transport.session.scope import ResponseScope
+from realtime_transport.session.agents import config, preparing
+from realtime_transport.session.agents.guardrail import GuardrailDebouncer
+from realtime_transport.session.agents.mcp import HostedMcpTool
+from realtime_transport.session.agents.scope import ResponseScope
+from realtime_transport.session.core import calls
+from realtime_transport.session.core.calls import CallDesk
+from realtime_transport.session.core.guarding import Guarding
+from realtime_transport.session.core.history import History
 
 if TYPE_CHECKING:
     from collections.abc import Callable

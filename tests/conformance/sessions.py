@@ -21,8 +21,8 @@ from realtime_transport import (
     handoff,
 )
 from realtime_transport.emitter.session import RealtimeSessionEmitter
-from realtime_transport.session import events as session_events
-from realtime_transport.session.events import (
+from realtime_transport.session.core import events as session_events
+from realtime_transport.session.core.events import (
     AgentEndEvent,
     AgentHandoffEvent,
     AgentToolEndEvent,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from realtime_transport.events import FunctionCallEvent
-    from realtime_transport.session.approval import ToolApproval
+    from realtime_transport.session.core.approval import ToolApproval
 
 __all__ = ["SessionRun"]
 

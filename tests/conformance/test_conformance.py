@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from realtime_transport.testing.links import MemoryLink, MemoryServer
-from realtime_transport.transports.options import ConnectRequest
+from realtime_transport.transports.endpoint.options import ConnectRequest
 
 from .compare import differences, is_scored, scored_part
 from .drivers import DRIVERS

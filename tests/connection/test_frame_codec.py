@@ -14,7 +14,7 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from realtime_transport.errors import MessageTooBig
-from realtime_transport.transports.frame_codec import FRAMES_PER_STEP, MAX_FRAGMENTS, FrameCodec
+from realtime_transport.transports.links.frame_codec import FRAMES_PER_STEP, MAX_FRAGMENTS, FrameCodec
 
 LIMIT = 70_000
 

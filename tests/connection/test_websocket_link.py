@@ -19,8 +19,8 @@ from realtime_transport.errors import (
     RemoteProtocolError,
     UpgradeRejected,
 )
-from realtime_transport.transports.options import ConnectRequest
-from realtime_transport.transports.websocket_link import WebSocketLink, connect_websocket
+from realtime_transport.transports.endpoint.options import ConnectRequest
+from realtime_transport.transports.links.websocket_link import WebSocketLink, connect_websocket
 from tests.servers import AcceptedConnection, serving
 
 pytestmark = pytest.mark.anyio

@@ -31,10 +31,10 @@ from realtime_transport.server_events import (
     InputAudioBufferSpeechStarted,
     ResponseOutputItemDone,
 )
-from realtime_transport.session import actions as do
-from realtime_transport.session.approval import Verdict
-from realtime_transport.session.guarding import Trip
-from realtime_transport.session.ledger import MAX_OPEN_CALLS
+from realtime_transport.session.core import actions as do
+from realtime_transport.session.core.approval import Verdict
+from realtime_transport.session.core.guarding import Trip
+from realtime_transport.session.core.ledger import MAX_OPEN_CALLS
 from realtime_transport.session_events import (
     AgentEndEvent,
     AgentHandoffEvent,
@@ -558,8 +558,8 @@ def mcp_agent(**options: Any) -> RealtimeAgent[Any]:
 def mcp_driver(**options: Any) -> Driver:
     made = mcp_agent(**options)
     servers = tuple(entry for entry in made.tools if isinstance(entry, HostedMcpTool))
-    from realtime_transport.session.core import SessionCore
-    from realtime_transport.session.settings import CoreSettings
+    from realtime_transport.session.core.core import SessionCore
+    from realtime_transport.session.core.settings import CoreSettings
 
     return Driver(SessionCore(prepared(made, mcp_servers=servers), CoreSettings()))
 

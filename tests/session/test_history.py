@@ -10,7 +10,7 @@ import pytest
 from realtime_transport import UNSET
 from realtime_transport.protocol.engine.realtime_items import RealtimeMessageItem, RealtimeToolCallItem
 from realtime_transport.protocol.wire.items import InputAudioPart, InputTextPart, OutputAudioPart
-from realtime_transport.session.history import History
+from realtime_transport.session.core.history import History
 
 
 def message(item_id: str, previous: Any = UNSET, *parts: Any, role: str = "user") -> RealtimeMessageItem:

@@ -28,8 +28,8 @@ from realtime_transport import (
     function_tool,
     handoff,
 )
-from realtime_transport.session.arguments import InvalidArguments, check_schema
-from realtime_transport.session.rendering import default_render
+from realtime_transport.session.tools.arguments import InvalidArguments, check_schema
+from realtime_transport.session.tools.rendering import default_render
 
 GOLDEN = Path(__file__).parent / "schemas.json"
 

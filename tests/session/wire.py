@@ -21,10 +21,10 @@ from realtime_transport.events import (
 )
 from realtime_transport.protocol.engine.realtime_items import RealtimeToolCallItem
 from realtime_transport.protocol.wire.items import MessageItem, OutputAudioPart, OutputTextPart
-from realtime_transport.session import actions as do
-from realtime_transport.session.core import SessionCore
-from realtime_transport.session.scope import PreparedAgent
-from realtime_transport.session.settings import CoreSettings
+from realtime_transport.session.agents.scope import PreparedAgent
+from realtime_transport.session.core import actions as do
+from realtime_transport.session.core.core import SessionCore
+from realtime_transport.session.core.settings import CoreSettings
 
 
 async def _never(ctx: Any, arguments: Any) -> Any:

@@ -27,8 +27,8 @@ import numpy as np
 from realtime_transport.audio.g711 import ulaw_decode, ulaw_encode
 from realtime_transport.emulator import RealtimeEmulator
 from realtime_transport.testing.twilio import TwilioPhone
-from realtime_transport.transports.options import ConnectRequest
-from realtime_transport.transports.websocket_link import connect_websocket
+from realtime_transport.transports.endpoint.options import ConnectRequest
+from realtime_transport.transports.links.websocket_link import connect_websocket
 from tests.processes import environment, serving
 
 ROOT = Path(__file__).parents[2]

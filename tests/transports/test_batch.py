@@ -12,7 +12,7 @@ import pytest
 from realtime_transport import ConfigError, LocalProtocolError, NotConnectedError, OpenAIRealtimeWebSocket
 from realtime_transport.testing import ManualClock
 from realtime_transport.testing.links import MemoryServer
-from realtime_transport.transports.batch import Batch
+from realtime_transport.transports.interface.batch import Batch
 
 pytestmark = pytest.mark.anyio
 

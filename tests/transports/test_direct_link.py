@@ -15,7 +15,7 @@ from anyio.streams.tls import TLSListener
 
 from realtime_transport import OpenAIRealtimeWebSocket
 from realtime_transport.events import AudioInterruptedEvent
-from realtime_transport.transports.direct_open import can_open_directly, tls_context
+from realtime_transport.transports.links.direct_open import can_open_directly, tls_context
 from tests.servers import AcceptedConnection, serving
 
 pytestmark = pytest.mark.anyio

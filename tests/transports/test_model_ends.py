@@ -13,7 +13,7 @@ from realtime_transport.protocol.config.defaults import (
     ENDS_OF_LIFE,
     end_of_life,
 )
-from realtime_transport.transports.model_ends import ModelEnds
+from realtime_transport.transports.base.model_ends import ModelEnds
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ from realtime_transport.server_events import (
 )
 from realtime_transport.testing import ManualClock
 from realtime_transport.testing.links import MemoryServer
-from realtime_transport.transports.options import ConnectOptions, ConnectRequest
+from realtime_transport.transports.endpoint.options import ConnectOptions, ConnectRequest
 
 pytestmark = pytest.mark.anyio
 

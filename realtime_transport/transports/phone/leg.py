@@ -19,7 +19,7 @@ from realtime_transport.protocol.wire.server_events import (
     SessionUpdated,
 )
 
-from ..media import Media
+from ..endpoint.media import Media
 from .messages import PhoneMark, PhoneMedia, PhoneMessage, PhoneStarted, PhoneStopped
 from .sockets import SocketEnded
 

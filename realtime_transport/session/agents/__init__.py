@@ -1,0 +1,1 @@
+"""Agents as the application writes them, and as one connection uses them."""

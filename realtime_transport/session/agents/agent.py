@@ -1,0 +1,133 @@
+"""Agents: instructions, tools and handoffs under a name."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
+
+import attrs
+
+from realtime_transport.errors import ConfigError
+
+from ..tools.context import Ctx
+from ..tools.tool import FunctionTool, function_tool
+from .handoff import Handoff, handoff
+from .mcp import HostedMcpTool
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from ..tools.context import RunContext
+
+__all__ = ["RealtimeAgent", "check_names"]
+
+ToolInput: TypeAlias = FunctionTool | HostedMcpTool | Callable[..., Any]
+HandoffInput: TypeAlias = "RealtimeAgent[Any] | Handoff"
+Handoffs: TypeAlias = "Sequence[HandoffInput] | Callable[[], Sequence[HandoffInput]]"
+
+
+def _name(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"name: an agent has a name, not {value!r}", key="name")
+
+
+def _text(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not (isinstance(value, str) or callable(value)):
+        raise ConfigError(f"instructions: text or a function expected, not {value!r:.80}", key="instructions")
+
+
+def _tools(tools: Sequence[ToolInput]) -> tuple[FunctionTool | HostedMcpTool, ...]:
+    return tuple(_tool(tool, index) for index, tool in enumerate(tools))
+
+
+def _tool(tool: object, index: int) -> FunctionTool | HostedMcpTool:
+    if isinstance(tool, FunctionTool | HostedMcpTool):
+        return tool
+    if callable(tool) and not isinstance(tool, type):
+        return function_tool(tool)
+    raise ConfigError(f"tools[{index}]: a tool or a function expected, not {tool!r:.80}", key=f"tools[{index}]")
+
+
+def _handoffs(handoffs: Any) -> Any:
+    return handoffs if callable(handoffs) else tuple(handoffs)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class RealtimeAgent(Generic[Ctx]):
+    """An agent of a voice session: what the model is told, and what it can do.
+
+    Agents are compared by identity. They hold no connection and no state; one agent may serve many sessions.
+
+    Attributes:
+        name: Not empty. The tool that hands over to the agent is ``transfer_to_NAME``.
+        instructions: The system prompt, or a (coroutine) function of ``(ctx, agent)``, asked when the agent becomes
+            active.
+        tools: `FunctionTool`, `HostedMcpTool`, or plain functions, which `function_tool` makes tools of.
+        handoffs: Agents and `Handoff` objects, or a function without arguments that gives them: that is how agents
+            refer to each other in circles.
+        handoff_description: What other agents' models are told about this one.
+        voice: The voice, where the configuration of the session names none.
+        prompt: A prompt stored with the vendor: a mapping, or a (coroutine) function of ``(ctx, agent)``.
+
+    Raises:
+        ConfigError: A value is wrong; ``key`` names it.
+    """
+
+    name: str = attrs.field(validator=_name)
+    instructions: str | Callable[[RunContext[Ctx], RealtimeAgent[Ctx]], str | Awaitable[str]] = attrs.field(
+        default="", validator=_text, repr=False
+    )
+    tools: tuple[FunctionTool | HostedMcpTool, ...] = attrs.field(default=(), converter=_tools, repr=False)
+    handoffs: Handoffs = attrs.field(default=(), converter=_handoffs, repr=False)
+    handoff_description: str = attrs.field(default="", repr=False)
+    voice: str | None = attrs.field(default=None, repr=False)
+    prompt: (
+        Mapping[str, Any]
+        | Callable[
+            [RunContext[Ctx], RealtimeAgent[Ctx]], Mapping[str, Any] | Awaitable[Mapping[str, Any] | None] | None
+        ]
+        | None
+    ) = attrs.field(default=None, repr=False)
+
+    def clone(self, **changes: Any) -> Self:
+        """A copy with *changes*."""
+        return attrs.evolve(self, **changes)
+
+    def resolve_handoffs(self) -> tuple[Handoff, ...]:
+        """The handoffs, each as a `Handoff`.
+
+        Raises:
+            ConfigError: One of them is neither an agent nor a handoff.
+        """
+        entries: Any = self.handoffs() if callable(self.handoffs) else self.handoffs
+        return tuple(_handoff(entry, index) for index, entry in enumerate(cast("Sequence[object]", entries)))
+
+
+def _handoff(entry: object, index: int) -> Handoff:
+    if isinstance(entry, Handoff):
+        return entry
+    if isinstance(entry, RealtimeAgent):
+        return handoff(cast("RealtimeAgent[Any]", entry))
+    key = f"handoffs[{index}]"
+    raise ConfigError(f"{key}: an agent or a handoff expected, not {entry!r:.80}", key=key)
+
+
+def check_names(tools: Sequence[FunctionTool], handoffs: Sequence[Handoff]) -> None:
+    """Check that no two tools have one name.
+
+    Raises:
+        ConfigError: Two have.
+    """
+    sources: dict[str, list[str]] = {}
+    for tool in tools:
+        sources.setdefault(tool.name, []).append("function tool")
+    for entry in handoffs:
+        sources.setdefault(entry.tool_name, []).append("handoff")
+    twice = [f"'{name}' ({' and '.join(kinds)})" for name, kinds in sorted(sources.items()) if len(kinds) > 1]
+    if twice:
+        raise ConfigError(
+            f"Duplicate Realtime tool {'name' if len(twice) == 1 else 'names'} found: {', '.join(twice)}. "
+            "Realtime function tool and handoff names must be unique. "
+            "Rename one of them before starting the session.",
+            key="tools",
+        )

@@ -1,0 +1,120 @@
+"""Handoffs: tools whose effect is that another agent takes over."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from realtime_transport.errors import ConfigError
+
+from ..tools.arguments import check_schema, parse_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ..tools.tool import Enabled
+    from .agent import RealtimeAgent
+
+__all__ = ["Handoff", "handoff", "tool_name_of"]
+
+NOTHING: Mapping[str, Any] = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+
+
+def tool_name_of(agent_name: str) -> str:
+    """The name of the tool that hands over to an agent."""
+    return "transfer_to_" + re.sub(r"[^A-Za-z0-9_]", "_", agent_name)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Handoff:
+    """A tool that hands over to another agent. `handoff` makes one.
+
+    Attributes:
+        agent: The agent that takes over.
+        tool_name: The name that the model calls.
+        description: What the model is told about it.
+        parameters: A JSON Schema of type ``object``.
+        on_handoff: Called with the context, and with the input if there is one, before the other agent is prepared.
+        enabled: A bool, or a (coroutine) function of ``(ctx, agent)``, asked when the agent that has it becomes active.
+        takes_input: ``on_handoff`` gets what the model wrote.
+        read: Makes of JSON text what ``on_handoff`` gets.
+    """
+
+    agent: RealtimeAgent[Any]
+    tool_name: str
+    description: str = attrs.field(repr=False)
+    parameters: Mapping[str, Any] = attrs.field(default=NOTHING, repr=False)
+    on_handoff: Callable[..., Any] | None = attrs.field(default=None, repr=False)
+    enabled: Enabled = attrs.field(default=True, repr=False)
+    takes_input: bool = False
+    read: Callable[[str], Any] | None = attrs.field(default=None, repr=False)
+
+    def payload(self) -> dict[str, Any]:
+        """The tool as a ``session.update`` carries it."""
+        return {
+            "type": "function",
+            "name": self.tool_name,
+            "description": self.description,
+            "parameters": dict(self.parameters),
+        }
+
+    def read_arguments(self, text: str) -> Any:
+        """What ``on_handoff`` gets for the arguments *text*.
+
+        Raises:
+            InvalidArguments: They are not JSON, or do not fit.
+        """
+        if self.read is not None:
+            return self.read(text)
+        value = parse_arguments(text)
+        check_schema(value, {"type": "object"})  # What a model writes beyond that does no harm.
+        return value
+
+
+def handoff(
+    agent: RealtimeAgent[Any],
+    *,
+    tool_name: str | None = None,
+    description: str | None = None,
+    on_handoff: Callable[..., Any] | None = None,
+    input_type: Any = None,
+    enabled: Enabled = True,
+) -> Handoff:
+    """Make a handoff that has more than an agent in ``handoffs=`` has.
+
+    Args:
+        agent: The agent that takes over.
+        tool_name: Instead of ``transfer_to_NAME``.
+        description: Instead of the sentence with the agent's ``handoff_description``.
+        on_handoff: A (coroutine) function of ``(ctx)``, or of ``(ctx, input)`` with an *input_type*. What it raises
+            keeps the agent where it is.
+        input_type: What the model has to give: a class whose values are objects.
+        enabled: Whether the agent has it: a bool, or a (coroutine) function of ``(ctx, agent)``.
+
+    Raises:
+        ConfigError: *input_type* cannot be described to a model, or nobody takes it.
+        MissingExtraError: There is an *input_type*, and the extra ``agents`` is not installed.
+    """
+    parameters, read = NOTHING, None
+    if input_type is not None:
+        if on_handoff is None:
+            raise ConfigError("input_type: there is no on_handoff to take it", key="input_type")
+        from ..tools.signature import type_schema
+
+        parameters, read = type_schema(input_type, "input_type")
+    return Handoff(
+        agent=agent,
+        tool_name=tool_name or tool_name_of(agent.name),
+        description=_description(agent) if description is None else description,
+        parameters=parameters,
+        on_handoff=on_handoff,
+        enabled=enabled,
+        takes_input=input_type is not None,
+        read=read,
+    )
+
+
+def _description(agent: RealtimeAgent[Any]) -> str:
+    return f"Handoff to the {agent.name} agent to handle the request. {agent.handoff_description}"

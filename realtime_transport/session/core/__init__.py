@@ -1,0 +1,1 @@
+"""The rules of an agent session, without I/O."""

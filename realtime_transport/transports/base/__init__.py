@@ -1,0 +1,1 @@
+"""`OpenAIRealtimeBase`: runs any endpoint, one attempt after the other."""

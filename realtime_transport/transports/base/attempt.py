@@ -1,0 +1,391 @@
+"""One attempt to connect, from the key to the end of the connection."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+import attrs
+
+from realtime_transport.connection.connection import Connection
+from realtime_transport.connection.life_cycle import ConnectionEnd, LifeCycle, Signal, State
+from realtime_transport.connection.owner import Owner
+from realtime_transport.connection.subscription import Tap
+from realtime_transport.errors import (
+    ConnectError,
+    ConnectionLost,
+    LocalProtocolError,
+    RealtimeError,
+    SetupTimeout,
+    UpgradeRejected,
+    connect_error,
+)
+from realtime_transport.protocol.engine.events import (
+    ConnectedEvent,
+    ConnectionChangeEvent,
+    DisconnectedEvent,
+    ErrorEvent,
+)
+from realtime_transport.task_groups import open_task_group
+
+from ..endpoint.media import Media, MediaContext
+from ..interface.operations import send_audio
+from .event_logging import logging_tap
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+
+    from anyio.abc import TaskStatus
+
+    from realtime_transport.connection.interface import Event
+    from realtime_transport.connection.life_cycle import Notice
+    from realtime_transport.connection.link import Link
+    from realtime_transport.connection.subscription import Hub
+    from realtime_transport.protocol.engine.engine import Engine
+    from realtime_transport.protocol.engine.session_opening import SessionOpening
+    from realtime_transport.protocol.wire.objects import ServerError
+
+    from ..endpoint.endpoint import Endpoint
+    from ..endpoint.observer import WireObserver
+    from ..endpoint.options import Connector, ConnectRequest, Settings
+
+__all__ = ["Attempt"]
+
+FIRST_RETRY = 0.1
+"""Seconds before a call that is not there yet is asked for again; each further pause is twice as long."""
+
+RETRY_TIME = 10.0
+"""Seconds after which no more is asked where there is no connect deadline."""
+
+logger: logging.Logger = logging.getLogger("realtime_transport")
+
+
+@attrs.define(eq=False, repr=False, kw_only=True)
+class Attempt:
+    """Asks for the key, opens the link, and runs the connection. Used once.
+
+    Args:
+        endpoint: What the wire is.
+        settings: Deadlines, bounds and audio ends.
+        hub: Takes the events.
+        engine: The rules of the protocol, fresh for this connection.
+        muted: Whether the audio source begins muted.
+        make_request: Asks for the key and makes the request.
+        ended: Is called when the attempt is over.
+        observers: See what goes over the wire.
+
+    Attributes:
+        owner: The event loop that it was made in.
+        life: Where it stands.
+        media: The audio ends.
+        opening: How far the session is.
+        request: What was asked for, once that is known.
+        connection: The connection, once the link is open.
+    """
+
+    endpoint: Endpoint
+    settings: Settings
+    hub: Hub
+    engine: Engine
+    muted: bool
+    make_request: Callable[[], Awaitable[ConnectRequest]]
+    ended: Callable[[Attempt], None]
+    observers: Sequence[WireObserver] = ()
+    owner: Owner = attrs.field(factory=Owner, init=False)
+    life: LifeCycle = attrs.field(init=False)
+    media: Media = attrs.field(init=False)
+    opening: SessionOpening = attrs.field(init=False)
+    request: ConnectRequest | None = attrs.field(default=None, init=False)
+    connection: Connection | None = attrs.field(default=None, init=False)
+    _opening: anyio.CancelScope = attrs.field(factory=anyio.CancelScope, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.life = LifeCycle(self._emit)
+        self.hub.own(self.owner)
+        self.media = self.endpoint.make_media(
+            MediaContext(
+                settings=self.settings,
+                session=self.engine.initial_session,
+                default_format=self.endpoint.policy.default_format,
+                engine=self.engine,
+                hub=self.hub,
+                muted=self.muted,
+                send_audio=self._send_audio,
+                is_open=lambda: self.life.is_open,
+                close=self.close,
+                observers=self.observers,
+            )
+        )
+        tap = self.media.tap()
+        if tap is not None:
+            self.hub.add_tap(tap)
+        log = logging_tap(content=self.settings.log_content)
+        if log is not None:
+            self.hub.add_tap(log)
+        self.opening = self.endpoint.opening()
+        self.hub.add_tap(Tap(accepts=self._concerns_opening, put=self._follow_opening, withdraw=lambda _: None))
+
+    def require_owner(self) -> None:
+        """Refuse a caller of another event loop or thread while the attempt lives.
+
+        Raises:
+            LocalProtocolError: The caller is one.
+        """
+        if not self.owner.is_here() and not self.life.is_over:
+            raise self.owner.refusal()
+
+    def require_thread(self) -> None:
+        """As `require_owner`, for what may also be done while the event loop does not run."""
+        if not self.life.is_over:
+            self.owner.require_thread()
+
+    # Running
+
+    @asynccontextmanager
+    async def block(self) -> AsyncGenerator[None]:
+        """Run beside an ``async with`` block, from the open link on; see `OpenAIRealtimeBase.connect`."""
+        failure: BaseException | None = None
+        async with open_task_group() as tasks:
+            # The exceptions of the block and of the run leave this group by hand: it would wrap them.
+            try:
+                await tasks.start(self._run_beside, name="realtime connection")
+                yield
+            except GeneratorExit:
+                raise
+            except BaseException as exc:  # noqa: BLE001 - raised again below
+                failure = exc
+            self.close(discard=failure is not None)
+        if failure is not None:
+            raise failure
+        loss = self.life.take_unreported_loss()
+        if loss is not None:
+            raise loss
+
+    async def _run_beside(self, *, task_status: TaskStatus[None]) -> None:
+        try:
+            await self.run(task_status.started)
+        except Exception:
+            if self.connection is None:
+                raise  # There is no block yet; otherwise `block` raises the loss when it is left.
+
+    async def run(self, opened: Callable[[], None]) -> None:
+        """Run to the end; call *opened* when the link is open.
+
+        If cancelled, what is queued is discarded, and everything is let go within ``close_timeout``.
+
+        Raises:
+            ConnectError: The connection could not be opened.
+            ConnectionLost: It was lost.
+            Exception: What the key function raised.
+        """
+        try:
+            async with open_task_group() as tasks:
+                if self.settings.connect_timeout is not None:
+                    tasks.start_soon(self._expire, self.settings.connect_timeout, name="realtime connect deadline")
+                for name, companion in self.media.companions():
+                    tasks.start_soon(companion, name=f"realtime {name}")
+                try:
+                    with self._opening:
+                        await self._open_and_run(opened)
+                except Exception as exc:  # noqa: BLE001 - raised below, outside of the task group, which would wrap it
+                    self.life.finish(ConnectionEnd(code=None, reason="", error=exc))
+                tasks.cancel_scope.cancel()
+        finally:
+            # Cancelled where nothing else has ended it.
+            self.life.close()
+            self.life.signal(Signal.GONE)
+            self.hub.end(self._error_for_iterator)
+            self.ended(self)
+        if self.life.end is not None and self.life.end.error is not None:
+            raise self.life.end.error
+
+    async def _open_and_run(self, opened: Callable[[], None]) -> None:
+        request = self.request = attrs.evolve(await self.make_request(), enter_phase=self._enter)
+        connector = self.endpoint.connector
+        if self.endpoint.prepare is not None:
+            self.life.enter(self.endpoint.preparing)
+            connector = await self.endpoint.prepare(request)
+        assert connector is not None
+        await self._connect(connector, request, opened)
+
+    async def _connect(self, connector: Connector, request: ConnectRequest, opened: Callable[[], None]) -> None:
+        self.life.enter(self.endpoint.phases[0])
+        self.life.signal(Signal.REQUESTED)
+        async with AsyncExitStack() as stack:
+            link = await self._open_link(connector, request, stack)
+            for observer in self.observers:
+                link = observer.wrap(link, request)
+            self.connection = self._make_connection(link)
+            self.life.signal(Signal.JOINED if self.endpoint.connected_when_ready else Signal.OPENED)
+            opened()
+            await self.connection.run()
+
+    async def _open_link(self, connector: Connector, request: ConnectRequest, stack: AsyncExitStack) -> Link:
+        clock, delay = self.settings.clock, FIRST_RETRY
+        give_up_at = clock.now() + (self.settings.connect_timeout or RETRY_TIME)
+        while True:
+            try:
+                return await stack.enter_async_context(connector(request))
+            except UpgradeRejected as exc:
+                # A call can be attached to once its media is up: until then the service knows of no session.
+                if request.call_id is None or exc.status != 404 or clock.now() + delay >= give_up_at:
+                    raise
+            await clock.sleep_until(clock.now() + delay)
+            delay *= 2
+
+    def _make_connection(self, link: Link) -> Connection:
+        return Connection(
+            link,
+            self.engine,
+            self.hub,
+            clock=self.settings.clock,
+            timeouts=self.settings.timeouts,
+            max_outbox_bytes=self.settings.max_outbox_bytes,
+            pumps=self.media.pumps(),
+            before_receive=self.media.refresh,
+            life=self.life,
+        )
+
+    def _enter(self, name: str) -> None:
+        phase = next((phase for phase in self.endpoint.phases if phase.name == name), None)
+        if phase is None:
+            raise LocalProtocolError(f"{name!r} is not one of the phases of this endpoint")
+        self.life.enter(phase)
+
+    async def _expire(self, timeout: float) -> None:
+        clock = self.settings.clock
+        with clock.move_on_at(clock.now() + timeout):
+            await self.life.wait_while(State.RESOLVING_KEY, State.OPENING)
+        if self.life.is_opening:
+            phase = self.life.phase
+            late = SetupTimeout(
+                f"waited {timeout:g} s for {phase.waits_for}; raise connect_timeout if it needs longer",
+                phase=phase.name,
+                timeout=timeout,
+            )
+            self.life.finish(ConnectionEnd(code=None, reason="", error=late))
+            self._opening.cancel()
+
+    def close(self, *, discard: bool = False) -> None:
+        """Begin to close, at whatever stage. Idempotent."""
+        if self.connection is not None:
+            self.connection.close(discard=discard)
+        elif self.life.close():
+            self._opening.cancel()
+
+    async def _send_audio(self, audio: bytes) -> None:
+        self.life.require_open()
+        assert self.connection is not None
+        operation = send_audio(audio)
+        await self.connection.send(operation.size, lambda now: operation.run(self.engine, now))
+
+    # The session
+
+    def _concerns_opening(self, kind: type[Event]) -> bool:
+        # A cast, since what the hub calls an event is a protocol to the type checker, and a class in fact.
+        return self.opening.concerns(cast("Any", kind))
+
+    def _follow_opening(self, event: Event) -> None:
+        if self.opening.ready and self.opening.answered:
+            return
+        self.opening.receive(cast("Any", event))
+        if self.opening.ready:
+            self.life.signal(Signal.READY)
+        self.life.notify()
+
+    async def wait_for_session(self) -> None:
+        """Wait until the session is ready and the server has answered our first update.
+
+        If cancelled, nothing has changed.
+
+        Raises:
+            ConnectError: The server refused the update, or closed the connection before; what it reported is in it.
+            SetupTimeout: The server does not make it ready within ``session_timeout``.
+        """
+        opening, life = self.opening, self.life
+        timeout, clock = self.settings.session_timeout, self.settings.clock
+        deadline = None if timeout is None else clock.now() + timeout
+        with clock.move_on_at(deadline):
+            await life.wait_until(lambda: opening.ready or opening.settled or not life.is_open)
+        if opening.ready and not opening.settled:
+            grace = clock.now() + self.settings.update_timeout
+            with clock.move_on_at(grace if deadline is None else min(grace, deadline)):
+                await life.wait_until(lambda: opening.settled or not life.is_open)
+        if opening.refusal is not None:
+            raise _refused("the server refused the configuration of the session", opening.refusal)
+        if not opening.ready:
+            raise self._not_ready(timeout or 0.0)
+        if life.is_open and not opening.settled:
+            logger.warning(
+                "the server did not answer the session.update that opens the session; it may not have taken it"
+            )
+
+    def _not_ready(self, timeout: float) -> Exception:
+        said = self.opening.error or self.engine.last_error
+        if not self.life.is_open:
+            loss = self.life.error_for_caller()
+            if isinstance(loss, LocalProtocolError):  # What we wanted to send cannot be sent.
+                return loss
+            how = str(loss) if isinstance(loss, ConnectionLost) else "the server closed the connection"
+            refusal = _refused(f"{how} before the session was ready", said, _reason(self.life.end))
+            refusal.__cause__ = loss
+            return refusal
+        if said is not None:
+            return _refused("the server reported an error and did not make the session ready", said)
+        expected = " or ".join(event.type for event in self.endpoint.ready_events)
+        return SetupTimeout(
+            f"the server accepted the connection but did not send {expected} within {timeout:g} s; "
+            "is this a Realtime endpoint? wait_for_session=False does not wait",
+            phase="session",
+            timeout=timeout,
+        )
+
+    # Events
+
+    def _emit(self, notices: tuple[Notice, ...]) -> None:
+        events = [event for notice in notices for event in self._events(notice)]
+        self.hub.publish(events)
+
+    def _events(self, notice: Notice) -> list[Event]:
+        match notice:
+            case "error":
+                return self._error_events()
+            case "connection_change":
+                return [ConnectionChangeEvent(status=self.life.status, sequence=self.engine.next_sequence())]
+            case "connected":
+                return [ConnectedEvent(sequence=self.engine.next_sequence())]
+            case "disconnected":
+                return [self._disconnected_event()]
+
+    def _error_events(self) -> list[Event]:
+        error = None if self.life.end is None else self.life.end.error
+        cause = error.__cause__ if isinstance(error, ConnectionLost) else error
+        if not isinstance(cause, RealtimeError):
+            return []
+        return [ErrorEvent(error=cause, sequence=self.engine.next_sequence())]
+
+    def _disconnected_event(self) -> DisconnectedEvent:
+        end = self.life.end
+        assert end is not None
+        return DisconnectedEvent(
+            code=end.code,
+            reason=end.reason,
+            error=end.error if isinstance(end.error, RealtimeError) else None,
+            sequence=self.engine.next_sequence(),
+        )
+
+    def _error_for_iterator(self) -> BaseException:
+        return self.life.error_for_caller() or anyio.EndOfStream()
+
+
+def _refused(what: str, said: ServerError | None, reason: str = "") -> ConnectError:
+    if said is None:
+        return connect_error(what, code=reason or None)
+    code = said.code if isinstance(said.code, str) and said.code else reason or None
+    return connect_error(f"{what}: {said.message}" if said.message else what, code=code)
+
+
+def _reason(end: ConnectionEnd | None) -> str:
+    return "" if end is None else end.reason

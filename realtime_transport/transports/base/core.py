@@ -1,0 +1,180 @@
+"""What a transport is whatever protocol it speaks: one attempt after the other, and the events of the current one."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
+
+from realtime_transport.connection.subscription import Hub, Subscription, SubscriptionLimits
+from realtime_transport.errors import LocalProtocolError, NotConnectedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+
+    from realtime_transport.connection.connection import Connection, ConnectionStatistics
+    from realtime_transport.connection.life_cycle import Status
+    from realtime_transport.protocol.wire.model import Event
+
+    from ..endpoint.endpoint import Endpoint
+    from ..endpoint.observer import WireObserver
+    from ..endpoint.options import Settings
+    from .attempt import Attempt
+
+__all__ = ["TransportCore"]
+
+
+class TransportCore:
+    """Runs connect attempts over an endpoint, one at a time."""
+
+    def __init__(self, endpoint: Endpoint, settings: Settings) -> None:
+        self._endpoint = endpoint
+        self._settings = settings
+        self._hub = Hub()
+        self._attempt: Attempt | None = None
+        self._observers: list[WireObserver] = []
+        self._stream: Subscription[Event] | None = None
+
+    @property
+    def status(self) -> Status:
+        """``"connecting"``, ``"connected"``, ``"disconnecting"`` or ``"disconnected"``."""
+        return "disconnected" if self._attempt is None else self._attempt.life.status
+
+    def statistics(self) -> ConnectionStatistics:
+        """Counters of the current connection.
+
+        Raises:
+            NotConnectedError: There is none.
+        """
+        return self._current_connection().statistics()
+
+    @property
+    def wire(self) -> str:
+        """What carries the messages, in one word: ``"websocket"``, ``"webrtc"``, …"""
+        return self._endpoint.wire
+
+    def require_no_connection(self) -> None:
+        """Refuse what has to be said before a connection begins.
+
+        Raises:
+            LocalProtocolError: A connection is open or being opened.
+        """
+        if self._attempt is not None and not self._attempt.life.is_over:
+            raise LocalProtocolError("a connection is watched from its beginning: put this around connect()")
+
+    @contextmanager
+    def observe(self, observer: WireObserver) -> Generator[None]:
+        """Let *observer* see every connection that is opened within the block; the last one added sees it first.
+
+        Raises:
+            LocalProtocolError: A connection is open or being opened: *observer* would see nothing of it.
+        """
+        self.require_no_connection()
+        self._observers.append(observer)
+        try:
+            yield
+        finally:
+            self._observers.remove(observer)
+
+    async def aclose(self) -> None:
+        """Send what is queued, close the connection, and wait until it is closed. Idempotent.
+
+        It takes ``close_timeout`` at most. A connect that is under way fails with `ConnectError`. If cancelled, the
+        connection closes all the same.
+
+        Raises:
+            LocalProtocolError: Another event loop or thread owns the connection.
+        """
+        attempt = self._attempt
+        if attempt is None or attempt.life.is_over:
+            await anyio.lowlevel.checkpoint()
+            return
+        attempt.require_owner()
+        attempt.close()
+        await attempt.life.wait_closed()
+
+    def close_nowait(self, *, discard: bool = False) -> None:
+        """Begin to close, and return at once; `aclose` waits until it is done. Idempotent.
+
+        Args:
+            discard: Do not send what is queued.
+
+        Raises:
+            LocalProtocolError: Another thread owns the connection.
+        """
+        if self._attempt is not None:
+            self._attempt.require_thread()
+            self._attempt.close(discard=discard)
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        """The events of the connection, from before the handshake on; see `Subscription`.
+
+        Raises:
+            NotConnectedError: The transport was never connected.
+        """
+        if self._stream is None:
+            raise NotConnectedError("there are no events before connect(); iterate inside of its block")
+        return self._stream
+
+    @asynccontextmanager
+    async def subscribe(self, *types: type[Event]) -> AsyncGenerator[Subscription[Event]]:
+        """A stream of the events of *types* (and their subclasses), from now on.
+
+        Without types it gives what iterating the transport gives: everything but the typed audio delta. Opened
+        before a connect, it belongs to that connection.
+
+        Raises:
+            LocalProtocolError: Another event loop or thread owns the connection.
+        """
+        if self._attempt is not None:
+            self._attempt.require_owner()
+        accepts = _of(*types) if types else self._by_default
+        async with _subscription(self._hub, accepts, self._settings.limits) as subscription:
+            yield subscription
+
+    def _by_default(self, cls: type[Any]) -> bool:
+        """Whether the default stream holds events of the class *cls*."""
+        return not (issubclass(cls, self._endpoint.left_out) or cls.for_taps_only)
+
+    def _refuse_second_attempt(self) -> None:
+        if self._attempt is not None and not self._attempt.life.is_over:
+            raise LocalProtocolError(
+                "the transport is already connected or connecting; use another transport for a second connection"
+            )
+
+    def _set_attempt(self, attempt: Attempt) -> None:
+        self._stream = self._hub.subscribe(self._by_default, self._settings.limits)
+        self._attempt = attempt
+
+    def _renew_hub(self) -> None:
+        """What is subscribed to from now on belongs to the next connection."""
+        self._hub = Hub()
+
+    def _open_attempt(self) -> Attempt | None:
+        """The attempt whose connection is open, if there is one."""
+        attempt = self._attempt
+        return attempt if attempt is not None and attempt.life.is_open else None
+
+    def _current_connection(self) -> Connection:
+        attempt = self._attempt
+        if attempt is None or attempt.connection is None:
+            raise NotConnectedError("there is no connection; send inside of `async with transport.connect(...)`")
+        return attempt.connection
+
+
+def _of(*types: type[Event]) -> Callable[[type[Any]], bool]:
+    return lambda cls: issubclass(cls, types) and not cls.for_taps_only
+
+
+@asynccontextmanager
+async def _subscription(
+    hub: Hub, accepts: Callable[[type[Any]], bool], limits: SubscriptionLimits
+) -> AsyncGenerator[Subscription[Any]]:
+    subscription = hub.subscribe(accepts, limits)
+    try:
+        yield subscription
+    finally:
+        with anyio.CancelScope(shield=True):
+            await subscription.aclose()

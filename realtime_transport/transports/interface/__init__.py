@@ -1,0 +1,1 @@
+"""What a transport offers: its members, and the calls that send."""

@@ -1,0 +1,128 @@
+"""Several messages that are queued together or not at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from . import operations
+from .operations import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from realtime_transport.protocol.engine.engine import Engine
+    from realtime_transport.protocol.engine.events import FunctionCallEvent, McpApprovalRequestEvent
+    from realtime_transport.protocol.engine.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
+    from realtime_transport.protocol.wire.client_events import ClientEvent
+
+    from ..endpoint.options import SessionConfig
+
+__all__ = ["Batch"]
+
+
+@attrs.define(eq=False, repr=False)
+class Batch:
+    """Collects calls, which are carried out when the block is left: all of them, or none.
+
+    ::
+
+        async with transport.batch() as batch:
+            batch.update_session_config(config)
+            batch.send_function_call_output(call, output)
+
+    Each call means what that of the transport means. Leaving the block waits for room for all messages together.
+    Nothing is sent if the block is left by an exception or cancelled while it waits, or if one of the calls is refused;
+    the error is then that of this call.
+
+    Attributes:
+        queued: Whether the messages were queued: known when the block has been left.
+    """
+
+    _check_may_send_audio: Callable[[], None]
+    _only_if: Callable[[], bool] | None = None
+    queued: bool = attrs.field(default=False, init=False)
+    _operations: list[Operation] = attrs.field(factory=list[Operation], init=False)
+
+    def __len__(self) -> int:
+        return len(self._operations)
+
+    def operation(self) -> Operation:
+        """All calls as one, which raises what one of them raises, and then none was carried out."""
+        calls = tuple(self._operations)
+
+        def run(engine: Engine, now: float) -> None:
+            if self._only_if is not None and not self._only_if():
+                return
+            rehearsal = engine.rehearsal()
+            for call in calls:
+                call.run(rehearsal, now)
+            for call in calls:
+                call.run(engine, now)
+            self.queued = True
+
+        return Operation(sum(call.size for call in calls), run)
+
+    def send_event(self, event: ClientEvent | Mapping[str, Any]) -> None:
+        """See `RealtimeTransportLayer.send_event`, as for the others."""
+        self._operations.append(operations.send_event(event))
+
+    def send_message(
+        self,
+        message: str | Mapping[str, Any],
+        other_event_data: Mapping[str, Any] | None = None,
+        *,
+        trigger_response: bool = True,
+    ) -> None:
+        """Send a message of the user and, unless told otherwise, ask for a response."""
+        self._operations.append(operations.send_message(message, other_event_data, trigger_response))
+
+    def add_image(self, image: str, *, trigger_response: bool = True) -> None:
+        """Send an image of the user and, unless told otherwise, ask for a response."""
+        self._operations.append(operations.add_image(image, trigger_response))
+
+    def send_audio(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
+        """Append audio to the input buffer of the server.
+
+        Raises:
+            LocalProtocolError: The transport has an audio source, which is what speaks.
+            UnsupportedOperation: The audio of this wire goes another way.
+        """
+        self._check_may_send_audio()
+        self._operations.append(operations.send_audio(audio, commit))
+
+    def commit_audio(self) -> None:
+        """End the user's turn."""
+        self._operations.append(operations.commit_audio())
+
+    def clear_audio(self) -> None:
+        """Forget the audio that was appended and not committed."""
+        self._operations.append(operations.clear_audio())
+
+    def send_function_call_output(
+        self, tool_call: FunctionCallEvent | Mapping[str, Any], output: str, *, start_response: bool = True
+    ) -> None:
+        """Return what a function gave."""
+        self._operations.append(operations.send_function_call_output(tool_call, output, start_response))
+
+    def send_mcp_response(
+        self,
+        approval_request: McpApprovalRequestEvent | RealtimeMcpCallApprovalRequestItem | Mapping[str, Any],
+        approved: bool,
+        reason: str | None = None,
+    ) -> None:
+        """Answer a request to approve an MCP call, perhaps with a reason."""
+        self._operations.append(operations.send_mcp_response(approval_request, approved, reason))
+
+    def update_session_config(self, config: SessionConfig, *, reset: bool = False) -> None:
+        """Change the session."""
+        self._operations.append(operations.update_session_config(config, reset))
+
+    def request_response(self, response: Mapping[str, Any] | None = None) -> None:
+        """Ask for a response."""
+        self._operations.append(operations.request_response(response))
+
+    def reset_history(self, old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> None:
+        """Change the conversation on the server from *old_history* to *new_history*."""
+        self._operations.append(operations.reset_history(old_history, new_history))

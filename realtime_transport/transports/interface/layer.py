@@ -1,0 +1,291 @@
+"""What every transport offers, and what it may offer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from realtime_transport.errors import UnsupportedOperation
+from realtime_transport.late_classes import frozen
+from realtime_transport.protocol.config.settings import DEFAULT_MODEL, SessionSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from typing import Self
+
+    from realtime_transport.connection.connection import ConnectionStatistics
+    from realtime_transport.connection.subscription import Subscription
+    from realtime_transport.protocol.engine.events import (
+        ConnectionStatus,
+        Event,
+        FunctionCallEvent,
+        McpApprovalRequestEvent,
+    )
+    from realtime_transport.protocol.engine.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
+    from realtime_transport.protocol.wire.client_events import ClientEvent
+
+    from ..endpoint.options import ApiKey, SessionConfig
+    from .batch import Batch
+
+__all__ = ["ConnectionState", "RealtimeTransportLayer"]
+
+
+@frozen()
+class ConnectionState:
+    """What is known of the current connection.
+
+    Attributes:
+        status: As the transport's ``status``.
+        url: The URL that was asked for, without user info and secrets in its query; ``None`` before the first connect.
+        call_id: The call that the connection is attached to, if any.
+    """
+
+    status: ConnectionStatus
+    url: str | None = None
+    call_id: str | None = None
+
+
+class RealtimeTransportLayer(ABC):
+    """A connection to a speech-to-speech model, whatever carries it.
+
+    Implement this for a transport from scratch. To keep the protocol and change only the wire, build on
+    `OpenAIRealtimeBase` with a connector.
+
+    Required are the members without an implementation here: with them a transport serves the checks of
+    `realtime_transport.testing.transports` and a session. The others are optional. They have an implementation that
+    rests on the required ones where that is possible; where it is not, they raise `UnsupportedOperation`, and what
+    needs them (`RealtimeEmitter` needs `close_nowait` and the ``…_nowait`` twins) does so too.
+    """
+
+    # Required
+
+    @property
+    @abstractmethod
+    def status(self) -> ConnectionStatus:
+        """``"connecting"``, ``"connected"``, ``"disconnecting"`` or ``"disconnected"``."""
+
+    @property
+    @abstractmethod
+    def muted(self) -> bool | None:
+        """Whether the microphone is muted; ``None`` where the transport has none."""
+
+    @abstractmethod
+    def connect(
+        self,
+        *,
+        api_key: ApiKey | None = None,
+        model: str | None = None,
+        url: str | None = None,
+        call_id: str | None = None,
+        initial_session_config: SessionConfig | None = None,
+        wait_for_session: bool = True,
+    ) -> AbstractAsyncContextManager[Self]:
+        """Open a connection for the time of an ``async with`` block.
+
+        The block is entered when the session is ready, or with ``wait_for_session=False`` when the connection is open.
+        """
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Close the connection and wait until it is closed. Idempotent."""
+
+    @abstractmethod
+    def __aiter__(self) -> AsyncIterator[Event]:
+        """The events of the connection, in order."""
+
+    @abstractmethod
+    def subscribe(self, *types: type[Event]) -> AbstractAsyncContextManager[Subscription[Event]]:
+        """A stream of the events of *types* from now on; without types, of the same events as iterating gives."""
+
+    @abstractmethod
+    async def send_event(self, event: ClientEvent | Mapping[str, Any]) -> None:
+        """Send one client event as it is."""
+
+    @abstractmethod
+    async def send_message(
+        self,
+        message: str | Mapping[str, Any],
+        other_event_data: Mapping[str, Any] | None = None,
+        *,
+        trigger_response: bool = True,
+    ) -> None:
+        """Send a message of the user and, unless told otherwise, ask for a response."""
+
+    @abstractmethod
+    async def add_image(self, image: str, *, trigger_response: bool = True) -> None:
+        """Send an image (a data URI) of the user and, unless told otherwise, ask for a response."""
+
+    @abstractmethod
+    async def send_audio(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
+        """Append audio to the input buffer of the server."""
+
+    @abstractmethod
+    async def send_function_call_output(
+        self, tool_call: FunctionCallEvent | Mapping[str, Any], output: object, *, start_response: bool = True
+    ) -> None:
+        """Return what a function gave."""
+
+    @abstractmethod
+    async def send_mcp_response(
+        self,
+        approval_request: McpApprovalRequestEvent | RealtimeMcpCallApprovalRequestItem | Mapping[str, Any],
+        approved: bool,
+        reason: str | None = None,
+    ) -> None:
+        """Answer a request to approve an MCP call, perhaps with a reason."""
+
+    @abstractmethod
+    async def update_session_config(self, config: SessionConfig, *, reset: bool = False) -> None:
+        """Change the session."""
+
+    @abstractmethod
+    async def request_response(self, response: Mapping[str, Any] | None = None) -> None:
+        """Ask for a response."""
+
+    @abstractmethod
+    async def reset_history(self, old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> None:
+        """Change the conversation on the server from *old_history* to *new_history*."""
+
+    @abstractmethod
+    def interrupt(self, *, cancel_ongoing_response: bool = True, response_id: str | None = None) -> None:
+        """Stop the model: what it says and what it has said but nobody has heard."""
+
+    @abstractmethod
+    def mute(self, muted: bool) -> None:
+        """Mute or unmute the microphone."""
+
+    # Optional: what is known
+
+    @property
+    def connection_state(self) -> ConnectionState:
+        """Status, URL and call of the current connection."""
+        return ConnectionState(status=self.status, call_id=self.call_id)
+
+    @property
+    def call_id(self) -> str | None:
+        """The call that the current connection is attached to, if any."""
+        return None
+
+    @property
+    def current_model(self) -> str:
+        """The model. Setting it counts from the next ``session.update`` on."""
+        raise _unsupported(self, "current_model")
+
+    @current_model.setter
+    def current_model(self, model: str) -> None:
+        raise _unsupported(self, "current_model")
+
+    @property
+    def tracing_config(self) -> Any:
+        """The tracing that was asked for, where that is known."""
+        return None
+
+    @property
+    def response_requested(self) -> bool:
+        """Whether a response was asked for that has not begun."""
+        raise _unsupported(self, "response_requested")
+
+    def statistics(self) -> ConnectionStatistics:
+        """Counters of the current connection."""
+        raise _unsupported(self, "statistics")
+
+    def build_session_payload(self, config: SessionConfig) -> dict[str, Any]:
+        """The ``session`` object that *config* makes, defaults included; nothing is sent.
+
+        Raises:
+            ConfigError: A setting has a wrong name, type or value.
+        """
+        return SessionSettings(DEFAULT_MODEL).preview(config)
+
+    # Optional: what goes by the control lane, and never waits
+
+    def close_nowait(self, *, discard: bool = False) -> None:
+        """Begin to close, and return at once; with *discard*, what is queued is not sent."""
+        raise _unsupported(self, "close_nowait")
+
+    def cancel_response(self) -> None:
+        """Cancel the running response, if there is one; what was heard of it stays."""
+        raise _unsupported(self, "cancel_response")
+
+    def audio_played(self, item_id: str, content_index: int, samples: int) -> None:
+        """Report how much of an item has been played, for those who play the audio themselves."""
+        raise _unsupported(self, "audio_played")
+
+    # Optional: what sends
+
+    async def commit_audio(self) -> None:
+        """End the user's turn: what was appended becomes a message. Only where turn detection is off.
+
+        If cancelled, nothing was queued.
+        """
+        await self.send_event({"type": "input_audio_buffer.commit"})
+
+    async def clear_audio(self) -> None:
+        """Forget the audio that was appended and not committed. If cancelled, nothing was queued."""
+        await self.send_event({"type": "input_audio_buffer.clear"})
+
+    def batch(self, *, only_if: Callable[[], bool] | None = None) -> AbstractAsyncContextManager[Batch]:
+        """Several messages that are queued together or not at all; see `Batch`."""
+        raise _unsupported(self, "batch")
+
+    def send_event_nowait(self, event: ClientEvent | Mapping[str, Any]) -> None:
+        """`send_event` without waiting, as the others below: `anyio.WouldBlock` says that nothing was queued."""
+        raise _unsupported(self, "send_event_nowait")
+
+    def send_message_nowait(
+        self,
+        message: str | Mapping[str, Any],
+        other_event_data: Mapping[str, Any] | None = None,
+        *,
+        trigger_response: bool = True,
+    ) -> None:
+        """`send_message` without waiting."""
+        raise _unsupported(self, "send_message_nowait")
+
+    def add_image_nowait(self, image: str, *, trigger_response: bool = True) -> None:
+        """`add_image` without waiting."""
+        raise _unsupported(self, "add_image_nowait")
+
+    def send_audio_nowait(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
+        """`send_audio` without waiting."""
+        raise _unsupported(self, "send_audio_nowait")
+
+    def commit_audio_nowait(self) -> None:
+        """`commit_audio` without waiting."""
+        self.send_event_nowait({"type": "input_audio_buffer.commit"})
+
+    def clear_audio_nowait(self) -> None:
+        """`clear_audio` without waiting."""
+        self.send_event_nowait({"type": "input_audio_buffer.clear"})
+
+    def send_function_call_output_nowait(
+        self, tool_call: FunctionCallEvent | Mapping[str, Any], output: object, *, start_response: bool = True
+    ) -> None:
+        """`send_function_call_output` without waiting."""
+        raise _unsupported(self, "send_function_call_output_nowait")
+
+    def send_mcp_response_nowait(
+        self,
+        approval_request: McpApprovalRequestEvent | RealtimeMcpCallApprovalRequestItem | Mapping[str, Any],
+        approved: bool,
+        reason: str | None = None,
+    ) -> None:
+        """`send_mcp_response` without waiting."""
+        raise _unsupported(self, "send_mcp_response_nowait")
+
+    def update_session_config_nowait(self, config: SessionConfig, *, reset: bool = False) -> None:
+        """`update_session_config` without waiting."""
+        raise _unsupported(self, "update_session_config_nowait")
+
+    def request_response_nowait(self, response: Mapping[str, Any] | None = None) -> None:
+        """`request_response` without waiting."""
+        raise _unsupported(self, "request_response_nowait")
+
+    def reset_history_nowait(self, old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> None:
+        """`reset_history` without waiting."""
+        raise _unsupported(self, "reset_history_nowait")
+
+
+def _unsupported(transport: object, name: str) -> UnsupportedOperation:
+    return UnsupportedOperation(f"{type(transport).__name__} has no {name}")

@@ -1,0 +1,1 @@
+"""WebSocket links: the handshake, the frames, and the sockets below them."""

@@ -1,0 +1,41 @@
+"""Imports what a connection needs before the event loop has to wait for it.
+
+The first import of it all takes 0.2 s, during which calls that are in progress would get no audio.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import anyio.to_thread
+
+__all__ = ["ensure_loaded", "preload"]
+
+_loaded = False
+
+
+def preload() -> None:
+    """Import what a WebSocket connection needs, and read the certificates for TLS. Idempotent.
+
+    The first connect of a process does it in a thread. Call this before the event loop runs, where a program starts, to
+    have the first connect as fast as the others. Takes some 0.2 s once, then nothing.
+    """
+    _load()
+    from .direct_open import tls_context
+
+    tls_context()
+
+
+def _load() -> None:
+    global _loaded
+    from realtime_transport.protocol.wire.codec import decode_server_event
+
+    importlib.import_module("realtime_transport.transports.links.websocket_link")
+    decode_server_event({"type": "session.created", "session": {"type": "realtime"}})
+    _loaded = True
+
+
+async def ensure_loaded() -> None:
+    """Import it in a worker thread, if nobody has done it. If cancelled, the thread finishes by itself."""
+    if not _loaded:
+        await anyio.to_thread.run_sync(_load, abandon_on_cancel=True)

@@ -1,0 +1,55 @@
+"""Opens a WebSocket: on a socket of our own, or through an HTTP client where one was given or a proxy is configured."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+from realtime_transport.urls import http_url
+
+from .direct_asyncio import AsyncioLink
+from .direct_open import can_open_directly, open_directly
+from .direct_trio import TrioLink
+from .stream_link import StreamLink
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    import httpx
+
+    from ..endpoint.options import ConnectRequest
+
+__all__ = ["WebSocketLink", "connect_websocket"]
+
+WebSocketLink: TypeAlias = AsyncioLink | TrioLink | StreamLink
+"""What `connect_websocket` gives; which of them, its ``statistics()`` say."""
+
+
+@asynccontextmanager
+async def connect_websocket(
+    request: ConnectRequest, *, client: httpx.AsyncClient | None = None
+) -> AsyncGenerator[WebSocketLink]:
+    """Open a WebSocket as *request* says, over *client* (proxies, TLS, in-process ASGI) or on a socket of our own.
+
+    The client is any object with ``stream()`` as httpx has it and the ``network_stream`` extension; it stays open.
+    Without one, a proxy of the environment is used through a client of our own.
+
+    Raises:
+        ConfigError: The URL is not a WebSocket URL, or would send the key in the clear; or a header cannot be sent.
+        UpgradeRejected: The server answered with another status than 101.
+        NegotiationError: The answer does not fit the request.
+        ConnectError: No connection, or no answer.
+    """
+    url = http_url(request.url)
+    if client is None and can_open_directly(url):
+        opening = open_directly(request, url)
+    elif client is None:
+        from .httpx_upgrade import upgrade_through_own_client
+
+        opening = upgrade_through_own_client(request, url)
+    else:
+        from .httpx_upgrade import upgrade_through
+
+        opening = upgrade_through(request, url, client)
+    async with opening as link:
+        yield link
