@@ -19,7 +19,11 @@ async def main() -> None:
             api_key=os.environ.get("OPENAI_API_KEY", "sk-local"),
             url=sys.argv[1],
             model="gpt-realtime-2.1",
-            initial_session_config={"instructions": "Speak like a pirate.", "output_modalities": ["audio"]},
+            initial_session_config={
+                "instructions": "Speak like a pirate.",
+                "output_modalities": ["audio"],
+                "audio": {"input": {"format": "pcm16"}, "output": {"format": "pcm16", "voice": "ash"}},
+            },
             wait_for_session=True,
         )
         client.send_message("Hello")

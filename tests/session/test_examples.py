@@ -28,6 +28,7 @@ EXPECTED = {
 ONE_WIRE = {
     "own_media": ["You said: "],
     "websocket_server": ["seconds of reply"],
+    "quickstart": ["You are connected!\n", "You said: "],
     "custom_transport": ["connecting\n", "You said: Hello", "gone\n"],
 }
 """They bring a wire of their own."""
@@ -71,11 +72,12 @@ def test_example_with_a_wire_of_its_own(name: str, backend: str, base_url: str, 
     arguments = {
         "own_media": [f"{base_url}/realtime/calls", str(sentence), str(reply)],
         "websocket_server": [socket, str(sentence)],
+        "quickstart": [base_url, str(sentence), str(reply)],
     }.get(name, [socket])
     said = run(name, backend, *arguments)
     for text in ONE_WIRE[name]:
         assert text in said
-    if name == "own_media":
+    if name in ("own_media", "quickstart"):
         with wave.open(str(reply)) as heard:
             assert any(heard.readframes(heard.getnframes()))
 

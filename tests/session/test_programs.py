@@ -13,11 +13,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from anyio.abc import TaskStatus
 
-from realtime_transport import ConnectRequest, Link, LinkClosed, connect_websocket
+from realtime_transport import (
+    ConnectRequest,
+    Link,
+    LinkClosed,
+    OpenAIRealtimeWebRTC,
+    RealtimeRestClient,
+    connect_websocket,
+)
 from realtime_transport.emulator import RealtimeEmulator
+from realtime_transport.events import TurnDoneEvent
 from tests.processes import environment, serving
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -182,3 +191,34 @@ async def test_an_agent_in_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
             answer = await cloudflare_agent.answer(question, "sk-local", url, fetch)
     assert answer == "opening_hours returned: On Monday from nine to five."
     assert asked[0]["Upgrade"] == "websocket"
+
+
+@pytest.mark.anyio
+async def test_an_agent_on_a_sip_call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES / "agents")
+    import sip_agent  # type: ignore[import-not-found]
+
+    accepted: list[Any] = []
+
+    def take(request: httpx.Request) -> httpx.Response:
+        accepted.append((request.url.path, json.loads(request.content)))
+        return httpx.Response(200)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(take)) as client:
+        await sip_agent.accept("rtc_1", RealtimeRestClient(api_key="sk-local", client=client))
+    [(path, config)] = accepted
+    assert path == "/v1/realtime/calls/rtc_1/accept"
+    assert config["instructions"].startswith("Welcome the caller")
+    assert config["audio"] == {"input": {"turn_detection": {"type": "semantic_vad", "interrupt_response": True}}}
+
+    # A call over WebRTC stands for the one from a telephone: a sideband sees no difference.
+    ends: Any = {"audio_source": None, "audio_sink": None}
+    async with RealtimeEmulator() as emulator, anyio.create_task_group() as tasks:
+        telephone = OpenAIRealtimeWebRTC(base_url=emulator.base_url, api_key="sk-local", **ends)
+        with anyio.fail_after(20):
+            async with telephone.connect() as call:
+                tasks.start_soon(sip_agent.attend, call.call_id, "sk-local", emulator.websocket_url)
+                async with call.subscribe(TurnDoneEvent) as turns:
+                    turn = await turns.receive()
+                    assert turn.status == "completed"
+    assert "Realtime update: message" in capsys.readouterr().out
