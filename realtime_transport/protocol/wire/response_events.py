@@ -1,6 +1,6 @@
 """The events that tell how a response is made, each class named after its wire type.
 
-All of them are in `realtime_transport.protocol.server_events` too. The ``done`` events are also sent for what was
+All of them are in `server_events` too. The ``done`` events are also sent for what was
 cancelled or cut short. Indexes count from zero: ``output_index`` in the output of the response, ``content_index`` in
 the content of the item.
 """
