@@ -1,27 +1,20 @@
-"""The tasks of a connected session: reader, sender, tools, guardrails, preparation."""
+"""The tasks of a connected session: reader, sender, and what runs for the application."""
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import attrs
 
-from realtime_transport.errors import CallbackError, ConsumerTooSlow, NotConnectedError, RealtimeError
-from realtime_transport.protocol.engine.events import AudioEvent, ErrorEvent
+from realtime_transport.errors import ConsumerTooSlow, RealtimeError
+from realtime_transport.protocol.engine.events import AudioEvent
 from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta
-from realtime_transport.task_groups import open_task_group
 
-from .agents.preparing import prepare_agent
+from .application_calls import ApplicationCalls
 from .core import actions as do
-from .core.approval import REJECTED, Verdict
 from .core.events import SessionEvent, TransportEvent
-from .core.guarding import Trip
-from .core.ledger import CallState
-from .tool_run import ToolRun, check_input
-from .tools.callbacks import call
-from .tools.context import ToolContext
+from .sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -33,33 +26,10 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.wire.model import Event
     from realtime_transport.transports.interface.layer import RealtimeTransportLayer
 
-    from .agents.guardrail import GuardrailSettings, OutputGuardrail
-    from .core.approval import ToolApproval
+    from .application_calls import RunningSettings
     from .core.core import SessionCore
-    from .core.ledger import OpenCall
-    from .core.settings import ToolSettings
-    from .core.switch import SwitchRequest
 
-__all__ = ["Running", "RunningSettings"]
-
-
-@attrs.frozen(kw_only=True)
-class RunningSettings:
-    """What a session was made with, as far as its tasks need it.
-
-    Attributes:
-        tools: How tools are treated.
-        guardrails: They look at what the model says.
-        guardrail_settings: When, and for how long.
-        render: Makes text of the result of a tool.
-        format_rejection: Makes the text for a rejected call.
-    """
-
-    tools: ToolSettings
-    guardrails: Sequence[OutputGuardrail]
-    guardrail_settings: GuardrailSettings
-    render: Callable[[Any], str]
-    format_rejection: Callable[..., Any] | None = None
+__all__ = ["Running"]
 
 
 @attrs.define(eq=False)
@@ -83,15 +53,16 @@ class Running:
     told: bool = attrs.field(init=False, default=False)
     ended: anyio.Event = attrs.field(init=False, factory=anyio.Event)
     _tasks: TaskGroup | None = attrs.field(init=False, default=None)
-    _outgoing: deque[do.Outgoing] = attrs.field(init=False, factory=deque["do.Outgoing"])
-    _wake: anyio.Event = attrs.field(init=False, factory=anyio.Event)
-    _scopes: dict[OpenCall, anyio.CancelScope] = attrs.field(init=False, factory=dict["OpenCall", anyio.CancelScope])
-    _interrupted: dict[OpenCall, anyio.Event] = attrs.field(init=False, factory=dict["OpenCall", anyio.Event])
+    _sender: Sender = attrs.field(init=False)
+    _calls: ApplicationCalls = attrs.field(init=False)
     _work: set[anyio.CancelScope] = attrs.field(init=False, factory=set[anyio.CancelScope])
     _waiting: dict[object, anyio.Event] = attrs.field(init=False, factory=dict[object, anyio.Event])
     _copies: bool = attrs.field(init=False, default=False)
-    _sending: bool = attrs.field(init=False, default=False)
     _idle: anyio.Event = attrs.field(init=False, factory=anyio.Event)
+
+    def __attrs_post_init__(self) -> None:
+        self._sender = Sender(self.core, self._transport, self._hub, self.perform)
+        self._calls = ApplicationCalls(self.core, self._settings)
 
     # Life
 
@@ -114,7 +85,7 @@ class Running:
         self._tasks = tasks
         self._hub.on_change(self._streams_changed)
         tasks.start_soon(self._read, events, name="realtime session reader")
-        tasks.start_soon(self._send, name="realtime session sender")
+        tasks.start_soon(self._sender.run, name="realtime session sender")
 
     def opened(self) -> None:
         """The connection is open."""
@@ -124,7 +95,7 @@ class Running:
     async def drain(self) -> None:
         """Let tools that run finish within the drain timeout, and send what is queued."""
         with anyio.move_on_after(self._settings.tools.drain_timeout):
-            while self.core.has_running_tools or self._outgoing or self._sending:
+            while self.core.has_running_tools or not self._sender.is_idle:
                 self._idle = anyio.Event()
                 await self._idle.wait()
 
@@ -134,7 +105,7 @@ class Running:
             return
         self.core.close()
         self.perform()
-        self._outgoing.clear()
+        self._sender.clear()
         for scope in list(self._work):
             scope.cancel()
         for waiting in self._waiting.values():
@@ -168,7 +139,7 @@ class Running:
                 break
             for action in actions:
                 self._act(action)
-        if not self._outgoing and not self.core.has_running_tools:
+        if self._sender.is_empty and not self.core.has_running_tools:
             self._idle.set()
 
     def _publish(self, events: list[Event]) -> None:
@@ -235,85 +206,26 @@ class Running:
         assert self.failure is not None
         return self.failure.with_traceback(None)
 
-    async def _send(self) -> None:
-        while True:
-            while self._outgoing:
-                self._sending = True
-                try:
-                    await self._send_one(self._outgoing.popleft())
-                finally:
-                    self._sending = False
-                self.perform()
-            self._wake = anyio.Event()
-            await self._wake.wait()
-
-    async def _send_one(self, action: do.Outgoing) -> None:
-        try:
-            await self._sent(action)
-        except NotConnectedError:
-            pass  # The reader learns of the end.
-        except RealtimeError as exc:
-            self._not_sent(action, exc)
-
-    async def _sent(self, action: do.Outgoing) -> None:
-        transport, core = self._transport, self.core
-        match action:
-            case do.SendOutput(call=call):
-                await self._send_output(call)
-                core.output_sent(call)
-            case do.SendConfig(request=request, config=config):
-                await transport.update_session_config(config, reset=True)
-                core.config_sent(request)
-            case do.SendMessage(text=text):
-                await transport.send_message(text)
-            case do.SendMcpAnswer(approval=approval, request=request, approve=approve, reason=reason):
-                await transport.send_mcp_response(request, approve, reason)
-                core.call_settled(approval.call_id)
-            case do.CancelResponse(response_id=response_id):
-                await transport.send_event({"type": "response.cancel", "response_id": response_id})
-            case do.RequestResponse():
-                await transport.request_response()
-
-    async def _send_output(self, call: OpenCall) -> None:
-        if call.image is None:
-            await self._transport.send_function_call_output(call.event, call.output, start_response=call.respond)
-            return
-        await self._transport.send_function_call_output(call.event, call.output, start_response=False)
-        await self._transport.add_image(call.image, trigger_response=call.respond)
-
-    def _not_sent(self, action: do.Outgoing, error: RealtimeError) -> None:
-        """What the transport refused: it is told, and whoever waits goes on."""
-        if isinstance(action, do.SendConfig):
-            self.core.switch_failed(action.request, error)
-            return
-        self._hub.publish([ErrorEvent(error=error)])
-        if isinstance(action, do.SendOutput):
-            self.core.output_sent(action.call)
-        elif isinstance(action, do.SendMcpAnswer):
-            self.core.call_settled(action.approval.call_id)
-
     # Actions
 
     def _act(self, action: do.Action) -> None:
         match action:
             case do.RunTool():
-                self._spawn(lambda: self._run_tool(action), f"tool {action.call.event.name} {action.call.key}")
+                self._spawn(lambda: self._calls.run_tool(action), f"tool {action.call.event.name} {action.call.key}")
             case do.CancelTool(call=call):
-                if call in self._scopes:
-                    self._scopes[call].cancel()
+                self._calls.cancel_tool(call)
             case do.SignalTool(call=call):
-                if call in self._interrupted:
-                    self._interrupted[call].set()
+                self._calls.signal_tool(call)
             case do.RunGuardrails():
-                self._spawn(lambda: self._run_guardrails(action), "realtime guardrails")
+                self._spawn(lambda: self._calls.run_guardrails(action), "realtime guardrails")
             case do.Prepare(request=request):
-                self._spawn(lambda: self._prepare(request), "realtime preparation")
+                self._spawn(lambda: self._calls.prepare(request), "realtime preparation")
             case do.AskPolicy(call=call):
-                self._spawn(lambda: self._ask_policy(call), "realtime approval")
+                self._spawn(lambda: self._calls.ask_policy(call), "realtime approval")
             case do.FormatRejection(call=call):
-                self._spawn(lambda: self._format_rejection(call), "realtime rejection")
+                self._spawn(lambda: self._calls.format_rejection(call), "realtime rejection")
             case do.DecideMcp():
-                self._spawn(lambda: self._decide_mcp(action), "realtime approval")
+                self._spawn(lambda: self._calls.decide_mcp(action), "realtime approval")
             case do.Interrupt():
                 self._transport.interrupt()
             case do.CallSettled(key=key):
@@ -321,8 +233,7 @@ class Running:
             case do.SwitchSettled(request=request):
                 self._settle(request)
             case _:
-                self._outgoing.append(action)
-                self._wake.set()
+                self._sender.put(action)
 
     def _settle(self, key: object) -> None:
         if key in self._waiting:
@@ -364,125 +275,3 @@ class Running:
             self._tasks.cancel_scope.cancel()
         else:
             self.perform()
-
-    def _tool_context(self, call: OpenCall, interrupted: anyio.Event | None = None) -> ToolContext[Any]:
-        now = self.core.context()
-        return ToolContext(
-            context=now.context,
-            history=now.history,
-            usage=now.usage,
-            agent=call.agent,
-            call_id=call.key,
-            tool_name=call.event.name,
-            arguments=call.event.arguments,
-            interrupted=interrupted or anyio.Event(),
-        )
-
-    async def _run_tool(self, action: do.RunTool) -> None:
-        tool_call = action.call
-        if tool_call.state is not CallState.RUNNING:
-            return
-        interrupted = self._interrupted[tool_call] = anyio.Event()
-        context = attrs.evolve(self._tool_context(tool_call, interrupted), history=action.history)
-        run = ToolRun(tool_call, context, self._settings.tools, self._settings.render, self.core.context)
-        try:
-            with anyio.CancelScope() as scope:
-                self._scopes[tool_call] = scope
-                outcome = await run.run()
-                self.core.tool_finished(tool_call, outcome)
-        finally:
-            self._scopes.pop(tool_call, None)
-            self._interrupted.pop(tool_call, None)
-
-    async def _ask_policy(self, tool_call: OpenCall) -> None:
-        tool = tool_call.tool
-        assert tool is not None
-        context = self._tool_context(tool_call)
-        try:
-            if self._settings.tools.pre_approval_input_guardrails:
-                answer = await check_input(tool, context, tool_call.event.arguments)
-                if answer is not None:
-                    self.core.answered_by_guardrail(tool_call, answer)
-                    return
-            policy = tool.needs_approval
-            if callable(policy):
-                policy = bool(await call(policy, context, _mapping(tool_call), tool_call.key))
-        except Exception as exc:  # noqa: BLE001 - reported
-            self.core.policy_failed(tool_call, exc)
-        else:
-            self.core.policy_given(tool_call, policy)
-
-    async def _format_rejection(self, tool_call: OpenCall) -> None:
-        text = REJECTED
-        formatter = self._settings.format_rejection
-        assert formatter is not None
-        try:
-            given = await call(formatter, self._tool_context(tool_call), REJECTED)
-            text = given if isinstance(given, str) else REJECTED
-        except Exception as exc:  # noqa: BLE001 - reported
-            self.core.report(_callback_error("formatter", tool_call.event.name, exc))
-        self.core.rejection_formatted(tool_call, text)
-
-    async def _decide_mcp(self, action: do.DecideMcp) -> None:
-        approval: ToolApproval = action.approval
-        assert action.server.on_approval is not None
-        try:
-            approved = bool(await call(action.server.on_approval, self.core.context(), approval.request))
-        except Exception as exc:  # noqa: BLE001 - reported
-            self.core.report(_callback_error("approval", approval.tool_name, exc))
-            self.core.ask_mcp(approval)
-        else:
-            if not self.core.closed:
-                self.core.decide(approval, Verdict(approved=approved))
-
-    async def _prepare(self, request: SwitchRequest) -> None:
-        try:
-            await self._call_on_handoff(request)
-            prepared = await prepare_agent(request.target, self.core.context())
-        except Exception as exc:  # noqa: BLE001 - reported
-            self.core.switch_failed(request, exc)
-        else:
-            self.core.prepared(request, prepared)
-
-    async def _call_on_handoff(self, request: SwitchRequest) -> None:
-        handoff = request.handoff
-        if handoff is not None and handoff.on_handoff is not None:
-            given = (request.input,) if handoff.takes_input else ()
-            await call(handoff.on_handoff, self.core.context(), *given)
-
-    async def _run_guardrails(self, action: do.RunGuardrails) -> None:
-        trips: list[Trip | None] = [None] * len(self._settings.guardrails)
-        crashes: list[BaseException] = []
-
-        async def run(index: int, guardrail: OutputGuardrail) -> None:
-            try:
-                with anyio.fail_after(self._settings.guardrail_settings.timeout):
-                    result = await call(guardrail.run, self.core.context(), action.agent, action.run.text)
-                if result.tripped:
-                    hint = guardrail.policy_hint or guardrail.name
-                    trips[index] = Trip(guardrail=guardrail.name, policy_hint=hint, info=result.info)
-            except anyio.get_cancelled_exc_class():
-                raise
-            except Exception as exc:  # noqa: BLE001 - reported
-                self.core.report(_callback_error("guardrail", guardrail.name, exc))
-            except BaseException as exc:  # noqa: BLE001 - raised below: the task group would wrap it
-                crashes.append(exc)
-
-        async with open_task_group() as tasks:
-            for index, guardrail in enumerate(self._settings.guardrails):
-                tasks.start_soon(run, index, guardrail, name=f"realtime guardrail {guardrail.name}")
-        if crashes:
-            raise crashes[0]
-        self.core.guardrails_finished(action, next((trip for trip in trips if trip is not None), None))
-
-
-def _mapping(tool_call: OpenCall) -> Any:
-    from .tools.arguments import parse_arguments
-
-    return parse_arguments(tool_call.event.arguments)
-
-
-def _callback_error(role: str, name: str, exc: Exception) -> CallbackError:
-    error = CallbackError(f"the {role} of {name} raised {exc!r}", role=role, name=name)
-    error.__cause__ = exc
-    return error

@@ -18,6 +18,7 @@ from .agents.agent import RealtimeAgent
 from .agents.config import agent_config, check_config, tracing_config
 from .agents.guardrail import GuardrailSettings, OutputGuardrail
 from .agents.preparing import prepare_agent
+from .application_calls import RunningSettings
 from .conversation import SessionCalls
 from .core.approval import Verdicts
 from .core.core import SessionCore
@@ -25,7 +26,7 @@ from .core.events import AudioInterruptedEvent, McpToolCallCompletedEvent, Sessi
 from .core.output import Tally
 from .core.settings import CoreSettings, ToolSettings
 from .opening import initial_payload, make_transport
-from .running import Running, RunningSettings
+from .running import Running
 from .tools.context import Ctx, RunContext
 from .tools.rendering import default_render
 
