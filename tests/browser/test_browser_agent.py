@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import wave
@@ -19,9 +20,16 @@ SPEECH = Path(__file__).parents[2] / "examples/audio/vm-options.wav"
 SERVER = Path(__file__).parents[2] / "examples/browser_agent/server.py"
 
 
+LONG_REPLY = {"rules": [{"when": {"spoken": True}, "reply": {"text": "Once upon a time.", "seconds": 30}}]}
+
+
 @pytest.fixture
-def url(free_tcp_port: int) -> Iterator[str]:
-    with serving() as base_url:
+def url(request: pytest.FixtureRequest, tmp_path: Path, free_tcp_port: int) -> Iterator[str]:
+    options: list[str] = []
+    if hasattr(request, "param"):
+        (tmp_path / "script.json").write_text(json.dumps(request.param))
+        options = ["--script", str(tmp_path / "script.json")]
+    with serving(*options) as base_url:
         realtime = base_url.replace("http", "ws") + "/realtime?model=gpt-realtime-2.1"
         settings = environment(OPENAI_API_KEY="sk-only-this-one", REALTIME_URL=realtime, PORT=str(free_tcp_port))
         with subprocess.Popen([sys.executable, str(SERVER)], env=settings) as server:
@@ -64,6 +72,18 @@ def test_a_conversation_by_microphone(speaking: Any, url: str) -> None:
     page.click("#talk")  # And once more.
     page.wait_for_function("document.getElementById('state').textContent === 'Connected'", timeout=30_000)
     assert errors == []
+    page.close()
+
+
+@pytest.mark.parametrize("url", [LONG_REPLY], indirect=True)
+def test_who_speaks_again_interrupts(speaking: Any, url: str) -> None:
+    page = speaking.new_page()
+    page.goto(url)
+    page.click("#talk")
+    page.wait_for_function("window.playing?.size > 0", timeout=60_000)
+    # The sentence begins again after three seconds, and the reply is thirty seconds long.
+    page.wait_for_function("counts.interrupted > 0 && playing.size === 0", timeout=60_000)
+    page.click("#talk")
     page.close()
 
 
