@@ -12,8 +12,8 @@ from __future__ import annotations
 import enum
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, cast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import attrs
 import orjson
@@ -29,6 +29,9 @@ from .old_events import OLD_EVENTS
 from .server_events import SERVER_EVENTS, VENDOR_EVENTS, UnknownServerEvent
 from .session import Session
 
+if TYPE_CHECKING:
+    from cattrs import Converter
+
 __all__ = [
     "decode_client_event",
     "decode_item",
@@ -40,8 +43,8 @@ __all__ = [
     "parse_json",
 ]
 
-Hook = Callable[[Any], Any]
-"""Makes of a value of a message what stands for it in a wire class."""
+Hook = Callable[[Any, Any], Any]
+"""Signature of a structure hook of cattrs: the value, and the type that is wanted, which ours know already."""
 
 _SERVER_EVENTS: dict[str, type[ServerEvent]] = {cls.type: cls for cls in (*SERVER_EVENTS, *VENDOR_EVENTS, *OLD_EVENTS)}
 _CLIENT_EVENTS: dict[str, type[ClientEvent]] = {cls.type: cls for cls in CLIENT_EVENTS}
@@ -170,7 +173,7 @@ def encode(model: WireModel) -> dict[str, Any]:
 
     Values that have no class are shared with *model*, not copied.
     """
-    return _encoder(model.__class__)(model)
+    return _converter(Tolerance.NONE).unstructure(model)
 
 
 def _type_of(raw: Mapping[str, Any]) -> str:
@@ -183,9 +186,9 @@ def _type_of(raw: Mapping[str, Any]) -> str:
 def _decode(classes: tuple[type[WireModel], ...], raw: Mapping[str, Any]) -> Any:
     message = dict(raw)
     try:
-        return _object_hook(classes, Tolerance.NONE)(message), ()
+        return _object_hook(classes, Tolerance.NONE)(message, None), ()
     except _WrongTypeError:
-        return _object_hook(classes, Tolerance.FULL)(message), _problems(classes, message)
+        return _object_hook(classes, Tolerance.FULL)(message, None), _problems(classes, message)
 
 
 def _problems(classes: tuple[type[WireModel], ...], raw: dict[str, Any]) -> tuple[FieldProblem, ...]:
@@ -193,10 +196,30 @@ def _problems(classes: tuple[type[WireModel], ...], raw: dict[str, Any]) -> tupl
 
 
 @functools.cache
-def _class_hook(cls: type[WireModel], tolerance: Tolerance) -> Hook:
-    """Make the function that makes a *cls* of an object: when the first of that class comes."""
+def _converter(tolerance: Tolerance) -> Converter:
+    """Build the converter; its hooks are made one class at a time, when the first object of a class comes."""
+    import cattrs  # Here: who only writes configuration or reads help need not wait for it.
+
+    converter = cattrs.Converter(detailed_validation=False)
+    converter.register_structure_hook_factory(_is_wire_model, functools.partial(_class_hook, tolerance))
+    converter.register_unstructure_hook_factory(_is_wire_model, _class_encoder)
+    converter.register_unstructure_hook_func(lambda cls: cls in (list, tuple), _encode_entries)
+    # Whatever else a field holds is JSON already, however deep.
+    converter.register_unstructure_hook_func(lambda cls: cls is dict, _as_it_is)
+    return converter
+
+
+def _is_wire_model(cls: Any) -> bool:
+    return isinstance(cls, type) and issubclass(cls, WireModel)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _class_hook(tolerance: Tolerance, cls: type[WireModel]) -> Hook:
     read = _reader(cls, tolerance)
-    return lambda raw: cls(**read(raw))
+    return lambda raw, _: cls(**read(raw))
 
 
 @functools.cache
@@ -217,7 +240,7 @@ def _reader(cls: type[WireModel], tolerance: Tolerance) -> Callable[[Mapping[str
                 extra[name] = value
             else:
                 handler = handlers.get(value.__class__, wrong)
-                arguments[name] = value if handler is None else handler(value)
+                arguments[name] = value if handler is None else handler(value, None)
         if type_is_class:
             del extra["type"]
         arguments["extra"] = extra
@@ -236,26 +259,27 @@ def _handlers(shape: Shape, tolerance: Tolerance) -> dict[type, Hook | None]:
     return handlers
 
 
-def _give_up(value: Any) -> NoReturn:
+def _give_up(value: Any, _: Any) -> NoReturn:
     raise _WrongTypeError
 
 
 @functools.cache
 def _object_hook(classes: tuple[type[WireModel], ...], tolerance: Tolerance) -> Hook:
+    get_hook = _converter(tolerance).get_structure_hook
     if len(classes) == 1:
-        return _class_hook(classes[0], tolerance)
+        return get_hook(classes[0])
     # Filled as the classes turn up, and only with their own tags: a server cannot make it grow.
     by_tag: dict[str | Unset | None, Hook] = {}
 
-    def hook(raw: dict[str, Any]) -> Any:
+    def hook(raw: dict[str, Any], _: Any) -> Any:
         tag = tag_of(raw)
         structure = by_tag.get(tag)
         if structure is None:
             cls = choose_class(classes, tag)
-            structure = _class_hook(cls, tolerance)
+            structure = get_hook(cls)
             if tag in cls.tags:
                 by_tag[tag] = structure
-        return structure(raw)
+        return structure(raw, None)
 
     return hook
 
@@ -264,10 +288,10 @@ def _array_hook(entry: Shape, tolerance: Tolerance) -> Hook:
     handlers = _handlers(entry, tolerance)
     wrong = _give_up if tolerance is Tolerance.NONE else None
 
-    def hook(values: list[Any]) -> tuple[Any, ...]:
+    def hook(values: list[Any], _: Any) -> tuple[Any, ...]:
         return tuple(
             [
-                value if (structure := handlers.get(value.__class__, wrong)) is None else structure(value)
+                value if (structure := handlers.get(value.__class__, wrong)) is None else structure(value, None)
                 for value in values
             ]
         )
@@ -278,9 +302,7 @@ def _array_hook(entry: Shape, tolerance: Tolerance) -> Hook:
 # Encoding
 
 
-@functools.cache
-def _encoder(cls: type[WireModel]) -> Callable[[Any], dict[str, Any]]:
-    """Make the function that makes a message of a *cls*."""
+def _class_encoder(cls: type[WireModel]) -> Callable[[Any], dict[str, Any]]:
     on_class = issubclass(cls, ServerEvent | ClientEvent)
     names = [field.name for field in attrs.fields(cls) if field.name not in NOT_ON_THE_WIRE and field.name != "type"]
     has_type = on_class or hasattr(cls, "type")
@@ -300,9 +322,12 @@ def _encoder(cls: type[WireModel]) -> Callable[[Any], dict[str, Any]]:
     return encode_fields
 
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
 def _encode_value(value: Any) -> Any:
-    if isinstance(value, WireModel):
-        return _encoder(value.__class__)(value)
-    if isinstance(value, list | tuple):
-        return [_encode_value(entry) for entry in cast("Sequence[Any]", value)]
-    return value  # Whatever else a field holds is JSON already, however deep.
+    return value if value.__class__ in _SCALARS else _converter(Tolerance.NONE).unstructure(value)
+
+
+def _encode_entries(values: Any) -> list[Any]:
+    return [_encode_value(value) for value in values]
