@@ -52,9 +52,15 @@ def differences(expected: Mapping[str, Any], observed: Mapping[str, Any]) -> lis
         *comparison.lists("events", _events(expected), _events(observed), loose=True),
         *comparison.lists("calls", _calls(expected), _calls(observed), loose=True),
         *comparison.lists("tool_calls", expected.get("tool_calls", []), observed.get("tool_calls", [])),
+        *comparison.lists("http", _posts(expected), _posts(observed)),
         *comparison.lists("guardrail_runs", expected.get("guardrail_runs", []), observed.get("guardrail_runs", [])),
     ]
     return [problem for problem in problems if problem]
+
+
+def _posts(trace: Mapping[str, Any]) -> list[Any]:
+    """The HTTP requests, without their headers: the order and the names of those are free."""
+    return [{name: post[name] for name in ("method", "url", "body")} for post in trace.get("http", [])]
 
 
 def _upgrade(handshake: Mapping[str, Any]) -> dict[str, Any]:

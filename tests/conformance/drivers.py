@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .kinds import CloudflareRun, SipRun, TwilioRun
 from .runner import run_websocket
 from .sessions import SessionRun
+from .webrtc import WebRTCRun
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -20,4 +21,5 @@ DRIVERS: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]] 
     "twilio": partial(run_websocket, kind=TwilioRun),
     "cloudflare": partial(run_websocket, kind=CloudflareRun),
     "session": partial(run_websocket, kind=SessionRun),
+    "webrtc": partial(run_websocket, kind=WebRTCRun),
 }

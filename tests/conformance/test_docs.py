@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from .values import snake
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "coming-from-javascript.md").read_text()
+DEPARTURES = json.loads((Path(__file__).parent / "departures.json").read_text())
 SCENARIOS = {path.stem for path in (Path(__file__).parent / "scenarios").glob("*.json")}
 
 
@@ -40,12 +43,37 @@ def test_every_event_is_mapped(name: str) -> None:
         assert hasattr(cls, attribute), attribute
 
 
+def test_the_scenarios_are_counted() -> None:
+    counts: Counter[str] = Counter()
+    for name in SCENARIOS:
+        scenario = json.loads((Path(__file__).parent / "scenarios" / f"{name}.json").read_text())
+        departure = DEPARTURES.get(name)
+        whole = "same" if departure is None else "partly" if "steps" in departure else "departures"
+        counts["faults" if "informative" in scenario else whole] += 1
+    told = re.findall(r"\b(\d+)\b", PAGE.partition("recorded in")[2].partition("## ")[0])
+    assert [int(number) for number in told] == [
+        len(SCENARIOS),
+        counts["same"],
+        counts["partly"],
+        counts["departures"],
+        counts["faults"],
+    ]
+
+
 def test_every_departure_is_listed_and_its_scenarios_exist() -> None:
     section = PAGE.partition("\n## Departures\n")[2]
     items = re.split(r"^(\d+)\. ", section, flags=re.MULTILINE)[1:]
     assert items[::2] == [str(number) for number in range(1, 15)]
     named = re.findall(r"`((?:[a-z0-9]+_)+[a-z0-9]+)`(?=[):;,])", section)
-    functions = {"audio_played", "update_session_config", "call_id", "event_id", "create_timeout", "turn_done"}
+    functions = {
+        "audio_played",
+        "update_session_config",
+        "call_id",
+        "event_id",
+        "create_timeout",
+        "turn_done",
+        "silence_timeout",
+    }
     assert len({*named} & SCENARIOS) >= 15
     assert {*named} <= SCENARIOS | functions
     tests = (ROOT / "tests" / "test_departures.py").read_text() + (

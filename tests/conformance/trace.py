@@ -52,7 +52,9 @@ def to_json(value: Any) -> Any:
     match value:
         case _ if value is UNSET:
             return {"$undefined": True}
-        case bool() | int() | str() | None:
+        case str():
+            return str(value)  # A call id knows more than its text.
+        case bool() | int() | None:
             return value
         case float():
             return value if math.isfinite(value) else {"$number": str(value)}
