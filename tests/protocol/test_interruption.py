@@ -168,7 +168,7 @@ def test_where_the_server_plays_it_is_asked_to_drop() -> None:
     assert talk.sent() == [CANCEL, clear]
     talk.interrupt(cancel=False)
     assert talk.sent() == [clear]
-    assert [type(event) for event in talk.speech()] == [Withdrawal, server.InputAudioBufferSpeechStarted]
+    assert [type(event) for event in talk.speech()] == [server.InputAudioBufferSpeechStarted, Withdrawal]
     assert talk.sent() == [clear]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -44,7 +45,8 @@ from realtime_transport.protocol.wire.json_types import UNSET
 def project(kind: str, **fields: Any) -> list[SemanticEvent]:
     event, _ = decode_server_event({"type": kind, **fields})
     projection = PROJECTIONS[type(event)]
-    told = list(projection.project(event))
+    told = list(projection.project(event, itertools.count(1).__next__))
+    assert [each.sequence for each in told] == list(range(1, len(told) + 1))
     assert {type(each) for each in told} <= {*projection.produces, ErrorEvent}
     return told
 

@@ -262,7 +262,7 @@ class Engine:
         given_up = self._sequencer.handle_timer(now)
         if given_up is not None:
             error = RemoteProtocolError(f"response.create was not answered within {self._create_timeout} s")
-            self._output.emit(ErrorEvent(error=error, event_id=given_up))
+            self._output.emit(ErrorEvent(sequence=self._output.next_sequence(), error=error, event_id=given_up))
         if self._sequencer.phase is Phase.IDLE:
             self._responses.forget_conversation()
         self._send_create(now)
@@ -329,7 +329,7 @@ class Engine:
                 output=output,
                 previous_item_id=answered.previous_item_id,
             )
-            self._output.emit(ItemUpdateEvent(item=item))
+            self._output.emit(ItemUpdateEvent(sequence=self._output.next_sequence(), item=item))
 
     def send_mcp_response(
         self,

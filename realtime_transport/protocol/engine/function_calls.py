@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from realtime_transport.protocol.wire import server_events as server
 
+    from .projection import Place
+
 __all__ = ["FunctionCalls"]
 
 T = TypeVar("T")
@@ -89,7 +91,7 @@ class FunctionCalls:
         if item_id:
             _remember(self._answered, item_id, None)
 
-    def at_the_end(self, event: server.ResponseDone) -> Iterator[SemanticEvent]:
+    def at_the_end(self, event: server.ResponseDone, place: Place) -> Iterator[SemanticEvent]:
         """The events of the calls that only the end of their response makes sure of."""
         response = event.response if isinstance(event.response, Response) else Response()
         response_id, whole = text(response.id), response.status in ("completed", None, UNSET)
@@ -98,11 +100,11 @@ class FunctionCalls:
             if isinstance(item, FunctionCallItem):
                 self._announced.pop(text(item.id) or text(item.call_id), None)
                 if item.status == "completed" or (whole and item.status in (None, UNSET)):
-                    yield from self._emit_if_new(event, item, response_id)
+                    yield from self._emit_if_new(event, place, item, response_id)
         ended = [key for key, call in self._announced.items() if call.response_id in ("", response_id)]
         for call in map(self._announced.pop, ended):
             if whole and call.complete:
-                yield from self._emit_if_new(event, call.item, response_id)
+                yield from self._emit_if_new(event, place, call.item, response_id)
 
     def filter(self, event: SemanticEvent) -> SemanticEvent | None:
         """*event* with what is known of its call; as a repetition, if it is one; ``None``: it is out of date."""
@@ -115,6 +117,7 @@ class FunctionCalls:
                 return attrs.evolve(event, previous_item_id=self._place(event.id))
             case FunctionCallEvent():
                 return FunctionCallRepeatedEvent(
+                    sequence=event.sequence,
                     id=event.id,
                     call_id=event.call_id,
                     name=event.name,
@@ -130,9 +133,11 @@ class FunctionCalls:
         for table in (self._call_ids, self._items, self._announced, self._places, self._answered):
             table.clear()
 
-    def _emit_if_new(self, event: server.ResponseDone, item: FunctionCallItem, response_id: str) -> Iterator[Any]:
+    def _emit_if_new(
+        self, event: server.ResponseDone, place: Place, item: FunctionCallItem, response_id: str
+    ) -> Iterator[Any]:
         if not self._was_emitted(text(item.call_id), text(item.id)):
-            yield from function_call(event, item, response_id)
+            yield from function_call(event, place, item, response_id)
 
     def _is_new(self, call_id: str, item_id: str) -> bool:
         if self._was_emitted(call_id, item_id):

@@ -84,7 +84,7 @@ class Interrupter:
             cause: The server event that led to it.
 
         Returns:
-            Whether an `AudioInterruptedEvent` was emitted; it holds *cause*.
+            Whether *cause* was emitted: within an `AudioInterruptedEvent`, or before a withdrawal.
         """
         self._ledger.refresh()
         targets = self._responses.matching(response_id)
@@ -97,17 +97,20 @@ class Interrupter:
         if clears:
             self._output.send({"type": "output_audio_buffer.clear"})
         stopped = self._stop_playback(now, response_id)
+        withdraws = clears or (self._policy.stops_unheard and not all(response.withdrawn for response in targets))
         if stopped is not None:
             self._emit(stopped, cause, targets)
-        elif clears or (self._policy.stops_unheard and not all(response.withdrawn for response in targets)):
+        elif withdraws:
             # Nothing was heard yet, but some of it may be on its way through what stands behind the engine.
+            for event in cause:
+                self._output.emit(event)
             self._output.withdraw(_ids(targets))
         for response in targets:
             response.withdrawn = True
-        return stopped is not None
+        return stopped is not None or withdraws
 
     def handle_speech(self, now: float, cause: Event) -> bool:
-        """The user speaks. Whether an `AudioInterruptedEvent` was emitted; it holds *cause*."""
+        """The user speaks. Whether *cause* was emitted, as `interrupt` says."""
         if not self._policy.interrupts_on_speech:
             return False
         cancel = not self.server_cancels
@@ -119,7 +122,7 @@ class Interrupter:
         return self.interrupt(now, cancel=cancel, cause=(cause,))
 
     def handle_cut(self, now: float, response_id: str, cause: Event) -> bool:
-        """The server has cut off *response_id*, which it played. Whether an event was emitted; it holds *cause*."""
+        """The server has cut off *response_id*, which it played. Whether *cause* was emitted."""
         stopped = self._server_playback.interrupt(now, response_id)
         if stopped is None:
             return False
@@ -150,6 +153,7 @@ class Interrupter:
         # Also where nobody listens: it withdraws audio from whoever does.
         self._output.emit_always(
             AudioInterruptedEvent(
+                sequence=self._output.next_sequence(),
                 response_id=playing.response_id,
                 item_id=playing.item_id,
                 content_index=playing.content_index,

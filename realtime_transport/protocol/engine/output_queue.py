@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.config.settings import SentUpdate
 
 __all__ = ["LEFT_OUT", "Interest", "Output"]
-
-E = TypeVar("E", bound=Event)
 
 Interest = Callable[[type[Event]], bool]
 """Says whether anybody wants events of a class."""
@@ -68,30 +66,22 @@ class Output:
         return answer
 
     def next_sequence(self) -> int:
-        """The place of the next event in the true order."""
+        """The place of the next event in the true order. A place whose event is not wanted stays empty."""
         self._sequence += 1
         return self._sequence
 
-    def place(self, event: E) -> E:
-        """Give *event* the next place in the true order: the cause of an interruption, which takes it along."""
-        object.__setattr__(event, "sequence", self.next_sequence())
-        return event
-
     def emit(self, event: Event) -> None:
-        """Tell *event*, if it is wanted, as the next in order."""
+        """Emit *event*, which was made with the next place, if it is wanted."""
         if self.wanted(type(event)):
-            self.emit_always(event)
+            self._events.append(event)
 
     def emit_always(self, event: Event) -> None:
-        """Tell *event* as the next in order, for what it does on its way even if nobody wants to hear it."""
-        self._sequence += 1
-        # Frozen for everybody else: the place is not known before the event is told.
-        object.__setattr__(event, "sequence", self._sequence)
+        """Emit *event*, which was made with the next place, for what it does on its way even if nobody wants it."""
         self._events.append(event)
 
     def withdraw(self, response_ids: frozenset[str]) -> None:
         """Take the audio of responses back from what plays it."""
-        self.emit_always(Withdrawal(withdraws=response_ids))
+        self.emit_always(Withdrawal(sequence=self.next_sequence(), withdraws=response_ids))
 
     def encode(self, message: Mapping[str, Any]) -> list[str]:
         """*message* as texts, in the words of the server: none if it has none for it, some need two."""

@@ -1,13 +1,13 @@
 """What the server's events mean for the application: a table from the class of an event to its projection.
 
-A projection is a pure function from one server event to the semantic events that follow it. It never raises: what it
-cannot read becomes an `ErrorEvent`, and everything else goes on.
+A projection is a function from one server event to the semantic events that follow it; it has no state, and is given
+what numbers the events. It never raises: what it cannot read becomes an `ErrorEvent`, and everything else goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import attrs
 import orjson
@@ -54,7 +54,10 @@ from .realtime_items import (
 if TYPE_CHECKING:
     from realtime_transport.protocol.wire.model import ServerEvent
 
-__all__ = ["PROJECTIONS", "Projection", "function_call", "item_to_retrieve", "text"]
+__all__ = ["PROJECTIONS", "Place", "Projection", "function_call", "item_to_retrieve", "text"]
+
+Place: TypeAlias = Callable[[], int]
+"""Gives the next place in the true order (`Event.sequence`); one that no event takes stays empty."""
 
 
 def text(value: object, default: str = "") -> str:
@@ -69,8 +72,9 @@ def _index(value: object) -> int:
 # Deltas and turns
 
 
-def _audio_done(event: Any) -> Iterator[SemanticEvent]:
+def _audio_done(event: Any, place: Place) -> Iterator[SemanticEvent]:
     yield AudioDoneEvent(
+        sequence=place(),
         response_id=text(event.response_id),
         item_id=text(event.item_id),
         content_index=_index(event.content_index),
@@ -78,9 +82,10 @@ def _audio_done(event: Any) -> Iterator[SemanticEvent]:
     )
 
 
-def _transcript_delta(event: Any) -> Iterator[SemanticEvent]:
+def _transcript_delta(event: Any, place: Place) -> Iterator[SemanticEvent]:
     if isinstance(event.delta, str):
         yield AudioTranscriptDeltaEvent(
+            sequence=place(),
             delta=event.delta,
             item_id=text(event.item_id),
             response_id=text(event.response_id),
@@ -88,9 +93,10 @@ def _transcript_delta(event: Any) -> Iterator[SemanticEvent]:
         )
 
 
-def _text_delta(event: Any) -> Iterator[SemanticEvent]:
+def _text_delta(event: Any, place: Place) -> Iterator[SemanticEvent]:
     if isinstance(event.delta, str):
         yield OutputTextDeltaEvent(
+            sequence=place(),
             delta=event.delta,
             item_id=text(event.item_id),
             response_id=text(event.response_id),
@@ -98,16 +104,19 @@ def _text_delta(event: Any) -> Iterator[SemanticEvent]:
         )
 
 
-def _turn_started(event: Any) -> Iterator[SemanticEvent]:
+def _turn_started(event: Any, place: Place) -> Iterator[SemanticEvent]:
     response = event.response
-    yield TurnStartedEvent(response_id=text(response.id) if isinstance(response, Response) else "", raw=event.raw)
+    yield TurnStartedEvent(
+        sequence=place(), response_id=text(response.id) if isinstance(response, Response) else "", raw=event.raw
+    )
 
 
-def _turn_done(event: Any) -> Iterator[SemanticEvent]:
+def _turn_done(event: Any, place: Place) -> Iterator[SemanticEvent]:
     response = event.response if isinstance(event.response, Response) else Response()
     usage = _usage(event.raw)
-    yield UsageUpdateEvent(usage=usage)
+    yield UsageUpdateEvent(sequence=place(), usage=usage)
     yield TurnDoneEvent(
+        sequence=place(),
         response_id=text(response.id),
         status=response.status,
         output=response.output if isinstance(response.output, list | tuple) else (),
@@ -142,79 +151,82 @@ def _count(value: object) -> int:
 # Items
 
 
-def _item_deleted(event: Any) -> Iterator[SemanticEvent]:
+def _item_deleted(event: Any, place: Place) -> Iterator[SemanticEvent]:
     if isinstance(event.item_id, str):
-        yield ItemDeletedEvent(item_id=event.item_id)
+        yield ItemDeletedEvent(sequence=place(), item_id=event.item_id)
 
 
-def _item_added(event: Any) -> Iterator[SemanticEvent]:
+def _item_added(event: Any, place: Place) -> Iterator[SemanticEvent]:
     match event.item:
         case MessageItem() as item:
-            yield from _message(event, item, "in_progress", event.previous_item_id)
+            yield from _message(event, place, item, "in_progress", event.previous_item_id)
         case McpCallItem() as item:
-            yield from _mcp_call(event, item, "in_progress")
+            yield from _mcp_call(event, place, item, "in_progress")
         case _:
             pass
 
 
-def _item_done(event: Any) -> Iterator[SemanticEvent]:
+def _item_done(event: Any, place: Place) -> Iterator[SemanticEvent]:
     match event.item:
         case McpListToolsItem() as item:
             tools = _mapping(event.raw.get("item")).get("tools")
             yield McpToolsListedEvent(
+                sequence=place(),
                 server_label=text(item.server_label),
                 tools=cast("list[Any]", tools) if isinstance(tools, list) else [],
             )
         case MessageItem() as item:
-            yield from _message(event, item, "completed", event.previous_item_id)
+            yield from _message(event, place, item, "completed", event.previous_item_id)
         case McpApprovalRequestItem() as item:
-            yield from _approval_request(event, item)
+            yield from _approval_request(event, place, item)
         case McpCallItem() as item:
-            for told in _mcp_call(event, item, "completed"):
+            for told in _mcp_call(event, place, item, "completed"):
                 yield told
                 if isinstance(told, ItemUpdateEvent) and isinstance(told.item, RealtimeMcpCallItem):
-                    yield McpToolCallCompletedEvent(item=told.item)
+                    yield McpToolCallCompletedEvent(sequence=place(), item=told.item)
         case _:
             pass
 
 
-def _item_retrieved(event: Any) -> Iterator[SemanticEvent]:
+def _item_retrieved(event: Any, place: Place) -> Iterator[SemanticEvent]:
     match event.item:
         case MessageItem() as item:
-            yield from _message(event, item, "completed", UNSET)
+            yield from _message(event, place, item, "completed", UNSET)
         case McpCallItem() as item:
             finished = item.output or item.output == "" or item.error
-            yield from _mcp_call(event, item, "completed" if finished else "in_progress")
+            yield from _mcp_call(event, place, item, "completed" if finished else "in_progress")
         case _:
             pass
 
 
-def _output_item_added(event: Any) -> Iterator[SemanticEvent]:
-    yield from _output_item(event, "in_progress", ("completed",))
+def _output_item_added(event: Any, place: Place) -> Iterator[SemanticEvent]:
+    yield from _output_item(event, place, "in_progress", ("completed",))
 
 
-def _output_item_done(event: Any) -> Iterator[SemanticEvent]:
+def _output_item_done(event: Any, place: Place) -> Iterator[SemanticEvent]:
     # Not every server repeats in the item that it is complete.
-    yield from _output_item(event, "completed", ("completed", None, UNSET))
+    yield from _output_item(event, place, "completed", ("completed", None, UNSET))
 
 
-def _output_item(event: Any, status: str, complete: tuple[object, ...]) -> Iterator[SemanticEvent]:
+def _output_item(event: Any, place: Place, status: str, complete: tuple[object, ...]) -> Iterator[SemanticEvent]:
     match event.item:
         case FunctionCallItem() as item if item.status in complete:
-            yield from function_call(event, item, text(event.response_id))
+            yield from function_call(event, place, item, text(event.response_id))
         case McpCallItem() as item:
-            yield from _mcp_call(event, item, status)
+            yield from _mcp_call(event, place, item, status)
         case MessageItem() as item:
-            yield from _message(event, item, status, UNSET)
+            yield from _message(event, place, item, status, UNSET)
         case _:
             pass
 
 
-def _message(event: Any, item: MessageItem, status: str, previous: str | Unset | None) -> Iterator[SemanticEvent]:
+def _message(
+    event: Any, place: Place, item: MessageItem, status: str, previous: str | Unset | None
+) -> Iterator[SemanticEvent]:
     if not isinstance(item.id, str):
-        yield _unreadable(event, "item.id", "a message without an id cannot be placed")
+        yield _unreadable(event, place, "item.id", "a message without an id cannot be placed")
     elif not isinstance(item.role, str):
-        yield _unreadable(event, "item.role", "a message without a role cannot be placed")
+        yield _unreadable(event, place, "item.role", "a message without a role cannot be placed")
     else:
         content = item.content if isinstance(item.content, list | tuple) else ()
         parts = tuple(map(_spoken_part, content)) if item.role == "assistant" else tuple(content)
@@ -222,7 +234,7 @@ def _message(event: Any, item: MessageItem, status: str, previous: str | Unset |
         update = RealtimeMessageItem(
             item_id=item.id, role=item.role, content=parts, status=told, previous_item_id=previous
         )
-        yield ItemUpdateEvent(item=update)
+        yield ItemUpdateEvent(sequence=place(), item=update)
 
 
 def _spoken_part(part: Any) -> Any:
@@ -236,17 +248,20 @@ def _spoken_part(part: Any) -> Any:
             return part
 
 
-def function_call(event: ServerEvent, item: FunctionCallItem, response_id: str) -> Iterator[SemanticEvent]:
+def function_call(
+    event: ServerEvent, place: Place, item: FunctionCallItem, response_id: str
+) -> Iterator[SemanticEvent]:
     """The events of a call that is complete, as *event* says."""
     arguments = text(item.arguments)
     if isinstance(item.id, str):
         call = RealtimeToolCallItem(item_id=item.id, name=text(item.name), arguments=arguments)
-        yield ItemUpdateEvent(item=call)
+        yield ItemUpdateEvent(sequence=place(), item=call)
     try:
         _read_arguments(arguments)
     except ValueError as error:
-        yield _unreadable(event, "item.arguments", f"the arguments of a function call are not JSON: {error}")
+        yield _unreadable(event, place, "item.arguments", f"the arguments of a function call are not JSON: {error}")
     yield FunctionCallEvent(
+        sequence=place(),
         id=text(item.id),
         call_id=text(item.call_id),
         name=text(item.name),
@@ -255,9 +270,9 @@ def function_call(event: ServerEvent, item: FunctionCallItem, response_id: str) 
     )
 
 
-def _mcp_call(event: Any, item: McpCallItem, status: str) -> Iterator[SemanticEvent]:
+def _mcp_call(event: Any, place: Place, item: McpCallItem, status: str) -> Iterator[SemanticEvent]:
     if not isinstance(item.id, str):
-        yield _unreadable(event, "item.id", "an MCP call without an id cannot be placed")
+        yield _unreadable(event, place, "item.id", "an MCP call without an id cannot be placed")
         return
     call = RealtimeMcpCallItem(
         item_id=item.id,
@@ -269,19 +284,21 @@ def _mcp_call(event: Any, item: McpCallItem, status: str) -> Iterator[SemanticEv
         error=item.error or None,
         server_label=item.server_label if isinstance(item.server_label, str) else None,
     )
-    yield ItemUpdateEvent(item=call)
+    yield ItemUpdateEvent(sequence=place(), item=call)
 
 
-def _approval_request(event: Any, item: McpApprovalRequestItem) -> Iterator[SemanticEvent]:
+def _approval_request(event: Any, place: Place, item: McpApprovalRequestItem) -> Iterator[SemanticEvent]:
     if not isinstance(item.id, str):
-        yield _unreadable(event, "item.id", "an approval request without an id cannot be answered")
+        yield _unreadable(event, place, "item.id", "an approval request without an id cannot be answered")
         return
     try:
         arguments = _read_arguments(text(item.arguments))
         if not isinstance(arguments, dict):
             raise ValueError("they are not an object")
     except ValueError as error:
-        yield _unreadable(event, "item.arguments", f"the arguments of an approval request cannot be read: {error}")
+        yield _unreadable(
+            event, place, "item.arguments", f"the arguments of an approval request cannot be read: {error}"
+        )
         return
     approved = item.extra.get("approved")
     request = RealtimeMcpCallApprovalRequestItem(
@@ -291,8 +308,8 @@ def _approval_request(event: Any, item: McpApprovalRequestItem) -> Iterator[Sema
         arguments=cast("dict[str, Any]", arguments),
         approved=approved if isinstance(approved, bool) else None,
     )
-    yield ItemUpdateEvent(item=request)
-    yield McpApprovalRequestEvent(item=request)
+    yield ItemUpdateEvent(sequence=place(), item=request)
+    yield McpApprovalRequestEvent(sequence=place(), item=request)
 
 
 def _read_arguments(arguments: str) -> object:
@@ -305,8 +322,8 @@ def _read_arguments(arguments: str) -> object:
     raise ValueError(reason)
 
 
-def _unreadable(event: ServerEvent, path: str, reason: str) -> ErrorEvent:
-    return ErrorEvent(error=DecodeError(reason, path=path, message_type=event.type), raw=event.raw)
+def _unreadable(event: ServerEvent, place: Place, path: str, reason: str) -> ErrorEvent:
+    return ErrorEvent(sequence=place(), error=DecodeError(reason, path=path, message_type=event.type), raw=event.raw)
 
 
 @frozen(kw_only=False)
@@ -314,11 +331,11 @@ class Projection:
     """How a server event is projected.
 
     Attributes:
-        project: Gives the events that follow it.
+        project: Gives the events that follow it, each made with the place that it asks for.
         produces: Their classes, besides `ErrorEvent`: where nobody wants them, nothing is projected.
     """
 
-    project: Callable[[Any], Iterator[SemanticEvent]]
+    project: Callable[[Any, Place], Iterator[SemanticEvent]]
     produces: tuple[type[SemanticEvent], ...]
 
 

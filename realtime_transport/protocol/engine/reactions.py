@@ -122,13 +122,13 @@ class Reactions:
                 self.state.configured = True
 
     def handle_cut(self, event: ServerEvent, now: float) -> bool:
-        """Whether *event* cuts off a reply. If so, an `AudioInterruptedEvent` was emitted that takes it along."""
+        """Whether *event* cuts off a reply. If so, it was emitted with what follows from that."""
         if type(event) not in _CUTS:
             return False
-        interrupter, output = self._machines.interrupter, self._machines.output
+        interrupter = self._machines.interrupter
         match event:
             case server.InputAudioBufferSpeechStarted():
-                return interrupter.handle_speech(now, output.place(event))
+                return interrupter.handle_speech(now, event)
             case server.OutputAudioBufferCleared():
                 response_id = text(event.response_id)
             case server.ResponseDone(raw={"response": {"status_details": {"reason": "turn_detected"}}}):
@@ -137,7 +137,7 @@ class Reactions:
             case _:
                 return False
         plays = self._machines.server_playback.plays(response_id)
-        return plays and interrupter.handle_cut(now, response_id, output.place(event))
+        return plays and interrupter.handle_cut(now, response_id, event)
 
     def reset(self) -> None:
         """Forget what belongs to a connection."""
@@ -232,7 +232,15 @@ class Reactions:
         event_id = error.event_id if isinstance(error.event_id, str) else None
         refused = machines.output.in_flight.handle_error(error, session_exists=self.state.session is not None)
         kind = None if refused is None else refused.type
-        machines.output.emit(ErrorEvent(error=error, raw=event.raw, event_id=event_id, refused_type=kind))
+        machines.output.emit(
+            ErrorEvent(
+                sequence=machines.output.next_sequence(),
+                error=error,
+                raw=event.raw,
+                event_id=event_id,
+                refused_type=kind,
+            )
+        )
         if refused is not None and refused.update is not None:
             self._update_refused(refused.update, error)
         if event_id is not None:

@@ -88,7 +88,7 @@ class Receiver:
             # The protocol has no binary messages, though some servers send theirs as such. These bytes are none.
             logger.warning("a binary message of %d bytes was ignored: %s", len(data), error)
         else:
-            self._output.emit(ErrorEvent(error=error, raw=data))
+            self._output.emit(ErrorEvent(sequence=self._output.next_sequence(), error=error, raw=data))
 
     # Audio: most of the messages, and nearly all of the bytes. No class of the wire is built unless somebody wants it.
 
@@ -121,7 +121,9 @@ class Receiver:
         if not wants_delta and not output.wanted(AudioEvent):
             return True
         raw["delta"] = None
+        delta_place = output.next_sequence() if wants_delta else 0
         audio = AudioEvent(
+            sequence=output.next_sequence(),
             data=data,
             response_id=response_id,
             item_id=item_id,
@@ -130,7 +132,7 @@ class Receiver:
             raw=raw,
         )
         if wants_delta:
-            output.emit_always(DeferredAudioDelta(response_id=response_id, audio=audio))
+            output.emit_always(DeferredAudioDelta(sequence=delta_place, response_id=response_id, audio=audio))
         output.emit(audio)
         return True
 
@@ -155,7 +157,7 @@ class Receiver:
             data = _forgiving_base64(delta)
             if data is None:
                 reason = DecodeError(f"audio that is not base64: {error}", path="delta", message_type=AUDIO_DELTA)
-                output.emit(ErrorEvent(error=reason, raw=raw))
+                output.emit(ErrorEvent(sequence=output.next_sequence(), error=reason, raw=raw))
                 return
         if item_id:
             self._ledger.receive(response_id, item_id, content_index, len(data), now)
@@ -163,6 +165,7 @@ class Receiver:
             output_index: Any = get("output_index")
             output.emit(
                 AudioEvent(
+                    sequence=output.next_sequence(),
                     data=data,
                     response_id=response_id,
                     item_id=item_id,
@@ -178,7 +181,7 @@ class Receiver:
         return self._names.repeats_audio(name, heard=heard)
 
     def _tell_audio_delta(self, raw: dict[str, Any]) -> None:
-        event, problems = decode_server_event(raw)
+        event, problems = decode_server_event(raw, self._output.next_sequence())
         self._output.emit(event)
         # An odd "delta" is reported as audio that cannot be read.
         self._report(event, tuple(problem for problem in problems if problem.path != "delta"))
@@ -193,13 +196,13 @@ class Receiver:
             self._reactions.handle_answer(OLD_NAMES.get(kind, kind))
         if not self._concerns(cls):
             return
-        event, problems = decode_server_event(raw)
+        event, problems = decode_server_event(raw, self._output.next_sequence())
         if not self._reactions.handle_cut(event, now):
             self._output.emit(event)
         if cls is not server.Error:  # whatever it holds, it is reported as an error anyway
             self._report(event, problems)
         if isinstance(event, server.ResponseDone):
-            for follows in self._calls.at_the_end(event):
+            for follows in self._calls.at_the_end(event, self._output.next_sequence):
                 self._emit(follows)
         if repeats:
             return
@@ -219,13 +222,13 @@ class Receiver:
         for problem in problems[:MAX_PROBLEMS]:
             reason = f"{problem.path}: {problem.expected} expected, not {problem.got}"
             error = DecodeError(reason, path=problem.path, message_type=event.type)
-            self._output.emit(ErrorEvent(error=error, raw=event.raw))
+            self._output.emit(ErrorEvent(sequence=self._output.next_sequence(), error=error, raw=event.raw))
 
     def _project(self, event: ServerEvent) -> None:
         projection = PROJECTIONS.get(type(event))
         if projection is None or not any(map(self._output.wanted, projection.produces)):
             return
-        for follows in projection.project(event):
+        for follows in projection.project(event, self._output.next_sequence):
             self._emit(follows)
 
     def _emit(self, event: SemanticEvent) -> None:

@@ -25,6 +25,10 @@ __all__ = [
 ]
 
 
+def _raw_of(message: PhoneMessage) -> dict[str, Any]:
+    return {"type": message.type, "message": message.message}
+
+
 @frozen()
 class PhoneMessage(ServerEvent):
     """A message of the provider; of a kind that is not known here, if it is of no subclass.
@@ -41,9 +45,9 @@ class PhoneMessage(ServerEvent):
     type: str = "twilio_message"  # pyright: ignore[reportIncompatibleVariableOverride] - it names the provider
     message: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=False, repr=False)
     problem: RealtimeError | None = None
-
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "raw", {"type": self.type, "message": self.message})
+    raw: Mapping[str, Any] = attrs.field(
+        init=False, default=attrs.Factory(_raw_of, takes_self=True), eq=False, hash=False, repr=False
+    )
 
 
 @frozen()
