@@ -14,7 +14,7 @@ nox.options.default_venv_backend = "venv"
 PROJECT = nox.project.load_toml("pyproject.toml")
 DEMO_RECORDING = "out/demo/session.rtrec"
 PYTHONS = ["3.11", "3.12", "3.13"]
-ADAPTERS = ["openai-agents"]
+ADAPTERS = ["openai-agents", "pydantic-ai"]
 """Extras of the frameworks whose agents run on our transports; pinned to ranges, and not in ``all``."""
 
 

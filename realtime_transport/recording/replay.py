@@ -96,6 +96,7 @@ class ReplayTransport(OpenAIRealtimeBase):
         wait_for_session: bool = True,
         headers: Mapping[str, str] | None = None,
         playback_position: Callable[[], PlaybackPosition | None] | None = None,
+        interrupt_on_speech: bool | None = None,
     ) -> AsyncGenerator[Self]:
         """As `OpenAIRealtimeBase.connect`; leaving the block normally also checks that nothing is left.
 
@@ -112,6 +113,7 @@ class ReplayTransport(OpenAIRealtimeBase):
             wait_for_session=wait_for_session,
             headers=headers,
             playback_position=playback_position,
+            interrupt_on_speech=interrupt_on_speech,
         ):
             yield self
         left = None if self._script is None or self._match == "none" else self._script.left()

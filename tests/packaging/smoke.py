@@ -20,6 +20,7 @@ BRINGS = {
     "devices": ("sounddevice",),
     "cli": ("rich", "trio"),
     "openai-agents": ("agents",),
+    "pydantic-ai": ("pydantic_ai",),
 }
 
 

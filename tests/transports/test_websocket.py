@@ -12,7 +12,15 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from realtime_transport import DEFAULT_MODEL, OpenAIRealtimeWebSocket, PlaybackPosition
+from realtime_transport import (
+    DEFAULT_MODEL,
+    BufferSink,
+    OpenAIRealtimeSIP,
+    OpenAIRealtimeWebRTC,
+    OpenAIRealtimeWebSocket,
+    PlaybackPosition,
+    TwilioRealtimeTransportLayer,
+)
 from realtime_transport.connection.link import Link
 from realtime_transport.errors import (
     ConfigError,
@@ -42,6 +50,7 @@ from realtime_transport.server_events import (
 from realtime_transport.testing import ManualClock
 from realtime_transport.testing.links import MemoryServer
 from realtime_transport.transports.endpoint.options import ConnectOptions, ConnectRequest
+from tests.transports.phones import StarletteLike
 
 pytestmark = pytest.mark.anyio
 
@@ -781,3 +790,36 @@ async def test_whether_a_response_was_asked_for_that_has_not_begun() -> None:
         assert not transport.response_requested
         await transport.request_response()
         assert transport.response_requested
+
+
+SPEECH = {"type": "input_audio_buffer.speech_started", "event_id": "s", "audio_start_ms": 0, "item_id": "u"}
+
+
+async def test_speech_is_only_told_where_the_caller_interrupts() -> None:
+    server = MemoryServer()
+    server.send(CREATED, SERVER_CANCELS)
+    transport = transport_to(server, audio_events=True)
+    async with transport.connect(interrupt_on_speech=False), transport.subscribe() as events:
+        server.send({"type": "response.created", "event_id": "c", "response": {"id": "r1"}}, delta(), SPEECH)
+        await wait_all_tasks_blocked()
+        told = [type(events.receive_nowait()) for _ in range(events.statistics().events + 1)]
+        assert told[-2:] == [AudioEvent, InputAudioBufferSpeechStarted]  # Nothing overtakes, nothing is taken back.
+        assert "conversation.item.truncate" not in server.types()
+        transport.interrupt(cancel_ongoing_response=False)
+        await wait_all_tasks_blocked()
+        assert server.types()[-1] == "conversation.item.truncate"
+        assert type(events.receive_nowait()) is AudioInterruptedEvent
+
+
+def test_who_plays_and_whether_audio_is_told() -> None:
+    transports = {
+        "application": OpenAIRealtimeWebSocket(),
+        "sink": OpenAIRealtimeWebSocket(audio_sink=BufferSink()),
+        "server": OpenAIRealtimeWebRTC(audio_source=None, audio_sink=BufferSink()),
+        "provider": TwilioRealtimeTransportLayer(StarletteLike(None)),  # type: ignore[arg-type]
+    }
+    assert {name: transport.playback for name, transport in transports.items()} == {name: name for name in transports}
+    assert [transport.audio_events for transport in transports.values()] == [True, False, False, True]
+    assert OpenAIRealtimeSIP().playback == "server"
+    assert OpenAIRealtimeWebRTC(audio_source=None, audio_sink=None).audio_events
+    assert OpenAIRealtimeWebSocket(audio_sink=BufferSink(), audio_events=True).audio_events

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
 
 import anyio
 import attrs
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 __all__ = ["OpenAIRealtimeBase"]
 
 _MODEL_ENDS = ModelEnds()
+
+Playback: TypeAlias = Literal["application", "sink", "server", "provider"]
+"""Who plays the model's audio."""
 
 
 class OpenAIRealtimeBase(TransportCore, SendingTransport):
@@ -135,6 +138,25 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         """Whether a response was asked for on this connection that has not begun: it waits, or is on its way."""
         return self._attempt is not None and self._attempt.engine.response_requested
 
+    @property
+    def audio_events(self) -> bool:
+        """Whether iterating gives `AudioEvent`: not where a sink plays the audio, unless asked for."""
+        return self._by_default(AudioEvent)
+
+    @property
+    def playback(self) -> Playback:
+        """Who plays the model's audio, and so knows what was heard of it.
+
+        ``"application"``: you, from `AudioEvent`; ``"sink"``: the sink of the transport; ``"server"``: the server sends
+        it at the pace of a listener (WebRTC, SIP); ``"provider"``: the telephone provider, which reports marks.
+        """
+        policy = self._endpoint.policy
+        if policy.clears_output:
+            return "server"
+        if policy.ends_reported:
+            return "provider"
+        return "application" if self._settings.audio_sink is None else "sink"
+
     # Life
 
     @connecting
@@ -149,6 +171,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         wait_for_session: bool = True,
         headers: Mapping[str, str] | None = None,
         playback_position: Callable[[], PlaybackPosition | None] | None = None,
+        interrupt_on_speech: bool | None = None,
     ) -> AsyncGenerator[Self]:
         """Open a connection for the time of an ``async with`` block.
 
@@ -167,6 +190,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             headers: Further headers of this connection; without a key beside them they are the credentials, see
                 `ConnectOptions`.
             playback_position: Is asked at an interruption how far you have played; see `ConnectOptions`.
+            interrupt_on_speech: ``False``: speech only is told, and you interrupt; see `ConnectOptions`.
 
         Raises:
             ConfigError: There is no key, or the URL or the configuration is wrong.
@@ -183,6 +207,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             initial_session_config=initial_session_config,
             headers=headers,
             playback_position=playback_position,
+            interrupt_on_speech=interrupt_on_speech,
         )
         before = self._model, self._model_is_named
         attempt = self._begin(options)
@@ -259,8 +284,10 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         settings, policy = self._settings, self._endpoint.policy
         reported = settings.audio_sink is not None or options.playback_position is not None
         ends = {"input": settings.audio_source, "output": settings.audio_sink}
+        interrupts = policy.interrupts_on_speech if options.interrupt_on_speech is None else options.interrupt_on_speech
         return attrs.evolve(
             policy,
+            interrupts_on_speech=interrupts,
             playback_reported=policy.playback_reported or reported,
             fixed_formats=frozenset(side for side, end in ends.items() if end is not None),
         )

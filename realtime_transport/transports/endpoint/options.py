@@ -136,6 +136,8 @@ class ConnectOptions:
         playback_position: For those who play the audio themselves and can say how far they are: is asked at each
             interruption where we own playback, and must not wait. ``None``: it does not know. What it does not name was
             not heard, unless it came before. Without it, report by `OpenAIRealtimeBase.audio_played`.
+        interrupt_on_speech: Whether speech that the server detects interrupts the model's audio by itself. ``False``:
+            it is only told, and you decide what was heard and what is cut. ``None``: as the wire does.
     """
 
     api_key: ApiKey | None = attrs.field(default=None, repr=False)
@@ -145,6 +147,7 @@ class ConnectOptions:
     initial_session_config: SessionConfig | None = None
     headers: Mapping[str, str] | None = attrs.field(default=None, repr=False)
     playback_position: Callable[[], PlaybackPosition | None] | None = attrs.field(default=None, repr=False)
+    interrupt_on_speech: bool | None = None
 
 
 class ConnectionOptions(TypedDict, total=False):

@@ -1,0 +1,92 @@
+"""Our inputs on their way into the conversation of the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from realtime_transport.protocol.wire.items import FunctionCallOutputItem, InputAudioPart, MessageItem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic_ai.realtime.lifecycle import InputId
+
+__all__ = ["Inputs"]
+
+
+@attrs.define(eq=False)
+class Inputs:
+    """Tells which input an item of the conversation is.
+
+    An input of a session is named by its number among all calls of `TransportRealtimeConnection.send`. A message is
+    created under an item id that holds the number; what a function returned is known by its call.
+
+    Args:
+        prefix: What the item ids of this connection begin with; at most 20 characters, as an id may have 32.
+    """
+
+    _prefix: str
+    _messages: dict[str, InputId] = attrs.field(factory=dict[str, "InputId"], init=False)
+    _outputs: dict[str, InputId] = attrs.field(factory=dict[str, "InputId"], init=False)
+    _foreign: int = attrs.field(default=0, init=False)  # Messages of ours that are no input: history, extra content.
+    _ids_kept: bool = attrs.field(default=False, init=False)
+    acknowledged: bool = attrs.field(default=False, init=False)
+
+    def message_sent(self, input_id: InputId) -> str:
+        """A message is on its way; the id for its item."""
+        item_id = f"{self._prefix}{input_id}"
+        self._messages[item_id] = input_id
+        return item_id
+
+    def foreign_sent(self, count: int = 1) -> None:
+        """Messages are on their way that are no inputs."""
+        self._foreign += count
+
+    def output_sent(self, call_id: str, input_id: InputId) -> None:
+        """What a function returned is on its way."""
+        self._outputs[call_id] = input_id
+
+    def item_added(self, item: object) -> InputId | None:
+        """An item has joined the conversation; the input that it is, if it is one that was not told before."""
+        self.acknowledged = True
+        if isinstance(item, FunctionCallOutputItem):
+            return self._outputs.pop(item.call_id, None) if isinstance(item.call_id, str) else None
+        if not isinstance(item, MessageItem) or not _may_be_ours(item):
+            return None
+        item_id = item.id if isinstance(item.id, str) else ""
+        if item_id.startswith(self._prefix):
+            self._ids_kept = True
+            return self._messages.pop(item_id, None)
+        if self._ids_kept:
+            return None
+        if self._foreign:
+            self._foreign -= 1
+            return None
+        # A server that gives ids of its own adds what it receives in the order in which it receives it.
+        first = next(iter(self._messages), None)
+        return None if first is None else self._messages.pop(first)
+
+    def refused(self, input_id: InputId) -> None:
+        """The server has refused a message: it joins nothing."""
+        self._messages.pop(f"{self._prefix}{input_id}", None)
+
+    def waiting(self, input_ids: Iterable[InputId]) -> bool:
+        """Whether one of *input_ids* has not joined, on a server that tells what joins."""
+        on_the_way = {*self._messages.values(), *self._outputs.values()}
+        return self.acknowledged and not on_the_way.isdisjoint(input_ids)
+
+    def take_all(self) -> list[InputId]:
+        """Forget what has not joined; the inputs, in the order in which they were sent."""
+        left = sorted((*self._messages.values(), *self._outputs.values()))
+        self._messages.clear()
+        self._outputs.clear()
+        self._foreign = 0
+        return left
+
+
+def _may_be_ours(item: MessageItem) -> bool:
+    """A message of the user or the system that is not speech: a client made it."""
+    content = item.content if isinstance(item.content, list | tuple) else ()
+    return item.role in ("user", "system") and not any(isinstance(part, InputAudioPart) for part in content)

@@ -1,0 +1,137 @@
+"""The spoken turns of the user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+from pydantic_ai.realtime.lifecycle import LifecycleEvent, UserTurnClosed, UserTurnEnded, UserTurnStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["UserTurns"]
+
+
+@attrs.define(eq=False)
+class UserTurns:
+    """From the ids of the items that the server makes of speech to the beginning and the end of a turn.
+
+    Args:
+        transcribes: The server transcribes what is said.
+    """
+
+    _transcribes: bool = True
+    _speaking: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
+    _placed: set[str] = attrs.field(factory=set[str], init=False)
+    _untranscribed: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
+    _silent: set[str] = attrs.field(factory=set[str], init=False)
+    _unanswered: str | None = attrs.field(default=None, init=False)
+    _commits: int = attrs.field(default=0, init=False)  # Of ours, with audio, that the server has not answered.
+    _audio: bool = attrs.field(default=False, init=False)  # Some was sent since the last commit.
+    _made_up: int = attrs.field(default=0, init=False)
+
+    # What we send
+
+    def audio_sent(self) -> None:
+        """Audio is on its way."""
+        self._audio = True
+
+    def clear_sent(self) -> None:
+        """What was sent and not committed is to be forgotten."""
+        self._audio = False
+
+    def commit_sent(self) -> None:
+        """The end of a turn is on its way."""
+        self._commits += self._audio
+        self._audio = False
+
+    # What the server says
+
+    def speech_started(self, item_id: str) -> Sequence[LifecycleEvent]:
+        """The user begins to speak. What was heard of them before and has not joined is part of it."""
+        if not item_id or item_id in self._speaking:
+            return ()
+        merged = [turn for turn in self._speaking if turn not in self._placed]
+        for turn in merged:
+            del self._speaking[turn]
+        self._speaking[item_id] = None
+        return (*(UserTurnClosed(turn_id=turn) for turn in merged), UserTurnStarted(turn_id=item_id))
+
+    def joined(self, item_id: str) -> Sequence[LifecycleEvent]:
+        """A turn joins the conversation, whatever says so first: the end of speech, a commit, or the item."""
+        if not item_id or item_id in self._placed:
+            self._speaking.pop(item_id, None)
+            return ()
+        self._placed.add(item_id)
+        if item_id in self._silent:
+            self._silent.discard(item_id)
+            self._unanswered = None
+            return ()
+        # Without speech detection, the commit both begins and ends it.
+        begun = item_id in self._speaking
+        self._speaking.pop(item_id, None)
+        self._unanswered = item_id
+        if self._transcribes:
+            self._untranscribed[item_id] = None
+        ended = UserTurnEnded(turn_id=item_id)
+        return (ended,) if begun else (UserTurnStarted(turn_id=item_id), ended)
+
+    def committed(self, item_id: str) -> Sequence[LifecycleEvent]:
+        """The server has made an item of the audio."""
+        self._commits = max(0, self._commits - 1)
+        return self.joined(item_id)
+
+    def commit_refused(self) -> None:
+        """There was nothing to commit."""
+        self._commits = max(0, self._commits - 1)
+
+    def is_speaking(self, item_id: str) -> bool:
+        """Whether a turn has begun and not joined."""
+        return item_id in self._speaking
+
+    def cleared(self) -> Sequence[LifecycleEvent]:
+        """The server has forgotten the audio that was not committed."""
+        closed = [UserTurnClosed(turn_id=turn) for turn in self._speaking]
+        self._placed.update(self._speaking)
+        self._speaking.clear()
+        return closed
+
+    def nobody_spoke(self, item_id: str) -> None:
+        """The server makes an item of silence because nothing was said for long: no turn of the user."""
+        self._silent.add(item_id)
+
+    def is_silence(self, item_id: str) -> bool:
+        """Whether an item is such silence, which nobody said."""
+        return item_id in self._silent
+
+    def transcribed(self, item_id: str) -> None:
+        """No more is coming of a turn's transcript."""
+        self._untranscribed.pop(item_id, None)
+
+    def take_unanswered(self) -> str | None:
+        """The last turn that joined, for the response that the server begins by itself."""
+        turn, self._unanswered = self._unanswered, None
+        return turn
+
+    # The end
+
+    def settle_commits(self) -> Sequence[LifecycleEvent]:
+        """Nothing more is read: what we committed is a turn all the same, as the server has it."""
+        events: list[LifecycleEvent] = []
+        for _ in range(self._commits):
+            speaking = next(reversed(self._speaking), None)
+            if speaking is None:
+                self._made_up += 1
+                speaking = f"unacknowledged_{self._made_up}"
+            events += self.joined(speaking)
+        self._commits = 0
+        return events
+
+    def lose(self) -> Sequence[LifecycleEvent]:
+        """The connection is gone, and with it whatever was to come."""
+        settled = self.settle_commits()
+        untranscribed = [UserTurnClosed(turn_id=turn) for turn in self._untranscribed]
+        self._untranscribed.clear()
+        self._audio = False
+        return (*settled, *self.cleared(), *untranscribed)
