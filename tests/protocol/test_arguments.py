@@ -34,14 +34,14 @@ CYCLE.append(CYCLE)
 )
 def test_audio_is_bytes_or_int16(audio: Any) -> None:
     talk = EngineDriver()
-    talk.engine.send_audio(audio, False, talk.now)
+    talk.engine.send_audio(audio, False)
     [frame] = talk.sent()
     assert base64.b64decode(frame["audio"]) == PCM
 
 
 def test_pieces_of_odd_length_go_out_as_they_are() -> None:
     talk = EngineDriver()
-    talk.engine.send_audio(b"\1\2\3", False, talk.now)
+    talk.engine.send_audio(b"\1\2\3", False)
     assert base64.b64decode(talk.sent()[0]["audio"]) == b"\1\2\3"
 
 
@@ -63,7 +63,7 @@ def test_pieces_of_odd_length_go_out_as_they_are() -> None:
 def test_other_audio_is_refused_with_what_is_wanted(audio: Any) -> None:
     talk = EngineDriver()
     with pytest.raises(LocalProtocolError, match="raw bytes or int16"):
-        talk.engine.send_audio(audio, True, talk.now)
+        talk.engine.send_audio(audio, True)
     assert talk.sent() == []
 
 
@@ -102,10 +102,10 @@ REFUSED: dict[str, Any] = {
     "other data": lambda engine, now: engine.send_message("x", 5, True, now),
     "image": lambda engine, now: engine.add_image(5, True, now),
     "call": lambda engine, now: engine.send_function_call_output(5, "x", True, now),
-    "approval": lambda engine, now: engine.send_mcp_response(5, True, now),
+    "approval": lambda engine, now: engine.send_mcp_response(5, True),
     "response": lambda engine, now: engine.request_response(5, now),
-    "history": lambda engine, now: engine.reset_history([None], [5], now),
-    "old history": lambda engine, now: engine.reset_history([None], [], now),
+    "history": lambda engine, now: engine.reset_history([None], [5]),
+    "old history": lambda engine, now: engine.reset_history([None], []),
 }
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
 
+from realtime_transport.connection import interface as connection_interface
 from realtime_transport.errors import (
     ConfigError,
     LocalProtocolError,
-    NotConnectedError,
     UnsupportedOperation,
 )
 from realtime_transport.protocol.config.settings import RealtimeSessionConfig
+from realtime_transport.protocol.engine.engine import Engine
 from realtime_transport.protocol.engine.events import (
     AudioEvent,
     AudioInterruptedEvent,
@@ -141,8 +143,8 @@ def test_images() -> None:
 @pytest.mark.parametrize("audio", [b"\1\2", bytearray(b"\1\2"), memoryview(b"\1\2")])
 def test_audio(audio: Any) -> None:
     talk = EngineDriver()
-    talk.engine.send_audio(audio, False, talk.now)
-    talk.engine.send_audio(b"", True, talk.now)
+    talk.engine.send_audio(audio, False)
+    talk.engine.send_audio(b"", True)
     assert talk.sent() == [
         {"type": "input_audio_buffer.append", "audio": "AQI="},
         {"type": "input_audio_buffer.append", "audio": ""},
@@ -153,7 +155,7 @@ def test_audio(audio: Any) -> None:
 def test_audio_above_the_limit_of_the_service() -> None:
     talk = EngineDriver()
     with pytest.raises(LocalProtocolError):
-        talk.engine.send_audio(bytes(12 * 1024 * 1024), True, talk.now)
+        talk.engine.send_audio(bytes(12 * 1024 * 1024), True)
     assert talk.sent() == []
 
 
@@ -227,7 +229,7 @@ def test_mcp_response(reason: str | None, more: dict[str, Any]) -> None:
     talk = EngineDriver()
     item = RealtimeMcpCallApprovalRequestItem(item_id="q")
     for request in (item, McpApprovalRequestEvent(item=item), {"type": "mcp_approval_request", "itemId": "q"}):
-        talk.engine.send_mcp_response(request, False, talk.now, reason=reason)
+        talk.engine.send_mcp_response(request, False, reason=reason)
         answer = {"type": "mcp_approval_response", "approval_request_id": "q", "approve": False, **more}
         assert talk.sent() == [item_create(answer, previous_item_id="q")]
 
@@ -238,7 +240,7 @@ def message(name: str, text: str = "") -> dict[str, Any]:
 
 def test_history_is_edited() -> None:
     talk = EngineDriver()
-    talk.engine.reset_history([message("a")], [message("b", "x")], talk.now)
+    talk.engine.reset_history([message("a")], [message("b", "x")])
     assert talk.sent() == [
         {"type": "conversation.item.delete", "item_id": "a", "event_id": "history_delete-1"},
         {**item_create({"id": "b", **user({"type": "input_text", "text": "x"})}), "event_id": "history_create-2"},
@@ -248,9 +250,9 @@ def test_history_is_edited() -> None:
 @pytest.mark.parametrize("answer", ["deleted", "error", "added", None])
 def test_answers_to_edits_of_the_history(answer: str | None) -> None:
     talk = EngineDriver()
-    talk.engine.reset_history([message("a"), message("b")], [message("a")], talk.now)  # 1: deletes b
+    talk.engine.reset_history([message("a"), message("b")], [message("a")])  # 1: deletes b
     if answer == "added":
-        talk.engine.reset_history([message("a")], [message("a"), message("b")], talk.now)  # 2: creates b again
+        talk.engine.reset_history([message("a")], [message("a"), message("b")])  # 2: creates b again
         talk.server("conversation.item.added", item={"id": "b", "type": "message", "role": "user"})
     elif answer == "deleted":
         talk.server("conversation.item.deleted", item_id="b")
@@ -258,7 +260,7 @@ def test_answers_to_edits_of_the_history(answer: str | None) -> None:
         talk.error("item_delete_invalid_item_id", "history_delete-1")
     talk.sent()
     kept = [message("b"), message("c")]
-    talk.engine.reset_history(kept, [kept[0], message("n"), kept[1]], talk.now)
+    talk.engine.reset_history(kept, [kept[0], message("n"), kept[1]])
     # What is on its way out is nothing to stand behind.
     anchor = "b" if answer in ("deleted", "error") else "root"
     assert [frame["previous_item_id"] for frame in talk.sent()] == [anchor]
@@ -268,13 +270,13 @@ def test_configuration_is_updated() -> None:
     talk = EngineDriver(session_config={"voice": "ash"})
     preview = talk.engine.build_session_payload({"instructions": "x"})
     assert talk.sent() == []
-    talk.engine.update_session_config({"instructions": "x"}, False, talk.now)
-    talk.engine.update_session_config({"instructions": "x"}, True, talk.now)
+    talk.engine.update_session_config({"instructions": "x"}, False)
+    talk.engine.update_session_config({"instructions": "x"}, True)
     merged, reset = (frame["session"] for frame in talk.sent())
     assert merged["audio"]["output"]["voice"] == "ash"
     assert reset == preview
     talk.engine.model = "other"
-    talk.engine.update_session_config({}, False, talk.now)
+    talk.engine.update_session_config({}, False)
     assert talk.sent()[0]["session"]["model"] == talk.engine.model == "other"
 
 
@@ -282,7 +284,7 @@ def test_lanes() -> None:
     talk = EngineDriver()
     talk.created()
     talk.audio(100)
-    talk.engine.send_audio(b"\0\0", True, talk.now)
+    talk.engine.send_audio(b"\0\0", True)
     talk.engine.send_event({"type": "session.input_audio_buffer.append", "audio": ""}, talk.now)
     talk.interrupt()
     talk.engine.send_message("hello", None, False, talk.now)
@@ -310,10 +312,10 @@ def test_unsent_calls_change_nothing() -> None:
         lambda: talk.engine.send_message("hello", {"set": {1, 2}}, True, talk.now),
         lambda: talk.engine.request_response({"set": {1, 2}}, talk.now),
         lambda: talk.engine.send_function_call_output({"id": "f"}, "x", True, talk.now),
-        lambda: talk.engine.send_mcp_response({"type": "mcp_approval_request"}, True, talk.now),
-        lambda: talk.engine.send_mcp_response({"type": "what"}, True, talk.now),
-        lambda: talk.engine.reset_history([], [{"itemId": "a", "type": "message", "content": 5}], talk.now),
-        lambda: talk.engine.audio_played("i", 0, -1, talk.now),
+        lambda: talk.engine.send_mcp_response({"type": "mcp_approval_request"}, True),
+        lambda: talk.engine.send_mcp_response({"type": "what"}, True),
+        lambda: talk.engine.reset_history([], [{"itemId": "a", "type": "message", "content": 5}]),
+        lambda: talk.engine.audio_played("i", 0, -1),
     ):
         with pytest.raises(LocalProtocolError):
             wrong()
@@ -323,31 +325,18 @@ def test_unsent_calls_change_nothing() -> None:
     assert talk.sent() == [{**CREATE, "event_id": "response_create-1"}]
 
 
-def test_without_a_connection() -> None:
-    talk = EngineDriver(opened=False)
-    calls: list[Any] = [
-        lambda: talk.engine.send_event(CANCEL, talk.now),
-        lambda: talk.engine.send_message("x", None, True, talk.now),
-        lambda: talk.engine.add_image("x", True, talk.now),
-        lambda: talk.engine.send_audio(b"", True, talk.now),
-        lambda: talk.engine.send_function_call_output(FunctionCallEvent(call_id="c"), "x", True, talk.now),
-        lambda: talk.engine.send_mcp_response(RealtimeMcpCallApprovalRequestItem(item_id="q"), True, talk.now),
-        lambda: talk.engine.update_session_config({}, False, talk.now),
-        lambda: talk.engine.request_response(None, talk.now),
-        lambda: talk.engine.reset_history([], [], talk.now),
-        lambda: talk.engine.cancel_response(talk.now),
-    ]
-    for call in calls:
-        with pytest.raises(NotConnectedError):
-            call()
-    talk.engine.interrupt(True, talk.now)
-    assert talk.sent() == []
+def test_every_method_that_is_given_the_time_uses_it() -> None:
+    asked_by_the_connection = set(dir(connection_interface.Engine))
+    for name, method in inspect.getmembers(Engine, inspect.isfunction):
+        if "now" in inspect.signature(method).parameters and name not in asked_by_the_connection:
+            uses = inspect.getsource(method).count("now")
+            assert uses > 1, f"Engine.{name} takes the time and does not use it"
 
 
 def test_audio_that_the_wire_does_not_take() -> None:
     talk = EngineDriver(policy=EnginePolicy(audio_refused="the call carries the audio"))
     with pytest.raises(UnsupportedOperation, match="the call carries"):
-        talk.engine.send_audio(b"\0\0", False, talk.now)
+        talk.engine.send_audio(b"\0\0", False)
 
 
 # Receiving
@@ -435,7 +424,6 @@ def test_the_end_of_a_connection() -> None:
     assert talk.engine.last_error is not None
     assert talk.engine.last_error.code == "session_expired"
     assert talk.engine.get_timer() is None
-    assert talk.interrupt() == []
     talk.engine.connection_opened(talk.now)
     assert (talk.engine.session, talk.engine.last_error) == (None, None)
     assert [frame["type"] for frame in talk.sent()] == ["session.update"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from realtime_transport.errors import ConfigError, DecodeError, NotConnectedError, RemoteProtocolError
+from realtime_transport.errors import ConfigError, DecodeError, RemoteProtocolError
 from realtime_transport.protocol.engine.events import (
     AudioEvent,
     AudioInterruptedEvent,
@@ -175,7 +175,7 @@ def test_2_reported_positions() -> None:
     talk = EngineDriver()
     talk.created()
     talk.audio(300, "a")
-    talk.engine.audio_played("a", 0, 24 * 250, talk.now)
+    talk.engine.audio_played("a", 0, 24 * 250)
     talk.audio(300, "b")
     talk.advance_ms(5000)
     talk.interrupt()
@@ -266,8 +266,8 @@ def test_3_responses_without_an_id() -> None:
 
 def test_5_updates_merge() -> None:
     talk = EngineDriver(session_config={"instructions": "a"})
-    talk.engine.update_session_config({"voice": "ash"}, False, talk.now)
-    talk.engine.update_session_config({"voice": "ash"}, True, talk.now)
+    talk.engine.update_session_config({"voice": "ash"}, False)
+    talk.engine.update_session_config({"voice": "ash"}, True)
     merged, reset = (frame["session"] for frame in talk.sent())
     assert merged["instructions"] == "a"
     assert "instructions" not in reset
@@ -276,7 +276,7 @@ def test_5_updates_merge() -> None:
 def test_6_wrong_configuration() -> None:
     talk = EngineDriver()
     with pytest.raises(ConfigError) as caught:
-        talk.engine.update_session_config({"audio": {"input": {"format": "opus"}}}, True, talk.now)
+        talk.engine.update_session_config({"audio": {"input": {"format": "opus"}}}, True)
     assert caught.value.key == "audio.input.format"
     assert talk.sent() == []
 
@@ -413,15 +413,7 @@ def test_10_tracing_can_be_switched_off(reported: Any) -> None:
 def test_11_a_reordering_is_a_change() -> None:
     talk = EngineDriver()
     items = [{"itemId": name, "type": "message", "role": "user", "content": []} for name in "ab"]
-    talk.engine.reset_history(items, [dict(reversed(item.items())) for item in items], talk.now)
+    talk.engine.reset_history(items, [dict(reversed(item.items())) for item in items])
     assert talk.sent() == []
-    talk.engine.reset_history(items, items[::-1], talk.now)
+    talk.engine.reset_history(items, items[::-1])
     assert [frame["type"] for frame in talk.sent()] == ["conversation.item.delete", "conversation.item.create"]
-
-
-def test_14_nothing_is_dropped_silently() -> None:
-    talk = EngineDriver()
-    talk.engine.receive_eof(talk.now)
-    with pytest.raises(NotConnectedError):
-        talk.engine.send_audio(b"\0\0", False, talk.now)
-    assert talk.interrupt() == []

@@ -81,7 +81,7 @@ def test_no_server_can_make_the_engine_raise(seed: int) -> None:
             case 1:
                 engine.request_response(random.choice([None, {"instructions": "x"}]), now)
             case 2:
-                engine.audio_played("item_B2", 0, random.randrange(10**6), now)
+                engine.audio_played("item_B2", 0, random.randrange(10**6))
             case 3:
                 engine.handle_timer(now)
         for event in engine.take_events():

@@ -245,7 +245,7 @@ def test_one_response_can_be_interrupted_and_the_other_plays_on() -> None:
     talk.created("aside", conversation_id=None)
     talk.audio(100, "m", "main")
     talk.audio(100, "a", "aside")
-    talk.engine.audio_played("m", 0, 1200, talk.now)
+    talk.engine.audio_played("m", 0, 1200)
     talk.engine.interrupt(True, talk.now, "aside")
     assert talk.sent() == [{**CANCEL, "response_id": "aside"}, truncate("a", 0)]
     [event] = talk.engine.take_events()
@@ -282,7 +282,7 @@ def test_reported_positions_count_from_the_first_report_on() -> None:
     talk = EngineDriver()
     talk.created()
     talk.audio(300, "a")
-    talk.engine.audio_played("a", 0, 4800, talk.now)
+    talk.engine.audio_played("a", 0, 4800)
     talk.audio(300, "b")
     talk.advance_ms(10_000)
     talk.interrupt()

@@ -33,7 +33,7 @@ def refused(talk: EngineDriver, param: str | None = "session.voice", event_id: s
 
 
 def update(talk: EngineDriver, **config: Any) -> dict[str, Any]:
-    talk.engine.update_session_config(config, False, talk.now)
+    talk.engine.update_session_config(config, False)
     [frame] = talk.sent()
     return frame["session"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from realtime_transport.errors import LocalProtocolError, NotConnectedError, RemoteProtocolError, UnsupportedOperation
+from realtime_transport.errors import LocalProtocolError, RemoteProtocolError, UnsupportedOperation
 from realtime_transport.protocol.config.defaults import DEFAULT_MODEL, NO_DEFAULTS, VENDOR_DEFAULTS
 from realtime_transport.protocol.config.settings import SessionConfigInput, SessionSettings
 from realtime_transport.protocol.wire.codec import dumps, loads
@@ -53,7 +53,8 @@ __all__ = ["Engine"]
 class Engine:
     """One client of the Realtime protocol.
 
-    Calls of the user raise at once, and then nothing has changed; what the server sends never raises.
+    Calls of the user raise at once, and then nothing has changed; what the server sends never raises. The engine does
+    not know whether there is a connection to send on: `LifeCycle.require_open` says so before anything is called here.
 
     Args:
         new_id: Makes an id that is unique on its connection, from what it is for (``"response_create"``).
@@ -86,7 +87,6 @@ class Engine:
         dialect = None if profile is None else profile.dialect
         self._new_id = new_id
         self._policy = policy
-        self._open = False
         self._create_timeout = create_timeout
         self._read_at: float | None = None  # Messages of a read have been handled, and nothing was decided since.
         self._output = Output(None if profile is None else _translator(profile))
@@ -227,10 +227,9 @@ class Engine:
 
     # Network and time
 
-    def connection_opened(self, now: float) -> None:
+    def connection_opened(self, _now: float) -> None:
         """The connection is open: the session is configured at once."""
         self._reset()
-        self._open = True
         update = {"type": "session.update", "session": self._initial_update}
         self._output.send(update, self._opening)
 
@@ -247,7 +246,7 @@ class Engine:
         self._receiver.receive(data, now)
         self._read_at = now
 
-    def receive_eof(self, now: float) -> None:
+    def receive_eof(self, _now: float) -> None:
         """The connection has ended. What waited for it is dropped; the session remains to be read."""
         state = self._reactions.state
         self._reset()
@@ -271,7 +270,6 @@ class Engine:
 
     def send_event(self, event: ClientEvent | Mapping[str, Any], now: float) -> None:
         """Send a client event as it is; a ``response.create`` waits until it may go out."""
-        self._require_open()
         message = requests.client_event(event)
         if message["type"] == "response.create":
             # A copy: what waits must not change under the caller's hands.
@@ -290,18 +288,16 @@ class Engine:
         now: float,
     ) -> None:
         """Add a message of the user, and let the model answer if *trigger_response*."""
-        self._require_open()
         self._add_item(requests.user_message(message, other_event_data), trigger_response, now)
 
     def add_image(self, image: str, trigger_response: bool, now: float) -> None:
         """Add an image (a ``data:`` URI) as a message of the user, and let the model answer if *trigger_response*."""
         self.send_message(requests.user_image(image), None, trigger_response, now)
 
-    def send_audio(self, audio: Buffer, commit: bool, now: float) -> None:
+    def send_audio(self, audio: Buffer, commit: bool) -> None:
         """Append *audio* to the input buffer, and end the user's turn if *commit*."""
         if self._policy.audio_refused is not None:
             raise UnsupportedOperation(self._policy.audio_refused)
-        self._require_open()
         self._output.send_text(requests.append_text(audio), AUDIO)
         if commit:
             self._output.send({"type": "input_audio_buffer.commit"})
@@ -313,7 +309,6 @@ class Engine:
 
         *output* is sent as it is if it is text, else as compact JSON.
         """
-        self._require_open()
         answered, output = requests.function_call(call), requests.output_text(output)
         event = requests.function_output(answered.call_id, output)
         self._output.encode(event)  # What cannot be written is refused before anything has changed.
@@ -335,16 +330,13 @@ class Engine:
         self,
         request: RealtimeMcpCallApprovalRequestItem | McpApprovalRequestEvent | Mapping[str, Any],
         approved: bool,
-        now: float,
         reason: str | None = None,
     ) -> None:
         """Allow or refuse an MCP call, perhaps with a reason."""
-        self._require_open()
         self._output.send(requests.mcp_response(request, approved, reason))
 
-    def update_session_config(self, config: SessionConfigInput, reset: bool, now: float) -> None:
+    def update_session_config(self, config: SessionConfigInput, reset: bool) -> None:
         """Change the session: *config* on top of what this connection last sent, or of the defaults if *reset*."""
-        self._require_open()
         session = self._settings.update(config, reset=reset)
         self._output.send({"type": "session.update", "session": session}, self._settings.newest_update)
 
@@ -357,7 +349,6 @@ class Engine:
 
         Requests without options that wait are answered together, others each for itself.
         """
-        self._require_open()
         if options is None:
             self._sequencer.request({"type": "response.create"}, manual=False)
         else:
@@ -368,24 +359,20 @@ class Engine:
         self,
         old: Sequence[RealtimeItem | Mapping[str, Any]],
         new: Sequence[RealtimeItem | Mapping[str, Any]],
-        now: float,
     ) -> None:
         """Turn the history *old* of the conversation into *new*."""
-        self._require_open()
         for event in self._history.plan([realtime_item(item) for item in old], [realtime_item(item) for item in new]):
             self._output.send(event)
 
     def cancel_response(self, now: float, response_id: str | None = None) -> None:
         """Stop the open responses, or *response_id*. What was received of them may be played."""
-        self._require_open()
         self._interrupter.cancel(now, response_id)
 
     def interrupt(self, cancel_ongoing_response: bool, now: float, response_id: str | None = None) -> None:
-        """Stop the model and playback, or only *response_id*. Without a connection this does nothing."""
-        if self._open:
-            self._interrupter.interrupt(now, cancel=cancel_ongoing_response, response_id=response_id)
+        """Stop the model and playback, or only *response_id*."""
+        self._interrupter.interrupt(now, cancel=cancel_ongoing_response, response_id=response_id)
 
-    def audio_played(self, item_id: str, content_index: int, samples: int, now: float) -> None:
+    def audio_played(self, item_id: str, content_index: int, samples: int) -> None:
         """*samples* samples of a content part, counted from its beginning, have reached the listener."""
         if samples < 0:
             raise LocalProtocolError(f"{samples} samples cannot have been played")
@@ -425,12 +412,7 @@ class Engine:
         if create is not None:
             self._output.send(create)
 
-    def _require_open(self) -> None:
-        if not self._open:
-            raise NotConnectedError("there is no open connection: connect first")
-
     def _reset(self) -> None:
-        self._open = False
         self._machines.reset()
         self._reactions.reset()
         self._receiver.reset()

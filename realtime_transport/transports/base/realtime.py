@@ -380,7 +380,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             NotConnectedError: There is no connection.
         """
         connection, engine = self._open_connection()
-        connection.perform(lambda now: engine.audio_played(item_id, content_index, samples, now))
+        connection.perform(lambda _: engine.audio_played(item_id, content_index, samples))
 
     def mute(self, muted: bool) -> None:
         """Mute or unmute the audio source; without a connection it holds for the next one.

@@ -153,7 +153,7 @@ def _playback(context: MediaContext, sink: AudioSink) -> PlaybackPump:
     settings, engine = context.settings, context.engine
 
     def report(item_id: str, content_index: int, samples: int) -> None:
-        engine.audio_played(item_id, content_index, samples, settings.clock.now())
+        engine.audio_played(item_id, content_index, samples)
 
     return PlaybackPump(
         sink, context.output_format, report, max_bytes=settings.max_playback_bytes, clock=settings.clock

@@ -77,7 +77,7 @@ def add_image(image: str, trigger_response: bool) -> Operation:
 
 def send_audio(audio: bytes | bytearray | memoryview[int], commit: bool = False) -> Operation:
     """Audio for the input buffer."""
-    return Operation(audio_size(audio), lambda engine, now: engine.send_audio(audio, commit, now))
+    return Operation(audio_size(audio), lambda engine, _: engine.send_audio(audio, commit))
 
 
 def audio_size(audio: object) -> int:
@@ -113,14 +113,12 @@ def send_mcp_response(
     reason: str | None,
 ) -> Operation:
     """The decision about an MCP call."""
-    return Operation(
-        _size(reason), lambda engine, now: engine.send_mcp_response(approval_request, approved, now, reason)
-    )
+    return Operation(_size(reason), lambda engine, _: engine.send_mcp_response(approval_request, approved, reason))
 
 
 def update_session_config(config: SessionConfig, reset: bool) -> Operation:
     """A change of the session."""
-    return Operation(_size(config), lambda engine, now: engine.update_session_config(config, reset, now))
+    return Operation(_size(config), lambda engine, _: engine.update_session_config(config, reset))
 
 
 def request_response(response: Mapping[str, Any] | None) -> Operation:
@@ -130,7 +128,7 @@ def request_response(response: Mapping[str, Any] | None) -> Operation:
 
 def reset_history(old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> Operation:
     """Another history of the conversation."""
-    return Operation(_size(new_history), lambda engine, now: engine.reset_history(old_history, new_history, now))
+    return Operation(_size(new_history), lambda engine, _: engine.reset_history(old_history, new_history))
 
 
 def _size(*values: object) -> int:

@@ -161,7 +161,7 @@ class SendingTransport(RealtimeTransportLayer):
         self._check_may_send_audio()
         connection, engine = self._open_connection()
         size = operations.audio_size(audio)
-        await connection.send(size, lambda now: engine.send_audio(audio, commit, now))
+        await connection.send(size, lambda _: engine.send_audio(audio, commit))
 
     def send_audio_nowait(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
         """`send_audio` without waiting."""

@@ -246,8 +246,7 @@ class PhoneLeg(Media):
                 await self._model.send(audio)
 
     def _report(self, heard: Heard) -> None:
-        now = self._clock.now()
-        self._engine.audio_played(heard.item_id, heard.content_index, heard.samples, now)
+        self._engine.audio_played(heard.item_id, heard.content_index, heard.samples)
         if heard.finished:
             self._engine.audio_finished(heard.item_id, heard.content_index)
 
