@@ -55,9 +55,10 @@ class Batch:
         def run(engine: Engine, now: float) -> None:
             if self._only_if is not None and not self._only_if():
                 return
-            rehearsal = engine.rehearsal()
-            for call in calls:
-                call.run(rehearsal, now)
+            if len(calls) > 1:  # A single call that is refused has changed nothing.
+                rehearsal = engine.rehearsal()
+                for call in calls:
+                    call.run(rehearsal, now)
             for call in calls:
                 call.run(engine, now)
             self.queued = True

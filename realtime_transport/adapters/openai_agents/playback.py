@@ -1,0 +1,60 @@
+"""How much was heard, where the application has a playback tracker of the framework."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.errors import ConfigError
+from realtime_transport.protocol.engine.playback_ledger import PlaybackPosition
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from agents.realtime import RealtimePlaybackTracker
+
+__all__ = ["Playback"]
+
+_NAMES = {"audio/pcm": "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": "g711_alaw"}
+"""What trackers call the formats."""
+
+
+@attrs.define(eq=False)
+class Playback:
+    """Asks the tracker of one connection, if there is one, and keeps it up to date."""
+
+    _tracker: RealtimePlaybackTracker | None = None
+    _format: AudioFormat = attrs.field(default=AudioFormat.PCM24K, init=False)
+
+    def position(self) -> PlaybackPosition | None:
+        """How far playback is, as far as the tracker knows."""
+        state = None if self._tracker is None else self._tracker.get_state()
+        if state is None or state["current_item_id"] is None or state["elapsed_ms"] is None:
+            return None
+        return PlaybackPosition(
+            item_id=state["current_item_id"],
+            content_index=state["current_item_content_index"] or 0,
+            samples=max(0, round(state["elapsed_ms"] * self._format.rate / 1000)),
+        )
+
+    def set_format(self, named: object) -> None:
+        """The server has said in which format it sends audio; what is not known changes nothing."""
+        try:
+            self._format = AudioFormat.parse(named)
+        except ConfigError:
+            return  # A session that only transcribes has none, and a name of a vendor's own cannot be counted in.
+        if self._tracker is not None:
+            self._tracker.set_audio_format(_NAMES[self._format.encoding])
+
+    def interrupted(self, parts: Container[tuple[str, int]]) -> None:
+        """These parts were cut off."""
+        position = self.position()
+        if position is not None and (position.item_id, position.content_index) in parts:
+            self.reset()
+
+    def reset(self) -> None:
+        """Nothing is playing any more."""
+        if self._tracker is not None:
+            self._tracker.on_interrupted()

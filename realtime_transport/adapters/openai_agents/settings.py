@@ -1,0 +1,174 @@
+"""The settings of a session: the framework's, as those of a transport."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from agents.exceptions import UserError
+from agents.model_settings import MCPToolChoice
+from agents.realtime import RealtimeSessionModelSettings
+from agents.tool import (
+    FunctionTool,
+    ensure_function_tool_supports_responses_only_features,
+    ensure_tool_choice_supports_backend,
+)
+from pydantic import BaseModel
+
+from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agents.handoffs import Handoff
+    from agents.tool import Tool
+
+__all__ = ["session_config"]
+
+_KNOWN = frozenset(RealtimeSessionModelSettings.__annotations__)
+
+_PASSED_ON = ("instructions", "prompt", "max_output_tokens")
+"""Settings that mean the same on both sides, null included."""
+
+_PASSED_ON_IF_GIVEN = ("parallel_tool_calls", "reasoning")
+"""Settings whose null is as if they were not there."""
+
+_SHORT_NAMES = {"pcm": "audio/pcm", "pcmu": "audio/pcmu", "pcma": "audio/pcma"}
+
+_TURN_DETECTION = {
+    "createResponse": "create_response",
+    "interruptResponse": "interrupt_response",
+    "prefixPaddingMs": "prefix_padding_ms",
+    "silenceDurationMs": "silence_duration_ms",
+    "idleTimeoutMs": "idle_timeout_ms",
+    "modelVersion": "model_version",
+}
+
+
+def session_config(
+    settings: RealtimeSessionModelSettings,
+    defaults: RealtimeSessionModelSettings,
+    *,
+    attached: bool = False,
+) -> dict[str, Any]:
+    """What *settings* say, as the configuration of a transport.
+
+    Args:
+        settings: The settings of an agent's session.
+        defaults: What is sent where *settings* do not say.
+        attached: The session is that of a call: its audio formats stay as they were negotiated.
+
+    Raises:
+        UserError: There is no such setting, or a tool cannot be offered to the model.
+    """
+    unknown = sorted(settings.keys() - _KNOWN)
+    if unknown:
+        raise UserError(f"model settings: there is no setting {unknown[0]!r}; known are {', '.join(sorted(_KNOWN))}")
+    given = cast("Mapping[str, Any]", settings)
+    usual = cast("Mapping[str, Any]", defaults)
+    config: dict[str, Any] = {name: given[name] for name in _PASSED_ON if name in given}
+    config |= {name: given[name] for name in _PASSED_ON_IF_GIVEN if given.get(name) is not None}
+    modalities = given.get("output_modalities") or given.get("modalities") or usual.get("modalities")
+    if modalities:
+        config["output_modalities"] = list(modalities)
+    audio: Mapping[str, Any] = given.get("audio") or {}
+    ends = {
+        "input": _input(audio.get("input") or {}, given, usual, attached=attached),
+        "output": _output(audio.get("output") or {}, given, usual, attached=attached),
+    }
+    config["audio"] = {side: end for side, end in ends.items() if end}
+    if "tools" in given or "handoffs" in given:
+        config["tools"] = _tools(given.get("tools") or (), given.get("handoffs") or ())
+    if given.get("tool_choice") is not None:
+        config["tool_choice"] = _tool_choice(given["tool_choice"], config.get("tools", ()))
+    return config
+
+
+def _input(
+    nested: Mapping[str, Any], given: Mapping[str, Any], usual: Mapping[str, Any], *, attached: bool
+) -> dict[str, Any]:
+    end = _format("input", nested, given, usual, attached=attached)
+    for name, flat in (
+        ("noise_reduction", "input_audio_noise_reduction"),
+        ("transcription", "input_audio_transcription"),
+        ("turn_detection", "turn_detection"),
+    ):
+        for source, key in ((nested, name), (given, flat), (usual, flat)):
+            if key in source:
+                end[name] = source[key]
+                break
+    detection: object = end.get("turn_detection")
+    if isinstance(detection, Mapping):
+        end["turn_detection"] = _snake(cast("Mapping[str, Any]", detection))
+    return end
+
+
+def _output(
+    nested: Mapping[str, Any], given: Mapping[str, Any], usual: Mapping[str, Any], *, attached: bool
+) -> dict[str, Any]:
+    end = _format("output", nested, given, usual, attached=attached)
+    voice = nested.get("voice") or given.get("voice", usual.get("voice"))
+    if voice is not None:
+        end["voice"] = voice
+    speed = nested["speed"] if "speed" in nested else given.get("speed")
+    if speed is not None:
+        end["speed"] = speed
+    return end
+
+
+def _format(
+    side: str, nested: Mapping[str, Any], given: Mapping[str, Any], usual: Mapping[str, Any], *, attached: bool
+) -> dict[str, Any]:
+    flat = f"{side}_audio_format"
+    named = nested.get("format")
+    if named is None:
+        named = given.get(flat, None if attached else usual.get(flat))
+    if named is None:
+        return {}
+    if isinstance(named, BaseModel):
+        named = named.model_dump(exclude_none=True)
+    try:
+        return {
+            "format": AudioFormat.parse(_SHORT_NAMES.get(named, named) if isinstance(named, str) else named).to_wire()
+        }
+    except ConfigError as error:
+        raise UserError(f"audio.{side}.{error}") from error
+
+
+def _snake(detection: Mapping[str, Any]) -> dict[str, Any]:
+    """*detection* under the names of the wire; where both names are given, that of the wire wins."""
+    named = {name: value for name, value in detection.items() if name not in _TURN_DETECTION}
+    return {_TURN_DETECTION[name]: detection[name] for name in detection if name in _TURN_DETECTION} | named
+
+
+def _tools(tools: Iterable[Tool], handoffs: Iterable[Handoff[Any, Any]]) -> list[dict[str, Any]]:
+    offered: list[dict[str, Any]] = []
+    for tool in tools:
+        if not isinstance(tool, FunctionTool):
+            raise UserError(f"Tool {tool.name} is unsupported. Must be a function tool.")
+        if tool.is_enabled is not False:
+            ensure_function_tool_supports_responses_only_features(tool, backend_name="Realtime models")
+            offered.append(_function(tool.name, tool.description, tool.params_json_schema))
+    for handoff in handoffs:
+        if handoff.is_enabled is not False:
+            offered.append(_function(handoff.tool_name, handoff.tool_description, handoff.input_json_schema))
+    names = Counter(tool["name"] for tool in offered)
+    twice = sorted(name for name, count in names.items() if count > 1)
+    if twice:
+        raise UserError(f"tools: {twice[0]!r} is the name of {names[twice[0]]} tools or handoffs; rename all but one")
+    return offered
+
+
+def _function(name: str, description: str | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "function", "name": name, "description": description, "parameters": parameters}
+
+
+def _tool_choice(choice: object, tools: Iterable[Mapping[str, Any]]) -> object:
+    ensure_tool_choice_supports_backend(choice, backend_name="Realtime models")
+    if isinstance(choice, MCPToolChoice):
+        return {"type": "mcp", "server_label": choice.server_label, "name": choice.name}
+    if isinstance(choice, str) and any(tool["name"] == choice for tool in tools):
+        return {"type": "function", "name": choice}
+    return choice

@@ -1,0 +1,53 @@
+"""What these tests share: one event loop, an emulator in it, and the two wires."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import pytest
+
+from realtime_transport import OpenAIRealtimeBase, OpenAIRealtimeWebRTC, OpenAIRealtimeWebSocket
+from realtime_transport.emulator import RealtimeEmulator
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # The frameworks know no other.
+
+
+@pytest.fixture
+async def emulator() -> AsyncGenerator[RealtimeEmulator]:
+    """An emulator that keeps what was said."""
+    async with RealtimeEmulator(keep_transcripts=True) as served:
+        yield served
+
+
+MakeTransport = Callable[..., OpenAIRealtimeBase]
+
+
+@pytest.fixture(params=["websocket", "webrtc"])
+def make_transport(request: pytest.FixtureRequest, emulator: RealtimeEmulator) -> MakeTransport:
+    """Makes transports to the emulator, over either wire, without audio ends."""
+    if request.param == "websocket":
+        return lambda **options: OpenAIRealtimeWebSocket(**{"url": emulator.base_url, "api_key": "sk-test", **options})
+    ends: dict[str, Any] = {"audio_source": None, "audio_sink": None}
+    return lambda **options: OpenAIRealtimeWebRTC(
+        **{"base_url": emulator.base_url, "api_key": "sk-test", **ends, **options}
+    )
+
+
+@pytest.fixture
+async def nothing_left(emulator: RealtimeEmulator) -> AsyncGenerator[None]:
+    """No task that was begun in the test is left at its end."""
+    before = asyncio.all_tasks()
+    yield
+    # The server hears of the end when it has read it; pytest's own tasks have come and gone.
+    left = {task for task in asyncio.all_tasks() - before if not _is_known(task)}
+    assert not left
+
+
+def _is_known(task: asyncio.Task[Any]) -> bool:
+    name = getattr(task.get_coro(), "__qualname__", "")
+    return task.get_name().startswith("emulator") or name.startswith("TestRunner.")
