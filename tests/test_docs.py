@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md", *sorted(DOCS.glob("**/*.md"))]
 
-RUN = re.compile(r"^(anyio|trio|asyncio)\.run\((\w+)\)", re.MULTILINE)
+RUN = re.compile(r"^anyio\.run\(main\)|^asyncio\.run\(main\(\)\)|start_blocking_portal\(\)", re.MULTILINE)
 FILE = re.compile(r"# (\w+\.py)\n")
 
 
@@ -67,7 +67,8 @@ PROGRAMS = [
 def test_program(page: Path, code: str, backend: str, tmp_path: Path) -> None:
     write_files(page, tmp_path)
     # A program that is about one event loop says which; the others run on either.
-    program = code if RUN.search(code)[1] != "anyio" else RUN.sub(rf"anyio.run(\2, backend={backend!r})", code)  # type: ignore[index]
+    program = code.replace("anyio.run(main)", f"anyio.run(main, backend={backend!r})")
+    program = program.replace("start_blocking_portal()", f"start_blocking_portal({backend!r})")
     (tmp_path / "program.py").write_text(program)
     assert run([sys.executable, "-W", "error", "program.py"], tmp_path).stdout
 

@@ -386,6 +386,8 @@ class ErrorEvent(SemanticEvent):
         raw: The message in question: an object, or text (or bytes) that could not be read.
         event_id: The client event that caused it, if the server named it.
         refused_type: The type of the client event that the server refused (``"session.update"``), where that is known.
+        refused_call: The method of the transport that sends such an event (``"update_session_config"``), where the
+            type is known.
     """
 
     event_name: ClassVar[str] = "error"
@@ -395,6 +397,7 @@ class ErrorEvent(SemanticEvent):
 
     event_id: str | None = None
     refused_type: str | None = None
+    refused_call: str | None = None
 
     @property
     def path(self) -> str:

@@ -7,14 +7,15 @@ so what an error without a name means follows from what is still unanswered.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
 from realtime_transport.late_classes import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from realtime_transport.protocol.config.settings import SentUpdate
     from realtime_transport.protocol.wire.objects import ServerError
@@ -48,10 +49,52 @@ CODES: Mapping[str, str] = {
     "item_retrieve_invalid_item_id": "conversation.item.retrieve",
     "item_truncate_invalid_item_id": "conversation.item.truncate",
     "cannot_update_voice": "session.update",
+    "cannot_update_tracing": "session.update",
+    "invalid_tool_call_id": "conversation.item.create",
+    "item_create_invalid_previous_item_id": "conversation.item.create",
+    "input_audio_buffer_full": "input_audio_buffer.append",
     "session_expired": "",
     "rate_limit_exceeded": "",
 }
 """Codes that say what was refused; empty: nothing was."""
+
+PARAMS: Mapping[str, str] = {
+    "session": "session.update",
+    "item": "conversation.item.create",
+    "response": "response.create",
+}
+"""What the first word of a parameter says of the event that it is part of."""
+
+CALLS: Mapping[str, str] = {
+    "session.update": "update_session_config",
+    "response.create": "request_response",
+    "response.cancel": "cancel_response",
+    "conversation.item.truncate": "interrupt",
+    "input_audio_buffer.append": "send_audio",
+    "input_audio_buffer.commit": "commit_audio",
+    "input_audio_buffer.clear": "clear_audio",
+    "output_audio_buffer.clear": "interrupt",
+}
+"""The methods of a transport that send an event of a type."""
+
+ITEM_CALLS: Mapping[str, str] = {
+    "message": "send_message",
+    "function_call_output": "send_function_call_output",
+    "mcp_approval_response": "send_mcp_response",
+}
+"""The methods that create an item of a type."""
+
+
+def call_of(message: Mapping[str, Any]) -> str:
+    """The method of a transport that sends such a message."""
+    kind, event_id = message["type"], message.get("event_id")
+    if isinstance(event_id, str) and event_id.startswith("history_"):
+        return "reset_history"
+    if kind == "conversation.item.create":
+        item = message.get("item")
+        of_item = cast("Mapping[str, Any]", item).get("type") if isinstance(item, Mapping) else None
+        return ITEM_CALLS.get(of_item, "send_event") if isinstance(of_item, str) else "send_event"
+    return CALLS.get(kind, "send_event")
 
 
 @frozen(kw_only=False)
@@ -60,11 +103,13 @@ class Unanswered:
 
     Attributes:
         type: Its type.
+        call: The method of a transport that sends such an event.
         event_id: Its id, if it has one.
         update: For a ``session.update`` that was made of settings: the update.
     """
 
     type: str
+    call: str
     event_id: str | None = None
     update: SentUpdate | None = None
 
@@ -79,7 +124,8 @@ class InFlight:
         """*message* goes out."""
         kind, event_id = message["type"], message.get("event_id")
         if kind in _ANSWERED:
-            self._waiting.append(Unanswered(kind, event_id if isinstance(event_id, str) else None, update))
+            known_id = event_id if isinstance(event_id, str) else None
+            self._waiting.append(Unanswered(kind, call_of(message), known_id, update))
 
     def handle_answer(self, server_type: str) -> Unanswered | None:
         """A server event of that type has come; what it answers. Whatever was sent before has been handled, too."""
@@ -98,10 +144,11 @@ class InFlight:
             return self._take(lambda each: each.event_id == named)
         code = error.code if isinstance(error.code, str) else ""
         if code in CODES:
-            return self._take(lambda each: each.type == CODES[code])
+            return self._take_type(CODES[code])
         param = error.param if isinstance(error.param, str) else ""
-        if param == "session" or param.startswith("session."):
-            return self._take(lambda each: each.type == "session.update")
+        kind = PARAMS.get(param.partition(".")[0].partition("[")[0])
+        if kind is not None and (kind == "session.update" or any(each.type == kind for each in self._waiting)):
+            return self._take_type(kind)
         # A refused update names its parameter. Apart from updates, there must be one that it can mean.
         kinds = {each.type for each in self._waiting}
         meant = kinds if len(kinds) == 1 and session_exists else kinds - {"session.update"}
@@ -112,6 +159,11 @@ class InFlight:
     def reset(self) -> None:
         """Forget everything: the connection is gone."""
         self._waiting.clear()
+
+    def _take_type(self, kind: str) -> Unanswered | None:
+        if kind and kind not in _ANSWERED:  # Not remembered, for there are too many of it.
+            return Unanswered(kind, call_of({"type": kind}))
+        return self._take(lambda each: each.type == kind)
 
     def _take(self, matches: Callable[[Unanswered], bool]) -> Unanswered | None:
         found = next((each for each in self._waiting if matches(each)), None)

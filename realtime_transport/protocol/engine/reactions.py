@@ -231,7 +231,7 @@ class Reactions:
         code = error.code if isinstance(error.code, str) else None
         event_id = error.event_id if isinstance(error.event_id, str) else None
         refused = machines.output.in_flight.handle_error(error, session_exists=self.state.session is not None)
-        kind = None if refused is None else refused.type
+        kind, call = (None, None) if refused is None else (refused.type, refused.call)
         machines.output.emit(
             ErrorEvent(
                 sequence=machines.output.next_sequence(),
@@ -239,6 +239,7 @@ class Reactions:
                 raw=event.raw,
                 event_id=event_id,
                 refused_type=kind,
+                refused_call=call,
             )
         )
         if refused is not None and refused.update is not None:

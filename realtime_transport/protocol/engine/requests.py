@@ -75,7 +75,13 @@ def user_message(message: RealtimeUserInput, other_event_data: Mapping[str, Any]
     elif isinstance(message, UserMessageItem):
         content = list(message.content or ())
     else:
-        given = _mapping(message, "a message that is not text").get("content")
+        fields = _mapping(message, "a message that is not text")
+        if fields.get("role", "user") != "user":
+            raise LocalProtocolError(
+                f"send_message() sends what the user says, and this is a message of the role {fields['role']!r}: "
+                "create it with send_event({'type': 'conversation.item.create', 'item': …}), or with reset_history()"
+            )
+        given = fields.get("content")
         if not isinstance(given, list | tuple):
             raise LocalProtocolError("a message must have a list of parts as its content")
         content = [_user_part(part) for part in cast("list[Any]", given)]
