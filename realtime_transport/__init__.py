@@ -48,9 +48,6 @@ if TYPE_CHECKING:
     from .clock import (
         Clock as Clock,
     )
-    from .connection.connection import (
-        ConnectionStatistics as ConnectionStatistics,
-    )
     from .connection.link import (
         Link as Link,
         LinkClosed as LinkClosed,
@@ -58,6 +55,9 @@ if TYPE_CHECKING:
     )
     from .connection.outbox import (
         OutboxStatistics as OutboxStatistics,
+    )
+    from .connection.statistics import (
+        ConnectionStatistics as ConnectionStatistics,
     )
     from .connection.subscription import (
         Subscription as Subscription,
@@ -278,7 +278,7 @@ _HOMES = {
     "clock": """
         Clock
     """,
-    "connection.connection": """
+    "connection.statistics": """
         ConnectionStatistics
     """,
     "connection.link": """

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from realtime_transport.audio.formats import AudioFormat
     from realtime_transport.audio.sinks import AudioSink
     from realtime_transport.cli.display import Display
-    from realtime_transport.connection.connection import ConnectionStatistics
+    from realtime_transport.connection.statistics import ConnectionStatistics
     from realtime_transport.replay import Recording, Replay, ReplayReport, TimelineEntry
     from realtime_transport.transports.base.realtime import OpenAIRealtimeBase
 

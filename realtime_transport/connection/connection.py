@@ -23,8 +23,9 @@ from realtime_transport.task_groups import open_task_group
 
 from .keepalive import KeepAlive
 from .life_cycle import ConnectionEnd, LifeCycle
-from .link import CountingLink, DirectLink, KeepAliveLink, LimitedLink, LinkClosed, LinkEnds, LinkStatistics
-from .outbox import Outbox, OutboxStatistics
+from .link import CountingLink, DirectLink, KeepAliveLink, LimitedLink, LinkClosed, LinkEnds
+from .outbox import Outbox
+from .statistics import ConnectionStatistics, Traffic
 from .wakeup import Wakeup
 
 if TYPE_CHECKING:
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
 
     from .interface import Engine, Outgoing
     from .link import Link
-    from .subscription import Hub, SubscriptionStatistics
+    from .subscription import Hub
 
-__all__ = ["Connection", "ConnectionEnd", "ConnectionStatistics", "Timeouts"]
+__all__ = ["Connection", "ConnectionEnd", "Timeouts"]
 
 SENDS_PER_TURN = 32
 """A task that sends in a tight loop lets the writer run after this many messages."""
@@ -61,29 +62,6 @@ class Timeouts:
     ping_interval: float | None = 20.0
     ping_timeout: float | None = 20.0
     close: float | None = 2.0
-
-
-@frozen()
-class ConnectionStatistics:
-    """Counters of one connection.
-
-    Attributes:
-        messages_received: Messages that the link brought.
-        characters_received: Their length.
-        messages_sent: Messages handed to the link.
-        characters_sent: Their length.
-        link: What the link itself counts, and which way it takes; ``None`` for one that does not count.
-        outbox: What waits to be sent.
-        subscriptions: What waits for consumers, the default stream first.
-    """
-
-    messages_received: int
-    characters_received: int
-    messages_sent: int
-    characters_sent: int
-    link: LinkStatistics | None
-    outbox: OutboxStatistics
-    subscriptions: tuple[SubscriptionStatistics, ...]
 
 
 @attrs.define(eq=False, repr=False)
@@ -122,10 +100,10 @@ class Connection:
         self._outbox = Outbox(max_outbox_bytes)
         self._timer_deadline: float | None = None
         self._sends = 0
-        self._received = [0, 0]
-        self._sent = [0, 0]
+        self._traffic = Traffic()
         self._change = Wakeup()
         self._ending = False
+        self._leaving = False
         self._may_write = False
         self._direct = link if isinstance(link, DirectLink) else None
         self._tasks = None if self._direct is not None else _LinkTasks()
@@ -171,7 +149,14 @@ class Connection:
                 await self._finish()
 
     def close(self, *, discard: bool = False) -> None:
-        """Begin to close; `run` then ends. Idempotent. With *discard*, what was queued is not sent."""
+        """Begin to close; `run` then ends. Idempotent. With *discard*, what was queued is not sent.
+
+        Without, the engine takes its leave, and what the peer answers to that is read.
+        """
+        self._leaving = not discard and (self._leaving or self.life.is_open)
+        if self._leaving and not self._ending:
+            self._engine.begin_close(self._clock.now())
+            self._queue_messages()
         self.life.close()
         self._outbox.close(discard=discard)
         self._end_running()
@@ -190,6 +175,8 @@ class Connection:
                 await self._direct.drain()
             elif self._tasks is not None:
                 await self._tasks.writer_done.wait()
+            while self._leaving and not self._engine.finished:
+                await self._change.wait()
         if self._tasks is not None:
             self._tasks.reader_scope.cancel()
             await self._tasks.reader_done.wait()
@@ -219,6 +206,7 @@ class Connection:
         self._set_end(ConnectionEnd(code=code, reason="", error=error))
 
     def _set_end(self, end: ConnectionEnd) -> None:
+        self._leaving = False
         self.life.finish(end)
         self._outbox.close(discard=True)  # There is nobody left to send it to.
         self._end_running()
@@ -241,12 +229,14 @@ class Connection:
             self._fail(exc)
 
     def _step(self, messages: list[str | bytes]) -> None:
-        engine, received, now = self._engine, self._received, self._clock.now()
+        engine, traffic, now = self._engine, self._traffic, self._clock.now()
         self._before_receive()
         for message in messages:
             engine.receive_message(message, now)
-            received[1] += len(message)
-        received[0] += len(messages)
+            traffic.characters_received += len(message)
+        traffic.messages_received += len(messages)
+        if self._leaving:
+            self._change.wake()
 
     async def _read(self) -> None:
         assert self._tasks is not None
@@ -273,21 +263,21 @@ class Connection:
     def _take(self) -> list[str]:
         if not self._may_write:
             return []
-        batch, sent = self._outbox.take(), self._sent
-        sent[0] += len(batch)
-        sent[1] += sum(map(len, batch))
+        batch, traffic = self._outbox.take(), self._traffic
+        traffic.messages_sent += len(batch)
+        traffic.characters_sent += sum(map(len, batch))
         return batch
 
     async def _write(self) -> None:
         assert self._tasks is not None
-        link, outbox, sent = self._link, self._outbox, self._sent
+        link, outbox, traffic = self._link, self._outbox, self._traffic
         try:
             await anyio.lowlevel.checkpoint()  # As `_run_until_end` does.
             while True:
                 batch = await outbox.receive()
                 await link.send(batch)
-                sent[0] += len(batch)
-                sent[1] += sum(map(len, batch))
+                traffic.messages_sent += len(batch)
+                traffic.characters_sent += sum(map(len, batch))
         except anyio.EndOfStream:
             pass  # Closed and all sent.
         finally:
@@ -406,10 +396,10 @@ class Connection:
     def statistics(self) -> ConnectionStatistics:
         """The counters right now."""
         return ConnectionStatistics(
-            messages_received=self._received[0],
-            characters_received=self._received[1],
-            messages_sent=self._sent[0],
-            characters_sent=self._sent[1],
+            messages_received=self._traffic.messages_received,
+            characters_received=self._traffic.characters_received,
+            messages_sent=self._traffic.messages_sent,
+            characters_sent=self._traffic.characters_sent,
             link=self._link.statistics() if isinstance(self._link, CountingLink) else None,
             outbox=self._outbox.statistics(),
             subscriptions=self._hub.statistics(),

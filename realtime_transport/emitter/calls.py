@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.engine.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
     from realtime_transport.protocol.wire.client_events import ClientEvent
 
-    from ..connection.connection import ConnectionStatistics
+    from ..connection.statistics import ConnectionStatistics
     from ..transports.endpoint.options import SessionConfig
     from ..transports.interface.layer import ConnectionState, RealtimeTransportLayer
 

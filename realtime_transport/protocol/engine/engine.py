@@ -246,6 +246,14 @@ class Engine:
         self._receiver.receive(data, now)
         self._read_at = now
 
+    def begin_close(self, _now: float) -> None:
+        """Nothing is to be said before a connection is closed."""
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is to be waited for once all is sent."""
+        return True
+
     def receive_eof(self, _now: float) -> None:
         """The connection has ended. What waited for it is dropped; the session remains to be read."""
         state = self._reactions.state

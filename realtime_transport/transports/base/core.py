@@ -14,8 +14,9 @@ from realtime_transport.errors import LocalProtocolError, NotConnectedError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 
-    from realtime_transport.connection.connection import Connection, ConnectionStatistics
+    from realtime_transport.connection.connection import Connection
     from realtime_transport.connection.life_cycle import Status
+    from realtime_transport.connection.statistics import ConnectionStatistics
     from realtime_transport.protocol.wire.model import Event
 
     from ..endpoint.endpoint import Endpoint

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Self
 
-    from realtime_transport.connection.connection import ConnectionStatistics
+    from realtime_transport.connection.statistics import ConnectionStatistics
     from realtime_transport.connection.subscription import Subscription
     from realtime_transport.protocol.engine.events import (
         ConnectionStatus,

@@ -1,0 +1,56 @@
+"""What is counted of one connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from realtime_transport.late_classes import frozen
+
+if TYPE_CHECKING:
+    from .link import LinkStatistics
+    from .outbox import OutboxStatistics
+    from .subscription import SubscriptionStatistics
+
+__all__ = ["ConnectionStatistics", "Traffic"]
+
+
+@frozen()
+class ConnectionStatistics:
+    """Counters of one connection.
+
+    Attributes:
+        messages_received: Messages that the link brought.
+        characters_received: Their length.
+        messages_sent: Messages handed to the link.
+        characters_sent: Their length.
+        link: What the link itself counts, and which way it takes; ``None`` for one that does not count.
+        outbox: What waits to be sent.
+        subscriptions: What waits for consumers, the default stream first.
+    """
+
+    messages_received: int
+    characters_received: int
+    messages_sent: int
+    characters_sent: int
+    link: LinkStatistics | None
+    outbox: OutboxStatistics
+    subscriptions: tuple[SubscriptionStatistics, ...]
+
+
+@attrs.define(eq=False, repr=False)
+class Traffic:
+    """Counts what a link brought and took.
+
+    Attributes:
+        messages_received: Messages that the link brought.
+        characters_received: Their length.
+        messages_sent: Messages handed to the link.
+        characters_sent: Their length.
+    """
+
+    messages_received: int = 0
+    characters_received: int = 0
+    messages_sent: int = 0
+    characters_sent: int = 0
