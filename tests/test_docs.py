@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md", *sorted(DOCS.glob("**/*.md"))]
 
-RUN = re.compile(r"^anyio\.run\(main\)|^asyncio\.run\(main\(\)\)|start_blocking_portal\(\)", re.MULTILINE)
+RUN = re.compile(r"^(?:    )?anyio\.run\(main\)|^asyncio\.run\(main\(\)\)|start_blocking_portal\(\)", re.MULTILINE)
 FILE = re.compile(r"# (\w+\.py)\n")
 
 
