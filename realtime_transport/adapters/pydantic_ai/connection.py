@@ -195,8 +195,9 @@ class TransportRealtimeConnection(RealtimeConnection):
             case ToolResult():
                 await self._send_result(content, input_id)
             case CommitAudio():
+                before = self._inputs.on_the_way
                 await transport.commit_audio()
-                self._turns.commit_sent()
+                self._turns.commit_sent(before)
             case ClearAudio():
                 await transport.clear_audio()
                 self._turns.clear_sent()
@@ -281,7 +282,7 @@ class TransportRealtimeConnection(RealtimeConnection):
         while True:
             error: Exception | None = None
             try:
-                async for group in self._groups():
+                while group := await self._next_group():
                     for frame in self._maker.make(group):
                         yield frame
                     await self._act()
@@ -291,7 +292,10 @@ class TransportRealtimeConnection(RealtimeConnection):
             for held in self._playing.release_all():
                 yield held
             reconnects = error is not None and self._can_reconnect
-            settled: RealtimeFrame = [*self._turns.lose(), *self._responses.lose(ask_again=reconnects)]
+            settled: RealtimeFrame = [
+                *self._responses.lose(ask_again=reconnects),
+                *self._turns.lose(goes_on=reconnects),
+            ]
             if reconnects and await self._reconnect():
                 yield self._reconnected(settled)
                 continue
@@ -299,21 +303,19 @@ class TransportRealtimeConnection(RealtimeConnection):
             yield [*settled, *self._responses.lose(ask_again=False), *self._told_of(error, reconnects=reconnects)]
             return
 
-    async def _groups(self) -> AsyncGenerator[list[Event], None]:
-        """The events of one message of the server after the other."""
-        while True:
-            try:
-                first = self._ahead or await self._events.receive()
-            except anyio.EndOfStream:
-                return
-            self._ahead = None
-            group = [first]
-            while (event := self._at_once()) is not None:
-                if begins_frame(event):
-                    self._ahead = event
-                    break
-                group.append(event)
-            yield group
+    async def _next_group(self) -> list[Event]:
+        """The events of the next message of the server; none at the end of the connection."""
+        try:
+            group = [self._ahead or await self._events.receive()]
+        except anyio.EndOfStream:
+            return []
+        self._ahead = None
+        while (event := self._at_once()) is not None:
+            if begins_frame(event):
+                self._ahead = event
+                break
+            group.append(event)
+        return group
 
     def _at_once(self) -> Event | None:
         try:

@@ -172,8 +172,6 @@ class FrameMaker:
     def _response_done(self, event: server.ResponseDone) -> _Frame:
         response = _mapping(event.raw.get("response"))
         response_id = _text(response.get("id"))
-        if self._responses.has_ended(response_id):
-            return _Frame(response_id=response_id)
         outcome = outcome_of(response)
         superseded = self._responses.active not in (None, response_id)
         begun = self._responses.mention(response_id, _mapping(response.get("metadata")))
@@ -189,8 +187,9 @@ class FrameMaker:
                 provider_details=outcome.details,
             )
             codec.append(done)
-        ended = self._responses.end(response_id, outcome)
-        return _Frame(codec=codec, before=begun, after=ended, ends=response_id)
+        if self._responses.has_ended(response_id):
+            return _Frame(response_id=response_id, codec=codec)
+        return _Frame(codec=codec, before=begun, after=self._responses.end(response_id, outcome), ends=response_id)
 
     def _output_item(self, event: server.ResponseOutputItemAdded) -> _Frame:
         response_id, item = _text(event.response_id), _mapping(event.raw.get("item"))
@@ -242,10 +241,11 @@ class FrameMaker:
 
     def _speech_stopped(self, event: server.InputAudioBufferSpeechStopped) -> _Frame:
         item_id = _text(event.item_id)
-        return _Frame(codec=[RealtimeInputSpeechEndEvent(item_id=item_id or None)], after=self._turns.joined(item_id))
+        return _Frame(codec=[RealtimeInputSpeechEndEvent(item_id=item_id or None)], after=self._turns.stopped(item_id))
 
     def _committed(self, event: server.InputAudioBufferCommitted) -> _Frame:
-        return _Frame(after=self._turns.committed(_text(event.item_id)))
+        before, turn = self._turns.committed(_text(event.item_id))
+        return _Frame(after=[*(InputAdded(input_id=each) for each in self._inputs.take(before)), *turn])
 
     def _cleared(self, _event: server.InputAudioBufferCleared) -> _Frame:
         return _Frame(after=self._turns.cleared())

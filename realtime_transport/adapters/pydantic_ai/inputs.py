@@ -9,7 +9,7 @@ import attrs
 from realtime_transport.protocol.wire.items import FunctionCallOutputItem, InputAudioPart, MessageItem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pydantic_ai.realtime.lifecycle import InputId
 
@@ -74,12 +74,24 @@ class Inputs:
 
     def waiting(self, input_ids: Iterable[InputId]) -> bool:
         """Whether one of *input_ids* has not joined, on a server that tells what joins."""
-        on_the_way = {*self._messages.values(), *self._outputs.values()}
-        return self.acknowledged and not on_the_way.isdisjoint(input_ids)
+        return self.acknowledged and not set(self.on_the_way).isdisjoint(input_ids)
+
+    @property
+    def on_the_way(self) -> list[InputId]:
+        """The inputs of which it is not known that they joined, in the order in which they were sent."""
+        return sorted((*self._messages.values(), *self._outputs.values()))
+
+    def take(self, input_ids: Sequence[InputId]) -> list[InputId]:
+        """Those of *input_ids* of which it was not told that they joined: they did."""
+        taken = [each for each in input_ids if each in self.on_the_way]
+        for each in taken:
+            self._messages.pop(f"{self._prefix}{each}", None)
+        self._outputs = {call: each for call, each in self._outputs.items() if each not in taken}
+        return taken
 
     def take_all(self) -> list[InputId]:
         """Forget what has not joined; the inputs, in the order in which they were sent."""
-        left = sorted((*self._messages.values(), *self._outputs.values()))
+        left = self.on_the_way
         self._messages.clear()
         self._outputs.clear()
         self._foreign = 0

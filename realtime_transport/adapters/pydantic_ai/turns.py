@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 import attrs
@@ -10,7 +11,17 @@ from pydantic_ai.realtime.lifecycle import LifecycleEvent, UserTurnClosed, UserT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pydantic_ai.realtime.lifecycle import InputId
+
 __all__ = ["UserTurns"]
+
+
+@attrs.frozen
+class _Commit:
+    """A commit of ours: the inputs that were sent before it, and whether there was anything to commit."""
+
+    before: Sequence[InputId]
+    has_audio: bool = attrs.field(kw_only=True)
 
 
 @attrs.define(eq=False)
@@ -27,7 +38,8 @@ class UserTurns:
     _untranscribed: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
     _silent: set[str] = attrs.field(factory=set[str], init=False)
     _unanswered: str | None = attrs.field(default=None, init=False)
-    _commits: int = attrs.field(default=0, init=False)  # Of ours, with audio, that the server has not answered.
+    _stopped: set[str] = attrs.field(factory=set[str], init=False)  # By the server, which commits them by itself.
+    _commits: deque[_Commit] = attrs.field(factory=deque["_Commit"], init=False)  # Of ours, not answered.
     _audio: bool = attrs.field(default=False, init=False)  # Some was sent since the last commit.
     _made_up: int = attrs.field(default=0, init=False)
 
@@ -41,9 +53,9 @@ class UserTurns:
         """What was sent and not committed is to be forgotten."""
         self._audio = False
 
-    def commit_sent(self) -> None:
-        """The end of a turn is on its way."""
-        self._commits += self._audio
+    def commit_sent(self, before: Sequence[InputId]) -> None:
+        """The end of a turn is on its way, after the inputs *before*, of which it is not known that they joined."""
+        self._commits.append(_Commit(before, has_audio=self._audio))
         self._audio = False
 
     # What the server says
@@ -65,7 +77,6 @@ class UserTurns:
             return ()
         self._placed.add(item_id)
         if item_id in self._silent:
-            self._silent.discard(item_id)
             self._unanswered = None
             return ()
         # Without speech detection, the commit both begins and ends it.
@@ -77,14 +88,23 @@ class UserTurns:
         ended = UserTurnEnded(turn_id=item_id)
         return (ended,) if begun else (UserTurnStarted(turn_id=item_id), ended)
 
-    def committed(self, item_id: str) -> Sequence[LifecycleEvent]:
-        """The server has made an item of the audio."""
-        self._commits = max(0, self._commits - 1)
+    def stopped(self, item_id: str) -> Sequence[LifecycleEvent]:
+        """The server has heard the user stop, and commits what it heard at once."""
+        self._stopped.add(item_id)
         return self.joined(item_id)
+
+    def committed(self, item_id: str) -> tuple[Sequence[InputId], Sequence[LifecycleEvent]]:
+        """The server has made an item of the audio; the inputs that have joined before, and the turn."""
+        if item_id in self._stopped:
+            self._stopped.discard(item_id)
+            return (), self.joined(item_id)
+        before = self._commits.popleft().before if self._commits else ()
+        return before, self.joined(item_id)
 
     def commit_refused(self) -> None:
         """There was nothing to commit."""
-        self._commits = max(0, self._commits - 1)
+        if self._commits:
+            self._commits.popleft()
 
     def is_speaking(self, item_id: str) -> bool:
         """Whether a turn has begun and not joined."""
@@ -108,6 +128,7 @@ class UserTurns:
     def transcribed(self, item_id: str) -> None:
         """No more is coming of a turn's transcript."""
         self._untranscribed.pop(item_id, None)
+        self._silent.discard(item_id)
 
     def take_unanswered(self) -> str | None:
         """The last turn that joined, for the response that the server begins by itself."""
@@ -119,19 +140,21 @@ class UserTurns:
     def settle_commits(self) -> Sequence[LifecycleEvent]:
         """Nothing more is read: what we committed is a turn all the same, as the server has it."""
         events: list[LifecycleEvent] = []
-        for _ in range(self._commits):
+        while self._commits:
+            if not self._commits.popleft().has_audio:
+                continue
             speaking = next(reversed(self._speaking), None)
             if speaking is None:
                 self._made_up += 1
                 speaking = f"unacknowledged_{self._made_up}"
             events += self.joined(speaking)
-        self._commits = 0
         return events
 
-    def lose(self) -> Sequence[LifecycleEvent]:
-        """The connection is gone, and with it whatever was to come."""
+    def lose(self, *, goes_on: bool) -> Sequence[LifecycleEvent]:
+        """The connection is gone; if the session *goes_on* on another, no transcript is waited for any more."""
         settled = self.settle_commits()
-        untranscribed = [UserTurnClosed(turn_id=turn) for turn in self._untranscribed]
+        untranscribed = [UserTurnClosed(turn_id=turn) for turn in self._untranscribed if goes_on]
         self._untranscribed.clear()
+        self._stopped.clear()
         self._audio = False
         return (*settled, *self.cleared(), *untranscribed)
