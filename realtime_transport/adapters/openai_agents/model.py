@@ -163,8 +163,9 @@ class TransportRealtimeModel(RealtimeModel):
             await listener.on_event(event)
 
     async def _deliver_all(self) -> None:
-        events = aiter(self.transport)
-        while True:
+        task, events = self._task, aiter(self.transport)
+        assert task is not None
+        while not task.ending:
             try:
                 event = await anext(events)
             except StopAsyncIteration:

@@ -32,6 +32,11 @@ class OwnedTask:
     _entered: asyncio.Future[None] | None = attrs.field(default=None, init=False)
     _scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope, init=False)
 
+    @property
+    def ending(self) -> bool:
+        """The job is to end."""
+        return self._scope.cancel_called
+
     async def start(self) -> None:
         """Start the task and wait until the block is entered. If cancelled, the task has ended.
 
