@@ -46,6 +46,9 @@ SUB_ROOMS = {
 """Within these rooms, from the bottom to the top; ``""`` is what lies in the room itself: the vocabulary that the
 emulator shares, a wire a file, the tasks of a session."""
 
+MAX_LINES = 460
+"""A file is read in one sitting."""
+
 NOT_SANS_IO = {"anyio", "httpx", "asyncio", "trio", "time", "random", "socket", "uuid", "secrets", "os", "threading"}
 
 
@@ -75,6 +78,12 @@ def test_every_public_name_is_there() -> None:
 
 def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_is_read_in_one_sitting(path: Path) -> None:
+    lines = path.read_text().count("\n")
+    assert lines <= MAX_LINES, f"{path.name} has {lines} lines: look for the second thing in it"
 
 
 def room_of(parts: tuple[str, ...]) -> str:

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from realtime_transport.clock import Clock
 
+    from .hub import Hub
     from .interface import Engine, Outgoing
     from .link import Link
-    from .subscription import Hub
 
 __all__ = ["Connection", "ConnectionEnd", "Timeouts"]
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
-import attrs
 from anyio.abc import ObjectReceiveStream
 
 from realtime_transport.errors import ConsumerTooSlow
@@ -17,12 +16,12 @@ from realtime_transport.late_classes import frozen
 from .wakeup import Wakeup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from .interface import AudioChunk, DeferredChunk, Event
     from .owner import Owner
 
-__all__ = ["Hub", "Subscription", "SubscriptionLimits", "SubscriptionStatistics"]
+__all__ = ["Subscription", "SubscriptionLimits", "SubscriptionStatistics"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -332,154 +331,3 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
             )
         self._control.popleft()  # Nobody has ever read here: the default stream of a transport used by other means.
         self._dropped += 1
-
-
-@attrs.define(eq=False, repr=False)
-class _Route:
-    subscription: Subscription[Any]
-    accepts: Callable[[type[Event]], bool]
-    keep: Callable[[Event], bool] | None = None
-
-    def put(self, event: Event) -> None:
-        if self.keep is None or self.keep(event):
-            self.subscription.put(event)
-
-    def wanted(self, events: Iterable[Event]) -> list[Event]:
-        """Those of *events* that the subscription asked for."""
-        accepts, keep = self.accepts, self.keep
-        return [event for event in events if accepts(type(event)) and (keep is None or keep(event))]
-
-
-@attrs.define(eq=False, repr=False)
-class Tap:
-    """Something beside the subscriptions that takes events at reader time and never waits: the playback pump.
-
-    Attributes:
-        accepts: Whether it takes events of a class.
-        put: Takes one event.
-        withdraw: Forgets the audio of turns.
-    """
-
-    accepts: Callable[[type[Event]], bool]
-    put: Callable[[Event], None]
-    withdraw: Callable[[frozenset[str]], None]
-
-
-class Hub:
-    """Hands the events of one connection to its subscriptions, at reader time and without waiting."""
-
-    def __init__(self) -> None:
-        self._routes: list[_Route] = []
-        self._taps: list[Tap] = []
-        self._by_class: dict[type[Event], tuple[Callable[[Event], None], ...]] = {}
-        self._end: Callable[[], BaseException] | None = None
-        self._on_change: Callable[[], None] = lambda: None
-        self._owner: Owner | None = None
-
-    def own(self, owner: Owner) -> None:
-        """Let *owner* alone receive from the subscriptions, those to come included, until the end."""
-        self._owner = owner
-        for route in self._routes:
-            route.subscription.own(owner)
-
-    def on_change(self, changed: Callable[[], None]) -> None:
-        """Call *changed* now, and whenever the answers of `wants` may have changed."""
-        self._on_change = changed
-        changed()
-
-    def _changed(self) -> None:
-        self._by_class.clear()
-        self._on_change()
-
-    def subscribe(
-        self,
-        accepts: Callable[[type[Event]], bool],
-        limits: SubscriptionLimits,
-        *,
-        keep: Callable[[Event], bool] | None = None,
-    ) -> Subscription[Any]:
-        """Open a subscription to the classes that *accepts* names, from now on; of their events, those to *keep*."""
-        subscription: Subscription[Any] = Subscription(limits, self._forget)
-        if self._end is not None:
-            subscription.end(self._end)
-        else:
-            if self._owner is not None:
-                subscription.own(self._owner)
-            self._routes.append(_Route(subscription, accepts, keep))
-            self._changed()
-        return subscription
-
-    def add_tap(self, tap: Tap) -> None:
-        """Let *tap* see events from now on, before the subscriptions."""
-        self._taps.append(tap)
-        self._changed()
-
-    def _forget(self, subscription: Subscription[Any]) -> None:
-        self._routes = [route for route in self._routes if route.subscription is not subscription]
-        self._changed()
-
-    def wants(self, cls: type[Event]) -> bool:
-        """Whether anybody takes events of class *cls*."""
-        return bool(self._takers(cls))
-
-    def _takers(self, cls: type[Event]) -> tuple[Callable[[Event], None], ...]:
-        takers = self._by_class.get(cls)
-        if takers is None:
-            takers = (
-                *(tap.put for tap in self._taps if tap.accepts(cls)),
-                *(
-                    route.subscription.put if route.keep is None else route.put
-                    for route in self._routes
-                    if route.accepts(cls)
-                ),
-            )
-            self._by_class[cls] = takers
-        return takers
-
-    def publish(self, events: Iterable[Event]) -> None:
-        """Deliver *events* in order; each subscription gets what it asked for.
-
-        Raises:
-            ConsumerTooSlow: A bound was passed. Every subscription has got every event all the same.
-        """
-        too_slow: ConsumerTooSlow | None = None
-        for event in events:
-            if event.withdraws is not None:
-                self._interrupt(event, event.withdraws)
-                continue
-            for take in self._takers(type(event)):
-                try:
-                    take(event)
-                except ConsumerTooSlow as exc:
-                    too_slow = too_slow or exc
-        if too_slow is not None:
-            raise too_slow
-
-    def _interrupt(self, event: Event, turns: frozenset[str]) -> None:
-        for tap in self._taps:
-            tap.withdraw(turns)
-            for piece in event.preceded_by:
-                if tap.accepts(cast("type[Event]", type(piece))):
-                    tap.put(piece)
-        news: tuple[Event, ...] = (*event.preceded_by, event)
-        # The newest first: who waits for this alone is woken before the default stream, which has more to do.
-        for route in reversed(self._routes):
-            subscription = route.subscription
-            subscription.withdraw(turns)
-            if event.brings:
-                subscription.bring_forward(route.wanted(event.brings))
-            wanted = route.wanted(news)
-            if wanted:
-                subscription.put_first(wanted)
-
-    def end(self, error: Callable[[], BaseException]) -> None:
-        """End every subscription, now and later: after what it holds it raises what *error* makes."""
-        self._end = error
-        for route in self._routes:
-            route.subscription.end(error)
-        self._routes.clear()
-        self._by_class.clear()
-
-    def statistics(self) -> tuple[SubscriptionStatistics, ...]:
-        """The state of each open subscription, oldest first."""
-        return tuple(route.subscription.statistics() for route in self._routes)

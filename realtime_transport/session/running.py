@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from realtime_transport.connection.hub import Hub
     from realtime_transport.connection.owner import Owner
-    from realtime_transport.connection.subscription import Hub, Subscription
+    from realtime_transport.connection.subscription import Subscription
     from realtime_transport.protocol.wire.model import Event
     from realtime_transport.transports.interface.layer import RealtimeTransportLayer
 

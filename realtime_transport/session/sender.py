@@ -16,7 +16,7 @@ from .core import actions as do
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from realtime_transport.connection.subscription import Hub
+    from realtime_transport.connection.hub import Hub
     from realtime_transport.transports.interface.layer import RealtimeTransportLayer
 
     from .core.core import SessionCore

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import attrs
 
+from realtime_transport.connection.hub import Hub
 from realtime_transport.connection.owner import Owner
-from realtime_transport.connection.subscription import Hub, Subscription, SubscriptionLimits
+from realtime_transport.connection.subscription import Subscription, SubscriptionLimits
 from realtime_transport.errors import ConfigError, LocalProtocolError, NotConnectedError
 from realtime_transport.protocol.engine.events import AudioEvent, ErrorEvent
 from realtime_transport.task_groups import open_task_group

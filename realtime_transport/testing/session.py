@@ -9,7 +9,8 @@ import anyio
 import anyio.lowlevel
 import attrs
 
-from realtime_transport.connection.subscription import Hub, Subscription, SubscriptionLimits
+from realtime_transport.connection.hub import Hub
+from realtime_transport.connection.subscription import Subscription, SubscriptionLimits
 from realtime_transport.errors import ConnectionLost, LocalProtocolError, NotConnectedError, UnsupportedOperation
 from realtime_transport.protocol.engine.events import (
     AudioInterruptedEvent,

@@ -10,7 +10,7 @@ import attrs
 from realtime_transport.audio.capture import CapturePump
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.resampling import Converter
-from realtime_transport.connection.subscription import Tap
+from realtime_transport.connection.hub import Tap
 from realtime_transport.protocol.engine.events import AudioEvent
 from realtime_transport.protocol.wire.server_events import (
     OutputAudioBufferCleared,
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from realtime_transport.audio.sinks import AudioSink
     from realtime_transport.audio.sources import AudioSource
     from realtime_transport.clock import Clock
+    from realtime_transport.connection.hub import Hub
     from realtime_transport.connection.interface import Event
-    from realtime_transport.connection.subscription import Hub
     from realtime_transport.protocol.engine.engine import Engine
     from realtime_transport.rtc.host import AsyncioHost
     from realtime_transport.rtc.peer import Peer

@@ -10,7 +10,8 @@ import pytest
 from anyio import wait_all_tasks_blocked
 
 from realtime_transport.connection.connection import Connection, ConnectionEnd, Timeouts
-from realtime_transport.connection.subscription import Hub, SubscriptionLimits
+from realtime_transport.connection.hub import Hub
+from realtime_transport.connection.subscription import SubscriptionLimits
 from realtime_transport.errors import ConnectionLost, ConsumerTooSlow, NotConnectedError
 from realtime_transport.testing import ManualClock
 

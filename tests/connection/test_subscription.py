@@ -10,7 +10,8 @@ import attrs
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from realtime_transport.connection.subscription import Hub, Subscription, SubscriptionLimits
+from realtime_transport.connection.hub import Hub
+from realtime_transport.connection.subscription import Subscription, SubscriptionLimits
 from realtime_transport.errors import ConnectionLost, ConsumerTooSlow
 
 pytestmark = pytest.mark.anyio

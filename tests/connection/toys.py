@@ -12,8 +12,8 @@ import attrs
 from anyio import wait_all_tasks_blocked
 
 from realtime_transport.connection.connection import Connection, ConnectionEnd, Timeouts
+from realtime_transport.connection.hub import Hub
 from realtime_transport.connection.link import LinkClosed
-from realtime_transport.connection.subscription import Hub
 from realtime_transport.testing import ManualClock
 
 from .messages import CONTROL, Message

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from realtime_transport.connection.subscription import Hub, Subscription, SubscriptionLimits
+from realtime_transport.connection.hub import Hub
+from realtime_transport.connection.subscription import Subscription, SubscriptionLimits
 from realtime_transport.errors import ConsumerTooSlow
 from realtime_transport.events import AudioEvent, ErrorEvent, Event
 from realtime_transport.protocol.engine.engine import Engine

@@ -10,9 +10,9 @@ import anyio
 import attrs
 
 from realtime_transport.connection.connection import Connection
+from realtime_transport.connection.hub import Tap
 from realtime_transport.connection.life_cycle import ConnectionEnd, LifeCycle, Signal, State
 from realtime_transport.connection.owner import Owner
-from realtime_transport.connection.subscription import Tap
 from realtime_transport.errors import (
     ConnectError,
     ConnectionLost,
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskStatus
 
+    from realtime_transport.connection.hub import Hub
     from realtime_transport.connection.interface import Event
     from realtime_transport.connection.life_cycle import Notice
     from realtime_transport.connection.link import Link
-    from realtime_transport.connection.subscription import Hub
     from realtime_transport.protocol.engine.engine import Engine
     from realtime_transport.protocol.engine.session_opening import SessionOpening
     from realtime_transport.protocol.wire.objects import ServerError

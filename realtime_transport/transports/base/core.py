@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.lowlevel
 
-from realtime_transport.connection.subscription import Hub, Subscription, SubscriptionLimits
+from realtime_transport.connection.hub import Hub
 from realtime_transport.errors import LocalProtocolError, NotConnectedError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from realtime_transport.connection.connection import Connection
     from realtime_transport.connection.life_cycle import Status
     from realtime_transport.connection.statistics import ConnectionStatistics
+    from realtime_transport.connection.subscription import Subscription, SubscriptionLimits
     from realtime_transport.protocol.wire.model import Event
 
     from ..endpoint.endpoint import Endpoint

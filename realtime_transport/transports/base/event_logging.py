@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from realtime_transport.connection.subscription import Tap
+from realtime_transport.connection.hub import Tap
 from realtime_transport.protocol.engine.events import (
     AudioInterruptedEvent,
     ConnectedEvent,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from realtime_transport.audio.formats import AudioFormat
-from realtime_transport.connection.subscription import Tap
+from realtime_transport.connection.hub import Tap
 from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.engine.events import AudioEvent
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from realtime_transport.audio.playback import PlaybackPump
     from realtime_transport.audio.sinks import AudioSink
     from realtime_transport.audio.sources import AudioSource
+    from realtime_transport.connection.hub import Hub
     from realtime_transport.connection.interface import Event
-    from realtime_transport.connection.subscription import Hub
     from realtime_transport.protocol.engine.engine import Engine
 
     from .observer import WireObserver

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import attrs
 
-from realtime_transport.connection.subscription import Tap
+from realtime_transport.connection.hub import Tap
 from realtime_transport.errors import DecodeError, RealtimeError, TransportError
 from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.engine.events import AudioDoneEvent, AudioEvent, ErrorEvent
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from realtime_transport.clock import Clock
+    from realtime_transport.connection.hub import Hub
     from realtime_transport.connection.interface import Event
-    from realtime_transport.connection.subscription import Hub
     from realtime_transport.protocol.engine.engine import Engine
 
     from .codec import MediaCodec
