@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from realtime_transport.bench.figures import FIGURES, interval, percentile, values_of
+from realtime_transport.bench.figures import FIGURES, groups_of, interval, narrowed, percentile, values_of
 from realtime_transport.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -91,28 +91,23 @@ class Threshold:
 def compare(old: BenchResults, new: BenchResults, *statistics: str) -> tuple[Difference, ...]:
     """The differences of all figures that both runs have, by *statistics* (``"p50"`` and ``"p95"`` if none).
 
-    Only sessions at the same level are compared: a run with more sessions at once is no slower server.
+    Only sessions at the same level, on the same wire and loop are compared: a run with more sessions at once is no
+    slower server.
+
+    Raises:
+        ConfigError: There are none.
     """
     chosen: Sequence[str] = statistics or ("p50", "p95")
-    levels = {turn.sessions for turn in old.turns} & {turn.sessions for turn in new.turns}
-    if not levels and (old.turns or new.turns):
-        raise ConfigError("the runs have no level of sessions in common", key="sessions")
-    before, after = _at(old, levels), _at(new, levels)
+    common = set(groups_of(old)) & set(groups_of(new))
+    if not common and (old.sessions or old.turns or new.sessions or new.turns):
+        raise ConfigError("the runs have no level of sessions in common, on the same wire and loop", key="sessions")
+    before, after = narrowed(old, common), narrowed(new, common)
     found: list[Difference] = []
     for name in FIGURES:
         ours, theirs = values_of(name, before), values_of(name, after)
         if ours and theirs:
             found += [_difference(name, statistic, ours, theirs) for statistic in chosen]
     return tuple(found)
-
-
-def _at(results: BenchResults, levels: set[int]) -> BenchResults:
-    return attrs.evolve(
-        results,
-        turns=tuple(turn for turn in results.turns if turn.sessions in levels),
-        sessions=tuple(session for session in results.sessions if session.sessions in levels),
-        levels=tuple(level for level in results.levels if level.sessions in levels),
-    )
 
 
 def _difference(name: str, statistic: str, old: list[float], new: list[float]) -> Difference:

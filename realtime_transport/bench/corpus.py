@@ -1,4 +1,4 @@
-"""What is played: recordings from files, folders and manifests."""
+"""What is played: audio from files, folders, manifests, and recorded sessions."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ import attrs
 import soundfile
 
 from realtime_transport.errors import ConfigError
+from realtime_transport.replay import BargeInAt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Corpus", "Unreadable", "Utterance", "load_corpus"]
+__all__ = ["Corpus", "Unreadable", "Utterance", "load_corpus", "parse_barge_in"]
 
 SOUND = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
 """What a folder is searched for."""
 
-COLUMNS = ("file", "words")
+RECORDING = ".rtrec"
+"""A recorded session: a folder."""
+
+COLUMNS = ("file", "words", "barge_in")
 """What a manifest may say of a recording; only ``file`` has to be there."""
 
 _KNOWN = ", ".join(COLUMNS)
@@ -35,16 +39,15 @@ class Utterance:
         path: The file.
         words: What is said in it, if the manifest says so.
         seconds: How long it plays.
+        barge_in: When it talks over the reply before, if the manifest says so.
+        name: What the results call it; the name of the file if not given.
     """
 
     path: Path
     words: str | None = None
     seconds: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """What the results call it."""
-        return self.path.name
+    barge_in: BargeInAt | None = None
+    name: str = attrs.field(default=attrs.Factory(lambda self: self.path.name, takes_self=True))
 
 
 @attrs.frozen(kw_only=True)
@@ -62,13 +65,20 @@ class Corpus:
     utterances: tuple[Utterance, ...]
     unreadable: tuple[Unreadable, ...] = ()
 
+    def absolute(self) -> Corpus:
+        """The same, for a process in another folder."""
+        here = (attrs.evolve(one, path=one.path.absolute()) for one in self.utterances)
+        return attrs.evolve(self, utterances=tuple(here))
+
 
 def load_corpus(paths: Sequence[str | Path], *, strict: bool = False) -> Corpus:
     """Open everything that *paths* name, before anything is connected.
 
     Args:
-        paths: Files, folders (searched for sound, in order of name), and manifests: CSV with a header, or JSONL; with
-            the columns ``file`` (relative to the manifest) and ``words``.
+        paths: Files, folders (searched for sound and recorded sessions, in order of name), recorded sessions
+            (``NAME.rtrec``: what the user said is played), and manifests: CSV with a header, or JSONL; with the columns
+            ``file`` (relative to the manifest), ``words``, and ``barge_in`` (when this one talks over the reply to the
+            one before: ``0.8`` in seconds of that reply, ``50%`` of it).
         strict: A file that cannot be read is an error; otherwise it is listed in `Corpus.unreadable`.
 
     Raises:
@@ -77,11 +87,12 @@ def load_corpus(paths: Sequence[str | Path], *, strict: bool = False) -> Corpus:
     """
     found: list[Utterance] = []
     unreadable: list[Unreadable] = []
-    for path, words in (pair for given in paths for pair in _expand(Path(given))):
+    for one in (one for given in paths for one in _expand(Path(given))):
         try:
-            found.append(Utterance(path=path, words=words, seconds=_seconds(path)))
+            path = _sound_of(one.path)
+            found.append(attrs.evolve(one, path=path, seconds=_seconds(path)))
         except (OSError, RuntimeError) as exc:  # soundfile's errors are RuntimeErrors.
-            unreadable.append(Unreadable(path=path, why=str(exc)))
+            unreadable.append(Unreadable(path=one.path, why=str(exc)))
     if strict and unreadable:
         raise ConfigError(f"{unreadable[0].path}: {unreadable[0].why}", key="corpus")
     if not found:
@@ -96,16 +107,52 @@ def _seconds(path: Path) -> float:
     return info.frames / info.samplerate
 
 
-def _expand(path: Path) -> Iterator[tuple[Path, str | None]]:
-    if path.is_dir():
-        yield from ((file, None) for file in sorted(path.rglob("*")) if file.suffix.lower() in SOUND)
+def parse_barge_in(text: str) -> BargeInAt:
+    """``0.8``: seconds of the reply; ``50%``: a share of it.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    number = float(text.removesuffix("%"))
+    try:
+        return BargeInAt(share=number / 100) if text.endswith("%") else BargeInAt(seconds=number)
+    except ConfigError as exc:
+        raise ValueError(str(exc)) from exc
+
+
+def _sound_of(path: Path) -> Path:
+    """Where the audio of *path* is: the user's voice, of a recorded session."""
+    if path.suffix.lower() == RECORDING:
+        path = path / "in.wav"
+        if not path.exists():
+            raise RuntimeError("this recorded session holds no sound of the user")
+    return path
+
+
+def _expand(path: Path) -> Iterator[Utterance]:
+    if path.suffix.lower() == RECORDING and path.is_dir():
+        yield _utterance(path)
+    elif path.is_dir():
+        yield from map(_utterance, _inside(path))
     elif not path.exists():
         raise ConfigError(f"there is no {path}", key="corpus")
     elif path.suffix.lower() in (".csv", ".jsonl"):
         for row in _rows(path):
-            yield path.parent / row["file"], row.get("words")
+            yield _utterance(path.parent / row["file"], row.get("words"), row.get("barge_in"))
     else:
-        yield path, None
+        yield _utterance(path)
+
+
+def _utterance(path: Path, words: str | None = None, barge_in: str | None = None) -> Utterance:
+    return Utterance(path=path, words=words, barge_in=parse_barge_in(barge_in) if barge_in else None, name=path.name)
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if any(parent.suffix.lower() == RECORDING for parent in path.relative_to(folder).parents):
+            continue  # The files of a recorded session.
+        if path.suffix.lower() in SOUND or (path.suffix.lower() == RECORDING and path.is_dir()):
+            yield path
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
@@ -123,6 +170,8 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
         if column not in COLUMNS:
             raise ConfigError(f"{path}, line 1: no column is called {column!r}; known are {_KNOWN}", key=column)
     for row in reader:
+        if None in row:
+            raise ConfigError(f"{path}, line {reader.line_num}: more columns than line 1 names", key="corpus")
         yield _checked(row, path, reader.line_num)
 
 
@@ -146,4 +195,14 @@ def _checked(row: dict[str, Any], path: Path, number: int) -> dict[str, str]:
     words = row.get("words")
     if words is not None and not isinstance(words, str):
         raise ConfigError(f"{path}, line {number}, column words: text expected, not {words!r}", key="words")
+    try:
+        if row.get("barge_in") not in (None, ""):
+            row["barge_in"] = str(row["barge_in"])
+            parse_barge_in(row["barge_in"])
+    except ValueError:
+        raise ConfigError(
+            f"{path}, line {number}, column barge_in: seconds (0.8) or a share (50%) of the reply before expected, "
+            f"not {row['barge_in']!r}",
+            key="barge_in",
+        ) from None
     return row

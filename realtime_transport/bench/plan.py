@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from realtime_transport.errors import ConfigError
 
-__all__ = ["BenchPlan"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from realtime_transport.replay import BargeInAt
+
+__all__ = ["BenchPlan", "Place"]
+
+TRANSPORTS = ("websocket", "webrtc")
+BACKENDS = ("asyncio", "trio")
 
 
 def _positive(_plan: BenchPlan, attribute: attrs.Attribute[Any], value: float | None) -> None:
@@ -16,9 +24,51 @@ def _positive(_plan: BenchPlan, attribute: attrs.Attribute[Any], value: float | 
         raise ConfigError(f"{attribute.name}={value}: a positive number expected", key=attribute.name)
 
 
+def _not_negative(_plan: BenchPlan, attribute: attrs.Attribute[Any], value: float) -> None:
+    if not value >= 0:
+        raise ConfigError(f"{attribute.name}={value}: 0 or more expected", key=attribute.name)
+
+
 def _levels(_plan: BenchPlan, _attribute: attrs.Attribute[tuple[int, ...]], value: tuple[int, ...]) -> None:
-    if not value or any(count < 1 for count in value):
-        raise ConfigError(f"sessions={value}: at least one level of at least one session", key="sessions")
+    if not value or any(count < 1 for count in value) or len(set(value)) < len(value):
+        raise ConfigError(f"sessions={value}: levels of at least one session expected, each once", key="sessions")
+
+
+def _some_of(known: tuple[str, ...]) -> Any:
+    def check(_plan: BenchPlan, attribute: attrs.Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:
+        if not value or not set(value) <= set(known) or len(set(value)) < len(value):
+            expected = ", ".join(known)
+            raise ConfigError(f"{attribute.name}={value}: some of {expected} expected, each once", key=attribute.name)
+
+    return check
+
+
+@attrs.frozen(kw_only=True)
+class Place:
+    """Which session of a plan.
+
+    Attributes:
+        transport: The wire: ``"websocket"`` or ``"webrtc"``.
+        backend: The event loop: ``"asyncio"`` or ``"trio"``.
+        sessions: How many sessions ran at once.
+        repeat: Which repeat, from 0; -1 in the warm-up.
+        session: Which of the sessions, from 0.
+    """
+
+    sessions: int
+    session: int
+    repeat: int
+    transport: str = "websocket"
+    backend: str = "asyncio"
+
+    @property
+    def name(self) -> str:
+        """The place in one word, for files."""
+        return f"{self.transport}-{self.backend}-{self.sessions}-{self.repeat}-{self.session}"
+
+
+LevelKey = tuple[str, str, int, int]
+"""Transport, backend, sessions, repeat: what runs together."""
 
 
 @attrs.frozen(kw_only=True)
@@ -27,29 +77,67 @@ class BenchPlan:
 
     Attributes:
         sessions: How many sessions run at once, level after level.
-        speed: How many times faster than real time; ``None``: as fast as the connection takes it.
+        transports: The wires, one after the other: ``"websocket"``, ``"webrtc"``.
+        backends: The event loops, likewise: ``"asyncio"``, ``"trio"``.
+        speed: How many times faster than real time; ``None``: as fast as the connection takes it. Replies are heard at
+            that speed, too.
         repeats: How often each session plays its part of the corpus.
         utterances: How many recordings each session plays in a row; they are dealt round from the corpus.
         commit: No turn detection: each recording is one turn, committed by hand at its end.
+        barge_in: Each recording but the first of a session talks over the reply before; ``None``: only those of which
+            the corpus says so (`Utterance.barge_in`).
         tail_ms: Silence behind each recording, for the detector to see its end.
         settle: How long to listen on when all turns are answered, in seconds.
         reply_timeout: How long to wait for an answer that is due, without any event, in seconds.
-        warm_up: Sessions before the first level, which do not count: the first connect imports, the server warms up.
+        warm_up: Sessions before the first level, one after the other, which do not count: the first connect imports,
+            the server warms up, and a server that refuses is told at once.
         stagger: Seconds over which the sessions of a level begin, so that they do not all connect in one moment.
         max_seconds: No session begins after so many seconds; what runs then is finished.
+        max_usd: Everything ends once the responses have cost so much, by their tokens.
 
     Raises:
         ConfigError: A value makes no sense.
     """
 
     sessions: tuple[int, ...] = attrs.field(default=(1,), validator=_levels)
+    transports: tuple[str, ...] = attrs.field(default=("websocket",), validator=_some_of(TRANSPORTS))
+    backends: tuple[str, ...] = attrs.field(default=("asyncio",), validator=_some_of(BACKENDS))
     speed: float | None = attrs.field(default=1.0, validator=_positive)
     repeats: int = attrs.field(default=1, validator=_positive)
     utterances: int = attrs.field(default=4, validator=_positive)
     commit: bool = False
-    tail_ms: float = 1000.0
-    settle: float = 0.2
+    barge_in: BargeInAt | None = None
+    tail_ms: float = attrs.field(default=1000.0, validator=_not_negative)
+    settle: float = attrs.field(default=0.2, validator=_not_negative)
     reply_timeout: float = attrs.field(default=30.0, validator=_positive)
-    warm_up: int = 1
-    stagger: float = 0.5
+    warm_up: int = attrs.field(default=1, validator=_not_negative)
+    stagger: float = attrs.field(default=0.5, validator=_not_negative)
     max_seconds: float | None = attrs.field(default=None, validator=_positive)
+    max_usd: float | None = attrs.field(default=None, validator=_positive)
+
+    def __attrs_post_init__(self) -> None:
+        if "webrtc" in self.transports:
+            if self.speed != 1.0:
+                raise ConfigError("speed: over WebRTC audio goes at the pace of real time; 1 expected", key="speed")
+            if self.commit:
+                raise ConfigError("commit: over WebRTC the end of the audio is not known exactly", key="commit")
+            if self.barge_in is not None and self.barge_in.share is not None:
+                raise ConfigError(
+                    "barge_in: over WebRTC a reply arrives as it is heard, and nobody knows how long it will be; "
+                    "give seconds instead of a share",
+                    key="barge_in",
+                )
+        if self.commit and self.barge_in is not None:
+            raise ConfigError("barge_in: it takes turn detection, and commit switches that off", key="barge_in")
+
+    def levels(self, backend: str) -> Iterator[LevelKey]:
+        """What runs on *backend*, in order."""
+        for transport in self.transports:
+            for sessions in self.sessions:
+                for repeat in range(self.repeats):
+                    yield transport, backend, sessions, repeat
+
+    @property
+    def total(self) -> int:
+        """Sessions in all, the warm-up not counted."""
+        return sum(self.sessions) * self.repeats * len(self.transports) * len(self.backends)

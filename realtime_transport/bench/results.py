@@ -2,86 +2,158 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 
 import attrs
 import orjson
 
+from realtime_transport.bench.plan import Place
 from realtime_transport.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["VERSION", "BenchResults", "Level", "ResultsFile", "Row", "Session", "Turn", "load_results"]
+    from realtime_transport.bench.plan import LevelKey
+
+__all__ = [
+    "VERSION",
+    "BargeIn",
+    "BenchResults",
+    "Check",
+    "Level",
+    "ResultsFile",
+    "Row",
+    "Session",
+    "Turn",
+    "key_of",
+    "levels_done",
+    "load_results",
+    "results_of",
+    "row_as_json",
+    "row_from_json",
+]
 
 VERSION = 1
 """Of the lines. Fields may be added; a field keeps its meaning."""
 
 
 @attrs.frozen(kw_only=True)
-class Turn:
+class Turn(Place):
     """One turn of a user, and what the model made of it.
 
     Attributes:
-        sessions: How many sessions ran at once.
-        session: Which of them, from 0.
-        repeat: Which repeat, from 0.
         recording: The name of the recording.
         start_ms: Where the server says that speech began, in the audio of the session.
         end_ms: Where it ended.
         latency: Seconds from the end of speech to the first audio of the answer received.
+        heard: Seconds from the end of speech to the first audio of the answer heard.
+        thinking: Seconds from the commit of the turn to the first audio of the answer received.
+        transcript: Seconds from the end of speech to its transcript, if the session transcribes.
         reply_seconds: How long the answer plays.
+        gaps: Seconds of each silence in the midst of the answer, since audio came after its moment.
         status: How the response ended; ``None``: no answer within the time.
         words: What the server understood, if the session transcribes.
         expected: What was said, if the manifest says so.
+        is_echo: Whether the answer is the turn, to the bit, if the plan looks; ``None`` if it does not, or the answer
+            was cut off.
     """
 
-    sessions: int
-    session: int
-    repeat: int
     recording: str
     start_ms: int | None = None
     end_ms: int | None = None
     latency: float | None = None
+    heard: float | None = None
+    thinking: float | None = None
+    transcript: float | None = None
     reply_seconds: float = 0.0
+    gaps: tuple[float, ...] = attrs.field(default=(), converter=tuple)
     status: str | None = None
     words: str = ""
     expected: str | None = None
+    is_echo: bool | None = None
 
 
 @attrs.frozen(kw_only=True)
-class Session:
+class BargeIn(Place):
+    """The user talked over an answer; all times are seconds from the onset of the speech.
+
+    Attributes:
+        recording: The name of the recording that talked over it.
+        heard_ms: How much of the answer had been heard.
+        silence: To the silence of the listener.
+        truncation: To the truncation on the wire; ``None`` where the server truncates.
+        acknowledged: To the server's confirmation.
+    """
+
+    recording: str
+    heard_ms: int = 0
+    silence: float | None = None
+    truncation: float | None = None
+    acknowledged: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Session(Place):
     """One session.
 
     Attributes:
-        sessions: How many sessions ran at once.
-        session: Which of them, from 0.
-        repeat: Which repeat, from 0.
         connect: Seconds from the beginning to the session that is ready.
         seconds: How long it lasted, connecting included.
+        first_audio: Seconds from the first frame sent to the first audio of the model.
         late_p50_ms: Half of the frames were sent no later than this after their moment.
         late_p99_ms: The same for 99 of 100.
         late_max_ms: The latest frame.
         frames: Frames sent.
         input_sha256: Of all audio sent.
+        session_id: What the server calls it.
+        input_tokens: Tokens that went in.
+        output_tokens: Tokens that came out.
+        usd: What they cost, if a price is known.
+        lost_packets: Of 100 packets of the model's voice, those that were missing when their time came; WebRTC only.
+        made_up_ms: Sound that was made up for packets that were lost or late; WebRTC only.
         errors: Codes of the errors that were reported, and the type of the exception that ended it.
         finished: Everything was played and answered.
+        worker: Where it ran, if on a cluster.
+        recorded: Its recording, relative to the folder of the results.
     """
 
-    sessions: int
-    session: int
-    repeat: int
     connect: float | None = None
     seconds: float = 0.0
+    first_audio: float | None = None
     late_p50_ms: float = 0.0
     late_p99_ms: float = 0.0
     late_max_ms: float = 0.0
     frames: int = 0
     input_sha256: str = ""
+    session_id: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: float | None = None
+    lost_packets: float | None = None
+    made_up_ms: float | None = None
     errors: tuple[str, ...] = attrs.field(default=(), converter=tuple)
     finished: bool = False
+    worker: str | None = None
+    recorded: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Check(Place):
+    """How far off a session is from what the emulator has noted of it.
+
+    Attributes:
+        segment_ms: The largest distance between the edges of a spoken segment there and here; ``None`` without any.
+        segments_off: How many segments one has more than the other.
+        is_input_whole: Whether the emulator got the same audio, to the bit, as was sent.
+    """
+
+    segment_ms: float | None = None
+    segments_off: int = 0
+    is_input_whole: bool = True
 
 
 @attrs.frozen(kw_only=True)
@@ -91,22 +163,35 @@ class Level:
     Attributes:
         sessions: How many.
         seconds: How long they took together.
-        cpu_seconds: CPU time of this process in that time.
+        cpu_seconds: CPU time of this process in that time; of all workers on a cluster.
         cpu_per_session: The same, for one session and one second of its audio.
+        audio_seconds: How much audio they sent.
         memory_kb: How much the process grew by, for one session; 0 where the system does not say.
-        finished: Whether all of them finished.
+        finished: Whether all of them ran.
+        repeat: Which repeat, from 0.
+        transport: The wire.
+        backend: The event loop.
     """
 
     sessions: int
     seconds: float
     cpu_seconds: float
     cpu_per_session: float
+    audio_seconds: float = 0.0
     memory_kb: float = 0.0
     finished: bool = True
+    repeat: int = 0
+    transport: str = "websocket"
+    backend: str = "asyncio"
+
+    @property
+    def key(self) -> LevelKey:
+        """What tells it from the others."""
+        return self.transport, self.backend, self.sessions, self.repeat
 
 
-Row: TypeAlias = Turn | Session | Level
-_KINDS: dict[str, type[Row]] = {"turn": Turn, "session": Session, "level": Level}
+Row: TypeAlias = Turn | BargeIn | Session | Check | Level
+_KINDS: dict[str, type[Row]] = {"turn": Turn, "barge_in": BargeIn, "session": Session, "check": Check, "level": Level}
 
 
 @attrs.frozen(kw_only=True)
@@ -116,16 +201,27 @@ class BenchResults:
     Attributes:
         about: The header: plan, target, versions, when.
         turns: In the order in which they ended.
+        barge_ins: Likewise.
         sessions: Likewise.
+        checks: Likewise.
         levels: Likewise.
         problem: Why the file is not whole; ``None`` if it is.
+        dropped_usd: What sessions cost whose levels did not end, and which ran again.
     """
 
     about: Mapping[str, Any]
     turns: tuple[Turn, ...] = ()
+    barge_ins: tuple[BargeIn, ...] = ()
     sessions: tuple[Session, ...] = ()
+    checks: tuple[Check, ...] = ()
     levels: tuple[Level, ...] = ()
     problem: str | None = None
+    dropped_usd: float = 0.0
+
+    @property
+    def usd(self) -> float:
+        """What all sessions cost, as far as prices are known."""
+        return self.dropped_usd + sum(session.usd or 0.0 for session in self.sessions)
 
 
 class ResultsFile:
@@ -140,23 +236,49 @@ class ResultsFile:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._file: IO[bytes] = path.open("xb")
+            self._file: IO[bytes] = path.open("xb", buffering=0)
         except FileExistsError:
-            raise ConfigError(f"{path} exists: nothing is overwritten; choose another --out", key="out") from None
+            raise ConfigError(
+                f"{path} exists: nothing is overwritten; choose another --out, or --resume it", key="out"
+            ) from None
         self._write({"format": "realtime-bench", "version": VERSION, **about})
 
+    @classmethod
+    def resume(cls, path: Path, now: str) -> ResultsFile:
+        """Go on with the file at *path*. What is there of levels that did not end is read no more: they run again.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        found = cls.__new__(cls)
+        found.path = path
+        found._file = path.open("r+b", buffering=0)
+        found._file.truncate(_whole_lines(path.read_bytes()))  # What was cut off in the middle of a line is no result.
+        found._file.seek(0, 2)
+        found._write({"kind": "resumed", "at": now})
+        return found
+
     def add(self, row: Row) -> None:
-        """Write *row*, and hand it to the operating system."""
-        kind = next(name for name, cls in _KINDS.items() if isinstance(row, cls))
-        self._write({"kind": kind, **attrs.asdict(row)})
+        """Write *row*, and hand it to the operating system.
+
+        Raises:
+            OSError: There is no room for it; what was written before is whole.
+        """
+        self._write(row_as_json(row))
 
     def close(self) -> None:
         """Close the file. Idempotent."""
         self._file.close()
 
     def _write(self, value: Mapping[str, Any]) -> None:
-        self._file.write(orjson.dumps(value) + b"\n")
-        self._file.flush()
+        line = orjson.dumps(value) + b"\n"
+        written = self._file.write(line)
+        if written != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+
+
+def _whole_lines(data: bytes) -> int:
+    return data.rfind(b"\n") + 1
 
 
 def load_results(path: str | Path) -> BenchResults:
@@ -177,6 +299,7 @@ def load_results(path: str | Path) -> BenchResults:
     if about is None or about.get("format") != "realtime-bench":
         raise ConfigError(f"{file} holds no results of a benchmark", key="results")
     rows: list[Row] = []
+    dropped = 0.0
     problem: str | None = None
     for number, line in enumerate(lines[1:], 2):
         if not line:
@@ -185,18 +308,49 @@ def load_results(path: str | Path) -> BenchResults:
         if found is None:
             problem = f"line {number} was cut off; what came before is here"
             break
-        row = _row(found)
+        if found.get("kind") == "resumed":
+            whole = _of_whole_levels(rows)
+            dropped += _usd(rows) - _usd(whole)
+            rows = whole
+            continue
+        row = row_from_json(found)
         if row is None:
-            problem = f"line {number} and its like are of a newer version"
+            problem = f"line {number} was edited, or is of a newer version; it is left out"
         else:
             rows.append(row)
+    return attrs.evolve(results_of(about, rows, problem), dropped_usd=dropped)
+
+
+def levels_done(results: BenchResults) -> frozenset[LevelKey]:
+    """The levels that ran to their end."""
+    return frozenset(level.key for level in results.levels if level.finished)
+
+
+def _usd(rows: Sequence[Row]) -> float:
+    return sum(row.usd or 0.0 for row in rows if isinstance(row, Session))
+
+
+def results_of(about: Mapping[str, Any], rows: Sequence[Row], problem: str | None = None) -> BenchResults:
+    """The results that *rows* make."""
     return BenchResults(
         about=about,
         turns=tuple(row for row in rows if isinstance(row, Turn)),
+        barge_ins=tuple(row for row in rows if isinstance(row, BargeIn)),
         sessions=tuple(row for row in rows if isinstance(row, Session)),
+        checks=tuple(row for row in rows if isinstance(row, Check)),
         levels=tuple(row for row in rows if isinstance(row, Level)),
         problem=problem,
     )
+
+
+def _of_whole_levels(rows: Sequence[Row]) -> list[Row]:
+    whole = {row.key for row in rows if isinstance(row, Level) and row.finished}
+    return [row for row in rows if key_of(row) in whole]
+
+
+def key_of(row: Row) -> LevelKey:
+    """The level that *row* belongs to."""
+    return row.transport, row.backend, row.sessions, row.repeat
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
@@ -207,9 +361,18 @@ def _object(line: bytes) -> dict[str, Any] | None:
     return cast("dict[str, Any]", found) if isinstance(found, dict) else None
 
 
-def _row(found: dict[str, Any]) -> Row | None:
+def row_as_json(row: Row) -> dict[str, Any]:
+    """The line of *row*."""
+    return {"kind": next(name for name, cls in _KINDS.items() if isinstance(row, cls)), **attrs.asdict(row)}
+
+
+def row_from_json(found: Mapping[str, Any]) -> Row | None:
+    """The row of a line; ``None`` if this version does not know it."""
     cls = _KINDS.get(str(found.get("kind")))
     if cls is None:
         return None
     known = {field.name for field in attrs.fields(cls)}
-    return cls(**{name: value for name, value in found.items() if name in known})
+    try:
+        return cls(**{name: value for name, value in found.items() if name in known})
+    except TypeError:  # A field is missing: somebody edited it.
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -10,28 +11,56 @@ import attrs
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.sources import FileSource
+from realtime_transport.bench.plan import Place
 from realtime_transport.bench.results import Level, Session, Turn
-from realtime_transport.clock import Clock, EventLoopClock
+from realtime_transport.bench.rows import Noted, barge_in_rows, check_row, session_figures, turn_rows
+from realtime_transport.clock import Clock, EventLoopClock, in_trio
 from realtime_transport.errors import RealtimeError
-from realtime_transport.replay import Recording, Replay
+from realtime_transport.replay import Listener, Recording, Replay
 from realtime_transport.task_groups import open_task_group
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from anyio.abc import TaskGroup
+
     from realtime_transport.bench.corpus import Corpus, Utterance
-    from realtime_transport.bench.plan import BenchPlan
+    from realtime_transport.bench.plan import BenchPlan, LevelKey
+    from realtime_transport.bench.prices import Price
     from realtime_transport.bench.results import Row
-    from realtime_transport.replay import ReplayReport
+    from realtime_transport.replay import ReplayReport, WireWatch
+    from realtime_transport.rtc.jitter import JitterStatistics
     from realtime_transport.transports.base.realtime import OpenAIRealtimeBase
 
-__all__ = ["Bench"]
+__all__ = ["Bench", "Line"]
+
+LOOK_AT_BUDGET_EVERY = 0.25
+"""Seconds: a response that began before costs, whatever is done."""
+
+
+@attrs.frozen(kw_only=True)
+class Line:
+    """A session that is open, without an audio source.
+
+    Attributes:
+        transport: The session.
+        send: Takes the audio instead of ``transport.send_audio``, on a wire that carries it as media.
+        watch: Was given to ``transport.observe`` before the connection; without it no truncation is timed.
+        sound: What the jitter buffer has done, on a wire that has one.
+        recorded: Where the session is recorded.
+    """
+
+    transport: OpenAIRealtimeBase
+    send: Callable[[bytes], Awaitable[None]] | None = None
+    watch: WireWatch | None = None
+    sound: Callable[[], JitterStatistics | None] | None = None
+    recorded: str | None = None
 
 
 @attrs.define(eq=False, kw_only=True)
 class Bench:
-    """Runs a plan.
+    """Runs a plan on the event loop that it is called from.
 
     ::
 
@@ -40,26 +69,43 @@ class Bench:
         await bench.run()
 
     Args:
-        plan: What to do.
+        plan: What to do. Of its backends only the one that runs is done.
         corpus: What to play.
-        connect: Opens one session: an async context manager that gives a connected transport, without an audio source
-            and with turn detection as the plan wants it.
-        found: Takes each row as soon as it is known. It must not wait.
+        connect: Opens one session: an async context manager that gives a `Line`, with turn detection as the plan wants
+            it.
+        found: Takes each row as soon as it is known. It must not wait; what it raises ends the run.
+        price: What tokens cost.
+        noted: What the emulator has noted of each session, by its id: asked after each level, for `Check` rows. The
+            emulator has to repeat what is said.
+        skip: Levels that were done before.
+        spent: What was spent before, in USD.
         format: The audio format of the sessions, both ways.
         clock: Where time comes from.
     """
 
     plan: BenchPlan
     corpus: Corpus
-    connect: Callable[[], AbstractAsyncContextManager[OpenAIRealtimeBase]]
+    connect: Callable[[Place], AbstractAsyncContextManager[Line]]
     found: Callable[[Row], None]
+    price: Price | None = None
+    noted: Callable[[], Awaitable[Mapping[str, Noted]]] | None = None
+    skip: frozenset[LevelKey] = frozenset()
+    spent: float = 0.0
     format: AudioFormat = AudioFormat.PCM24K
     clock: Clock = attrs.field(factory=EventLoopClock)
-    _began: float = attrs.field(default=0.0, init=False)
+    _stopped: str | None = attrs.field(default=None, init=False)
+    _began: float | None = attrs.field(default=None, init=False)
     _audio_seconds: float = attrs.field(default=0.0, init=False)
     _grown: float = attrs.field(default=0.0, init=False)
+    _live: dict[Place, Replay] = attrs.field(factory=dict[Place, Replay], init=False)
+    _ended_here: list[tuple[Session, list[Turn]]] = attrs.field(factory=list[tuple[Session, list[Turn]]], init=False)
     _running: int = attrs.field(default=0, init=False)
     _ended: int = attrs.field(default=0, init=False)
+
+    @property
+    def open_sessions(self) -> dict[Place, Replay]:
+        """The sessions that play now, and what plays in them."""
+        return dict(self._live)
 
     @property
     def running(self) -> int:
@@ -73,83 +119,158 @@ class Bench:
 
     @property
     def total(self) -> int:
-        """Sessions that the plan has in all."""
-        return sum(self.plan.sessions) * self.plan.repeats
+        """Sessions that this run has in all."""
+        backend = "trio" if in_trio() else "asyncio"
+        return sum(key[2] for key in self.plan.levels(backend) if key not in self.skip)
+
+    @property
+    def stopped(self) -> str | None:
+        """Which limit ended the run before its end, ``"max_seconds"`` or ``"max_usd"``; ``None`` if none did."""
+        return self._stopped
 
     async def run(self) -> None:
         """Run the plan. If cancelled, what was found so far has been told.
 
         A session that cannot be opened, or is lost, is a row with its error; the others go on.
+
+        Raises:
+            RealtimeError: A session of the warm-up failed: nothing would come of the rest.
         """
+        self.begin()
+        backend = "trio" if in_trio() else "asyncio"
+        levels = [key for key in self.plan.levels(backend) if key not in self.skip]
+        await self.warm_up(dict.fromkeys(key[0] for key in levels))
+        for key in levels:
+            if self._is_over():
+                return
+            await self.level(key, range(key[2]))
+
+    def begin(self) -> None:
+        """Let the time of ``max_seconds`` begin; `run` does it."""
         self._began = self.clock.now()
-        for number in range(self.plan.warm_up):
-            await self._session(1, number, 0, counts=False)
-        for sessions in self.plan.sessions:
-            for repeat in range(self.plan.repeats):
-                if self._is_late():
-                    return
-                await self._level(sessions, repeat)
 
-    def _is_late(self) -> bool:
-        limit = self.plan.max_seconds
-        return limit is not None and self.clock.now() - self._began >= limit
+    async def warm_up(self, transports: Iterable[str]) -> None:
+        """Run the sessions that do not count, over each of the *transports*.
 
-    async def _level(self, sessions: int, repeat: int) -> None:
+        Raises:
+            RealtimeError: One failed.
+        """
+        for transport in transports:
+            for number in range(self.plan.warm_up):
+                await self._session(Place(sessions=1, session=number, repeat=-1, transport=transport), counts=False)
+
+    async def level(self, key: LevelKey, numbers: Sequence[int]) -> None:
+        """Run those sessions of a level that have these *numbers*, all at once."""
+        transport, backend, sessions, repeat = key
         began, cpu, memory = self.clock.now(), time.process_time(), _memory_kb()
-        self._audio_seconds = 0.0
-        ended = self._ended
-        async with open_task_group() as tasks:
-            for number in range(sessions):
-                tasks.start_soon(self._one_of, sessions, number, repeat, name=f"bench session {number}")
-            # When all of them have begun, and the first has not ended.
-            await self.clock.sleep_until(began + self.plan.stagger + 0.5)
-            self._grown = max(0.0, _memory_kb() - memory)
+        self._audio_seconds, self._grown = 0.0, 0.0
+        self._ended_here.clear()
+        async with open_task_group() as watchers:
+            async with open_task_group() as tasks:
+                if self.plan.max_usd is not None:
+                    watchers.start_soon(self._watch_budget, tasks, self.plan.max_usd, name="budget")
+                for number in numbers:
+                    place = Place(
+                        sessions=sessions, session=number, repeat=repeat, transport=transport, backend=backend
+                    )
+                    tasks.start_soon(self._one_of, place, name=f"bench session {number}")
+                # When all of them have begun, and the first has not ended.
+                await self.clock.sleep_until(began + self.plan.stagger + 0.5)
+                self._grown = max(0.0, _memory_kb() - memory)
+            watchers.cancel_scope.cancel()
         seconds, spent = self.clock.now() - began, time.process_time() - cpu
+        await self._check()
         self.found(
             Level(
                 sessions=sessions,
+                repeat=repeat,
+                transport=transport,
+                backend=backend,
                 seconds=seconds,
                 cpu_seconds=spent,
                 cpu_per_session=spent / self._audio_seconds if self._audio_seconds else 0.0,
-                memory_kb=self._grown / sessions,
-                finished=self._ended - ended == sessions,
+                audio_seconds=self._audio_seconds,
+                memory_kb=self._grown / len(numbers),
+                finished=len(self._ended_here) == len(numbers) and self._stopped != "max_usd",
             )
         )
 
-    async def _one_of(self, sessions: int, number: int, repeat: int) -> None:
-        await self.clock.sleep_until(self.clock.now() + self.plan.stagger * number / sessions)
-        if self._is_late():
+    async def _check(self) -> None:
+        if self.noted is None:
             return
-        await self._session(sessions, number, repeat, counts=True)
+        noted = await self.noted()
+        for session, turns in self._ended_here:
+            row = check_row(session, turns, noted)
+            if row is not None:
+                self.found(row)
 
-    async def _session(self, sessions: int, number: int, repeat: int, *, counts: bool) -> None:
-        utterances = list(self._deal(number, repeat))
+    def _is_over(self) -> bool:
+        """Whether no session may begin any more."""
+        if self._stopped is None:
+            limit, began = self.plan.max_seconds, self._began
+            if limit is not None and began is not None and self.clock.now() - began >= limit:
+                self._stopped = "max_seconds"
+            elif self.plan.max_usd is not None and self.spent >= self.plan.max_usd:
+                self._stopped = "max_usd"
+        return self._stopped is not None
+
+    async def _watch_budget(self, tasks: TaskGroup, limit: float) -> None:
+        while self.spent + sum(self._cost(replay.report()) for replay in self._live.values()) < limit:
+            await self.clock.sleep_until(self.clock.now() + LOOK_AT_BUDGET_EVERY)
+        self._stopped = "max_usd"
+        tasks.cancel_scope.cancel()
+
+    def _cost(self, report: ReplayReport) -> float:
+        return 0.0 if self.price is None else sum(map(self.price.of, report.replies))
+
+    async def _one_of(self, place: Place) -> None:
+        await self.clock.sleep_until(self.clock.now() + self.plan.stagger * place.session / place.sessions)
+        if not self._is_over():
+            await self._session(place, counts=True)
+
+    async def _session(self, place: Place, *, counts: bool) -> None:
+        utterances = list(self._deal(place))
         began = self.clock.now()
         connected: float | None = None
         errors: tuple[str, ...] = ()
         replay: Replay | None = None
+        line: Line | None = None
         self._running += 1
         try:
             async with AsyncExitStack() as stack:
                 recordings = [await self._open(utterance, stack) for utterance in utterances]
-                transport = await stack.enter_async_context(self.connect())
+                line = await stack.enter_async_context(self.connect(place))
                 connected = self.clock.now() - began
-                replay = self._replay(transport, recordings)
+                replay = self._replay(line, self._with_barge_ins(recordings, utterances))
+                self._live[place] = replay
                 await replay.run()
         except RealtimeError as exc:
             errors = (type(exc).__name__,)
+            if not counts:
+                raise
         finally:
             self._running -= 1
+            self._live.pop(place, None)
+            report = None if replay is None else _report_of(replay)
+            self.spent += 0.0 if report is None else self._cost(report)
             if counts:
                 self._ended += 1
-                report = None if replay is None else _report_of(replay)
-                place = {"sessions": sessions, "session": number, "repeat": repeat}
-                self._tell(place, report, utterances, connected, self.clock.now() - began, errors)
+                session = Session(
+                    **attrs.asdict(place),
+                    connect=connected,
+                    seconds=self.clock.now() - began,
+                    errors=(*(report.errors if report else ()), *errors),
+                    recorded=None if line is None else line.recorded,
+                    usd=None if report is None or self.price is None else self._cost(report),
+                    **({} if report is None else session_figures(report)),
+                    **({} if line is None else _sound(line)),
+                )
+                self._tell(place, session, report, utterances)
 
-    def _deal(self, number: int, repeat: int) -> Iterator[Utterance]:
+    def _deal(self, place: Place) -> Iterator[Utterance]:
         """Round the corpus, so that all of it is played when there are enough sessions."""
         all_of = self.corpus.utterances
-        first = (number + repeat) * self.plan.utterances
+        first = (place.session + place.repeat) * self.plan.utterances
         for index in range(self.plan.utterances):
             yield all_of[(first + index) % len(all_of)]
 
@@ -159,10 +280,18 @@ class Bench:
         await source.open()
         return Recording(name=utterance.name, source=source)
 
-    def _replay(self, transport: OpenAIRealtimeBase, recordings: Sequence[Recording]) -> Replay:
+    def _with_barge_ins(self, recordings: Sequence[Recording], utterances: Sequence[Utterance]) -> list[Recording]:
+        """The first of a session has nothing to talk over."""
+        planned = [utterance.barge_in or self.plan.barge_in for utterance in utterances]
+        if self.plan.commit or not recordings:
+            return list(recordings)
+        later = zip(recordings[1:], planned[1:], strict=True)
+        return [recordings[0], *(attrs.evolve(recording, barge_in=barge_in) for recording, barge_in in later)]
+
+    def _replay(self, line: Line, recordings: Sequence[Recording]) -> Replay:
         plan = self.plan
         return Replay(
-            transport=transport,
+            transport=line.transport,
             recordings=recordings,
             format=self.format,
             speed=plan.speed,
@@ -170,39 +299,23 @@ class Bench:
             tail_ms=plan.tail_ms,
             settle=plan.settle,
             reply_timeout=plan.reply_timeout,
+            send=line.send,
+            listener=Listener(self.format, plan.speed),
+            watch_wire=line.watch,
+            digests=self.noted is not None,
             clock=self.clock,
         )
 
     def _tell(
-        self,
-        place: dict[str, Any],
-        report: ReplayReport | None,
-        utterances: Sequence[Utterance],
-        connected: float | None,
-        seconds: float,
-        errors: tuple[str, ...],
+        self, place: Place, session: Session, report: ReplayReport | None, utterances: Sequence[Utterance]
     ) -> None:
-        if report is None:
-            self.found(Session(**place, connect=connected, seconds=seconds, errors=errors))
-            return
-        self._audio_seconds += report.input_bytes / self.format.bytes_per_second
-        for turn in _turns(report, utterances):
-            self.found(Turn(**place, **turn))
-        late = report.recordings
-        self.found(
-            Session(
-                **place,
-                connect=connected,
-                seconds=seconds,
-                late_p50_ms=max((one.late_p50_ms for one in late), default=0.0),
-                late_p99_ms=max((one.late_p99_ms for one in late), default=0.0),
-                late_max_ms=max((one.late_max_ms for one in late), default=0.0),
-                frames=sum(one.frames for one in late),
-                input_sha256=report.input_sha256,
-                errors=(*report.errors, *errors),
-                finished=report.finished and not report.unanswered,
-            )
-        )
+        turns = [] if report is None else list(turn_rows(place, report, utterances))
+        if report is not None:
+            self._audio_seconds += report.input_bytes / self.format.bytes_per_second
+            for row in (*turns, *barge_in_rows(place, report)):
+                self.found(row)
+        self.found(session)
+        self._ended_here.append((session, turns))
 
 
 def _report_of(replay: Replay) -> ReplayReport | None:
@@ -212,25 +325,20 @@ def _report_of(replay: Replay) -> ReplayReport | None:
         return None
 
 
-def _turns(report: ReplayReport, utterances: Sequence[Utterance]) -> Iterator[dict[str, Any]]:
-    words = {utterance.name: utterance.words for utterance in utterances}
-    replies = {reply.answers: reply for reply in report.replies if reply.answers is not None}
-    for turn in report.turns:
-        reply = replies.get(turn.item_id)
-        yield {
-            "recording": turn.recording,
-            "start_ms": turn.start_ms,
-            "end_ms": turn.end_ms,
-            "latency": None if reply is None else reply.latency,
-            "reply_seconds": 0.0 if reply is None else reply.audio_seconds,
-            "status": None if reply is None else reply.status,
-            "words": turn.transcript,
-            "expected": words.get(turn.recording),
-        }
+def _sound(line: Line) -> dict[str, Any]:
+    found = None if line.sound is None else line.sound()
+    if found is None or not found.received:
+        return {}
+    return {
+        "lost_packets": 100 * found.lost / (found.received + found.lost),
+        "made_up_ms": float(20 * found.lost + found.stretched_ms),
+    }
 
 
 def _memory_kb() -> float:
     """What the process holds now, in kB; 0 where the system does not say."""
+    if sys.platform == "win32":
+        return 0.0
     try:
         with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - not a path of a user
             pages = int(file.read().split()[1])

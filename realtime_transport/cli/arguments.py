@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import math
-from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
+from realtime_transport.cli.argument_values import (
+    command,
+    count,
+    non_negative,
+    port,
+    positive,
+    probability,
+    speed,
+    stall,
+)
+from realtime_transport.cli.bench_arguments import add_bench
 from realtime_transport.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 __all__ = ["parse"]
 
@@ -43,7 +52,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _add_serve(commands.add_parser("serve", allow_abbrev=False, help="run the local emulator of the service"))
     _add_talk(commands.add_parser("talk", allow_abbrev=False, help="talk to a model by microphone and loudspeaker"))
     _add_show(commands.add_parser("show", allow_abbrev=False, help="make a page of a recorded session"))
-    _add_bench(commands.add_parser("bench", allow_abbrev=False, help="measure a server with a corpus of recordings"))
+    add_bench(commands.add_parser("bench", allow_abbrev=False, help="measure a server with a corpus of recordings"))
     _add_doctor(commands.add_parser("doctor", allow_abbrev=False, help="see whether everything needed is there"))
     return parser.parse_args(_with_bench_run(argv))
 
@@ -55,13 +64,8 @@ def _with_bench_run(argv: Sequence[str]) -> Sequence[str]:
     return argv
 
 
-def _command(module: str, function: str = "run") -> Callable[[argparse.Namespace], int]:
-    # Loaded when it runs: --help and a typing error cost no audio, no network.
-    return lambda arguments: getattr(import_module(f"realtime_transport.cli.{module}"), function)(arguments)
-
-
 def _add_replay(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_command("replay_command"))
+    parser.set_defaults(run=command("replay_command"))
     parser.description = (
         "Plays recordings (WAV, FLAC, OGG, MP3; any rate, any number of channels) into one session, one after another; "
         "waits for the replies to each; writes reply.wav, transcript.txt, timeline.jsonl and report.json, and prints "
@@ -89,7 +93,7 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--speed",
-        type=_speed,
+        type=speed,
         default=1.0,
         metavar="X",
         help="times faster than real time, or max for no pace at all (default: 1)",
@@ -101,27 +105,27 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--tail",
-        type=_non_negative,
+        type=non_negative,
         default=1000.0,
         metavar="MS",
         help="silence behind each recording, for the turn detection to see its end (default: 1000; none with --commit)",
     )
     parser.add_argument(
         "--settle",
-        type=_non_negative,
+        type=non_negative,
         default=1.0,
         metavar="SECONDS",
         help="how long to listen on when all turns are answered (default: 1)",
     )
     parser.add_argument(
         "--timeout",
-        type=_positive,
+        type=positive,
         default=30.0,
         metavar="SECONDS",
         help="how long to wait for an answer that is due, without any event (default: 30)",
     )
     parser.add_argument(
-        "--connect-timeout", type=_positive, default=10.0, metavar="SECONDS", help="for the session to open (10)"
+        "--connect-timeout", type=positive, default=10.0, metavar="SECONDS", help="for the session to open (10)"
     )
     parser.add_argument(
         "--play",
@@ -136,14 +140,14 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_command("serve_command"))
+    parser.set_defaults(run=command("serve_command"))
     parser.description = (
         "Runs a server on this machine that speaks the Realtime protocol, for tests without a key, a bill or a "
         "network. Prints one line with its base URL when it is ready; Ctrl-C ends it."
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1)")
     parser.add_argument(
-        "--port", type=_port, default=DEFAULT_PORT, help=f"TCP port; 0: a free one (default: {DEFAULT_PORT})"
+        "--port", type=port, default=DEFAULT_PORT, help=f"TCP port; 0: a free one (default: {DEFAULT_PORT})"
     )
     parser.add_argument("--api-key", metavar="KEY", help="accept only this key, and the secrets minted with it")
     parser.add_argument("--script", metavar="FILE", help="what is replied, as JSON")
@@ -163,31 +167,38 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--audio-speed",
-        type=_speed,
+        type=speed,
         default=argparse.SUPPRESS,
         metavar="X",
         help="how many times faster than it plays audio is sent, or max for all at once",
     )
+    parser.add_argument(
+        "--latency",
+        type=non_negative,
+        default=0.0,
+        metavar="MS",
+        help="every response thinks so long before it speaks",
+    )
     _add_backend(parser)
     faults = parser.add_argument_group("faults, seeded and repeatable")
-    faults.add_argument("--delay", type=_non_negative, default=0.0, metavar="SECONDS", help="each frame is late")
-    faults.add_argument("--jitter", type=_non_negative, default=0.0, metavar="SECONDS", help="up to this much more")
+    faults.add_argument("--delay", type=non_negative, default=0.0, metavar="SECONDS", help="each frame is late")
+    faults.add_argument("--jitter", type=non_negative, default=0.0, metavar="SECONDS", help="up to this much more")
     faults.add_argument(
         "--stall",
-        type=_stall,
+        type=stall,
         action="append",
         default=[],
         metavar="FRAME:SECONDS",
         help="a pause before that frame, from 1; may be repeated",
     )
-    faults.add_argument("--reorder", type=_probability, default=0.0, metavar="P", help="frames that change places")
-    faults.add_argument("--duplicate", type=_probability, default=0.0, metavar="P", help="frames that come twice")
-    faults.add_argument("--drop-at-frame", type=_count, metavar="N", help="the connection is lost at frame N")
-    faults.add_argument("--drop-code", type=_count, metavar="CODE", help="with this close code; else TCP is reset")
-    faults.add_argument("--late-pongs", type=_non_negative, default=0.0, metavar="SECONDS", help="pongs are late")
+    faults.add_argument("--reorder", type=probability, default=0.0, metavar="P", help="frames that change places")
+    faults.add_argument("--duplicate", type=probability, default=0.0, metavar="P", help="frames that come twice")
+    faults.add_argument("--drop-at-frame", type=count, metavar="N", help="the connection is lost at frame N")
+    faults.add_argument("--drop-code", type=count, metavar="CODE", help="with this close code; else TCP is reset")
+    faults.add_argument("--late-pongs", type=non_negative, default=0.0, metavar="SECONDS", help="pongs are late")
     faults.add_argument(
         "--fault-connection",
-        type=_count,
+        type=count,
         action="append",
         metavar="N",
         help="hurt only the N-th connection; may be repeated",
@@ -196,7 +207,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_talk(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_command("talk_command"))
+    parser.set_defaults(run=command("talk_command"))
     parser.description = (
         "A live conversation: your microphone, your loudspeaker, transcripts and level meters; speak to interrupt. "
         "Without --url or --live it talks to the emulator, in this process: nobody is billed. Use headphones."
@@ -225,7 +236,7 @@ def _add_talk(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_show(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_command("show_command"))
+    parser.set_defaults(run=command("show_command"))
     parser.description = (
         "Makes a page of a session that was recorded with --record: both voices to look at and to hear, turns, "
         "replies, tool calls, and every message behind a click. One HTML file, which opens without a network. "
@@ -235,53 +246,8 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", help="the page (default: NAME.html beside the recording)")
 
 
-def _add_bench(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
-        "Plays a corpus of recordings against a server, with so many sessions at once, and compares runs. "
-        "Example: realtime-transport bench audio/ --sessions 1,10,50 --speed 4"
-    )
-    what = parser.add_subparsers(title="what to do", metavar="COMMAND", required=True)
-    _add_bench_run(what.add_parser("run", allow_abbrev=False, help="play a corpus (may be left out)"))
-    compare = what.add_parser("compare", allow_abbrev=False, help="the differences of two runs, with their intervals")
-    compare.set_defaults(run=_command("bench_command", "compare"))
-    compare.add_argument("old", metavar="OLD", help="the folder of the earlier run")
-    compare.add_argument("new", metavar="NEW", help="the folder of the later run")
-    compare.add_argument(
-        "--fail-on",
-        action="append",
-        default=[],
-        metavar="FIGURE.p95=+LIMIT",
-        help="end with 1 if a figure grew by more (+10%% or +0.05), and not by chance; may be repeated",
-    )
-    make = what.add_parser("make-corpus", allow_abbrev=False, help="speak sentences with espeak-ng into a folder")
-    make.set_defaults(run=_command("bench_command", "make_corpus"))
-    make.add_argument("folder", metavar="FOLDER", help="where they go; it must not exist")
-    make.add_argument("--count", type=_count, default=200, metavar="N", help="how many (default: 200)")
-
-
-def _add_bench_run(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_command("bench_command"))
-    parser.description = (
-        "Plays a corpus (files, folders, manifests in CSV or JSONL with the columns file and words) and measures. "
-        "Writes results.jsonl and report.html, and prints a table. Without --url it talks to the emulator, in this "
-        "process: nobody is billed, and its work counts as the client's."
-    )
-    parser.add_argument("corpus", nargs="+", metavar="PATH", help="a recording, a folder, or a manifest")
-    parser.add_argument("--url", help="a server, as for replay; every session is billed by whoever runs it")
-    parser.add_argument("--model", help="the model (default: that of the library)")
-    parser.add_argument("--sessions", type=_sessions, default=(1,), metavar="N,N", help="at once (default: 1)")
-    parser.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="times real time, or max (default: 1)")
-    parser.add_argument("--repeats", type=_count, default=1, metavar="N", help="of each level (default: 1)")
-    parser.add_argument("--utterances", type=_count, default=4, metavar="N", help="a session plays (default: 4)")
-    parser.add_argument("--commit", action="store_true", help="no turn detection: each recording is one turn")
-    parser.add_argument("--max-seconds", type=_positive, metavar="S", help="no session begins after that")
-    parser.add_argument("--strict", action="store_true", help="a file that cannot be read ends it before it begins")
-    parser.add_argument("--out", metavar="DIR", help="where the files go (default: bench-DATE-TIME)")
-    _add_backend(parser)
-
-
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_command("doctor_command"))
+    parser.set_defaults(run=command("doctor_command"))
     parser.description = (
         "Looks at versions, extras, sound devices, the form of the key (never shown, never sent), and each step on the "
         "way to a server. Says what is wrong and what to do; exits with 1 if something is. "
@@ -290,7 +256,7 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", help="the server (default: the OpenAI API)")
     parser.add_argument("--no-network", action="store_true", help="look at this machine only")
     parser.add_argument(
-        "--udp-port", type=_port, default=3478, metavar="PORT", help="where media goes by UDP (default: 3478)"
+        "--udp-port", type=port, default=3478, metavar="PORT", help="where media goes by UDP (default: 3478)"
     )
     parser.add_argument(
         "--allow-insecure", action="store_true", help="you mean to use ws or http to a server elsewhere"
@@ -319,51 +285,3 @@ def _add_backend(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backend", choices=["asyncio", "trio"], default="asyncio", help="the event loop (default: asyncio)"
     )
-
-
-# Values. argparse shows the text of an ArgumentTypeError after the name of the option.
-
-
-def _number(text: str, fits: Callable[[float], bool], expected: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or not fits(value):
-        raise argparse.ArgumentTypeError(f"{expected} expected, not {text!r}")
-    return value
-
-
-def _positive(text: str) -> float:
-    return _number(text, lambda value: value > 0, "a positive number")
-
-
-def _non_negative(text: str) -> float:
-    return _number(text, lambda value: value >= 0, "a number, 0 or more,")
-
-
-def _probability(text: str) -> float:
-    return _number(text, lambda value: 0 <= value <= 1, "a probability from 0 to 1")
-
-
-def _speed(text: str) -> float | None:
-    return None if text == "max" else _number(text, lambda value: value > 0, "a positive number, or max,")
-
-
-def _count(text: str) -> int:
-    return int(_number(text, lambda value: value >= 1 and value == int(value), "a whole number from 1"))
-
-
-def _sessions(text: str) -> tuple[int, ...]:
-    return tuple(_count(piece) for piece in text.split(","))
-
-
-def _port(text: str) -> int:
-    return int(_number(text, lambda value: 0 <= value <= 65535 and value == int(value), "a port from 0 to 65535"))
-
-
-def _stall(text: str) -> tuple[int, float]:
-    frame, colon, seconds = text.partition(":")
-    if not colon:
-        raise argparse.ArgumentTypeError(f"FRAME:SECONDS expected, such as 12:0.5, not {text!r}")
-    return _count(frame), _non_negative(seconds)

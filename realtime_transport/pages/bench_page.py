@@ -2,38 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import quote
 
 from bokeh.layouts import gridplot
 from bokeh.models import ColumnDataSource, HoverTool
 
-from realtime_transport.bench.figures import FIGURES, figures_of, percentile
+from realtime_transport.bench.compare import compare
+from realtime_transport.bench.figures import FIGURES, errors_by_kind, figures_of, groups_of, percentile
+from realtime_transport.bench.results import BenchResults, load_results
 
 from .page import MODEL, USER, plot, render
+from .session_page import write_session_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bokeh.plotting import figure as Figure  # noqa: N812
 
-    from realtime_transport.bench.results import BenchResults, Turn
+    from realtime_transport.bench.results import Session, Turn
 
-__all__ = ["bench_page"]
+__all__ = ["bench_page", "write_bench_page"]
+
+Groups: TypeAlias = Mapping[tuple[str, str, int], BenchResults]
+Lines: TypeAlias = dict[str, list[tuple[float, float]]]
 
 SLOWEST = 10
 
 COLOURS = (USER, MODEL, "#16a34a", "#9333ea", "#ca8a04", "#0891b2", "#db2777", "#65a30d")
-"""One for each level of sessions, from the first."""
+"""One for each line, from the first."""
 
 
-def bench_page(results: BenchResults, name: str) -> str:
-    """The page of *results*, called *name*: HTML that needs no other file and no network."""
+def write_bench_page(folder: Path, results: BenchResults, baseline: Path | None = None) -> Path:
+    """Write ``report.html`` into the *folder* of *results*, and pages of the sessions that it links to; say where.
+
+    Sessions are linked that have a slow turn or an error and were recorded. *baseline* is the folder of an earlier run
+    to compare with.
+
+    Raises:
+        ConfigError: There are no results in *baseline*, or none at the same level.
+        OSError: There is no room.
+    """
+    links = _session_pages(folder, results)
+    page = folder / "report.html"
+    earlier = None if baseline is None else load_results(baseline)
+    named = None if earlier is None or baseline is None else (baseline.name, earlier)
+    page.write_text(bench_page(results, folder.name, baseline=named, links=links), encoding="utf-8")
+    return page
+
+
+def bench_page(
+    results: BenchResults,
+    name: str,
+    *,
+    baseline: tuple[str, BenchResults] | None = None,
+    links: Mapping[str, str] | None = None,
+) -> str:
+    """The page of *results*, called *name*: HTML that needs no other file and no network.
+
+    Args:
+        results: What to show.
+        name: What it is called.
+        baseline: The name and the results of an earlier run, to show what differs.
+        links: Where the page of a session is, by `Place.name`.
+    """
+    links = links or {}
     about = results.about
-    facts = [about.get("target"), about.get("model"), about.get("backend"), about.get("started")]
+    facts = [about.get("target"), about.get("model"), about.get("started")]
     facts += [f"{about.get('cores')} cores", f"Python {about.get('python')}"]
-    levels = sorted({turn.sessions for turn in results.turns})
-    plots: list[Any] = [_latencies(results, levels), _by_level(results, levels), _cost(results), _lateness(results)]
+    groups = groups_of(results)
+    plots: list[Any] = [_latencies(groups), _by_level(groups), _cost(results), _lateness(groups)]
     return render(
         "bench.html",
         gridplot(plots, ncols=1, sizing_mode="stretch_width", toolbar_location=None),
@@ -41,15 +82,59 @@ def bench_page(results: BenchResults, name: str) -> str:
         facts=" · ".join(str(fact) for fact in facts if fact),
         problem=results.problem,
         tiles=_tiles(results),
-        figures=list(_figures(results)),
-        slowest=list(_slowest(results)),
+        baseline="" if baseline is None else baseline[0],
+        differences=[] if baseline is None else list(_differences(baseline[1], results)),
+        groups=[{"name": _group_name(key), "figures": list(_figures(group))} for key, group in groups.items()],
+        slowest=[_slow_row(turn, links) for turn in _slowest(results)],
+        errors=[{"kind": kind, "count": count} for kind, count in errors_by_kind(results).items()],
         failures=[
-            {"sessions": one.sessions, "session": one.session, "errors": ", ".join(one.errors) or "not all answered"}
-            for one in results.sessions
-            if one.errors or not one.finished
+            {
+                "session": one.name,
+                "link": links.get(one.name),
+                "errors": ", ".join(one.errors) or "not all answered",
+            }
+            for one in _failed(results)
         ],
         version=version("realtime-transport"),
     )
+
+
+def _group_name(key: tuple[str, str, int]) -> str:
+    transport, backend, sessions = key
+    return f"{transport}, {backend}, {sessions} at once"
+
+
+def _failed(results: BenchResults) -> list[Session]:
+    return [one for one in results.sessions if one.errors or not one.finished]
+
+
+def _session_pages(folder: Path, results: BenchResults) -> dict[str, str]:
+    """Pages of the sessions that are of interest, beside the report; where they are, by `Place.name`."""
+    recorded = {one.name: one.recorded for one in results.sessions if one.recorded}
+    wanted = [turn.name for turn in _slowest(results)] + [one.name for one in _failed(results)[:SLOWEST]]
+    links: dict[str, str] = {}
+    for name in dict.fromkeys(wanted):
+        source = recorded.get(name)
+        if source is None:
+            continue
+        page = folder / "sessions" / f"{Path(source).stem}.html"
+        page.parent.mkdir(exist_ok=True)
+        if not page.exists():
+            write_session_page(folder / source, page)
+        links[name] = f"sessions/{quote(page.name)}"
+    return links
+
+
+def _differences(old: BenchResults, new: BenchResults) -> Iterator[dict[str, Any]]:
+    for one in compare(old, new):
+        yield {
+            "name": f"{one.figure}.{one.statistic}",
+            "old": f"{one.old:.3f}",
+            "new": f"{one.new:.3f}",
+            "change": f"{one.ratio:+.1%}" if one.old else f"{one.change:+.3f}",
+            "interval": f"{one.low:+.3f} to {one.high:+.3f}",
+            "certain": one.is_certain,
+        }
 
 
 def _tiles(results: BenchResults) -> list[dict[str, str]]:
@@ -79,32 +164,36 @@ def _figures(results: BenchResults) -> Iterator[dict[str, Any]]:
         }
 
 
-def _slowest(results: BenchResults) -> Iterator[dict[str, str]]:
+def _slowest(results: BenchResults) -> list[Turn]:
     timed = [turn for turn in results.turns if turn.latency is not None]
-    for turn in sorted(timed, key=_latency, reverse=True)[:SLOWEST]:
-        yield {
-            "latency": f"{_latency(turn) * 1000:.0f}",
-            "sessions": str(turn.sessions),
-            "session": str(turn.session),
-            "recording": turn.recording,
-            "speech": "" if turn.start_ms is None else f"{turn.start_ms} to {turn.end_ms}",
-            "words": turn.words,
-        }
+    return sorted(timed, key=_latency, reverse=True)[:SLOWEST]
+
+
+def _slow_row(turn: Turn, links: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "latency": f"{_latency(turn) * 1000:.0f}",
+        "sessions": str(turn.sessions),
+        "session": turn.name,
+        "link": links.get(turn.name),
+        "recording": turn.recording,
+        "speech": "" if turn.start_ms is None else f"{turn.start_ms} to {turn.end_ms}",
+        "words": turn.words,
+    }
 
 
 def _latency(turn: Turn) -> float:
     return turn.latency or 0.0
 
 
-def _latencies(results: BenchResults, levels: list[int]) -> Figure:
+def _latencies(groups: Groups) -> Figure:
     made: Any = plot("latencies", 300, title="Turn latency: share of turns that took no longer", x_axis_label="ms")
     made.yaxis.axis_label = "share"
-    for index, level in enumerate(levels):
-        values = sorted(_latency(t) * 1000 for t in results.turns if t.sessions == level and t.latency is not None)
+    for index, (key, group) in enumerate(groups.items()):
+        values = sorted(_latency(turn) * 1000 for turn in group.turns if turn.latency is not None)
         if values:
             shares = [(number + 1) / len(values) for number in range(len(values))]
             colour = COLOURS[index % len(COLOURS)]
-            made.step(values, shares, mode="after", line_width=2, color=colour, legend_label=f"{level} at once")
+            made.step(values, shares, mode="after", line_width=2, color=colour, legend_label=_group_name(key))
     if made.legend:
         made.legend.location = "bottom_right"
         made.legend.background_fill_alpha = 0.0
@@ -114,43 +203,42 @@ def _latencies(results: BenchResults, levels: list[int]) -> Figure:
     return made
 
 
-def _by_level(results: BenchResults, levels: list[int]) -> Figure:
-    columns: dict[str, list[float]] = {"level": [], "p50": [], "p95": []}
-    for level in levels:
-        values = sorted(t.latency for t in results.turns if t.sessions == level and t.latency is not None)
-        if values:
-            columns["level"].append(level)
-            columns["p50"].append(percentile(values, 0.5) * 1000)
-            columns["p95"].append(percentile(values, 0.95) * 1000)
-    return _lines("by_level", "Turn latency against sessions at once, ms", columns, ("p50", "p95"))
+def _by_level(groups: Groups) -> Figure:
+    lines: Lines = {}
+    for (transport, backend, level), group in groups.items():
+        values = sorted(turn.latency for turn in group.turns if turn.latency is not None)
+        for name, share in (("p50", 0.5), ("p95", 0.95)) if values else ():
+            value = percentile(values, share) * 1000
+            lines.setdefault(f"{transport}, {backend}, {name}", []).append((level, value))
+    return _lines("by_level", "Turn latency against sessions at once, ms", lines)
 
 
 def _cost(results: BenchResults) -> Figure:
-    columns: dict[str, list[float]] = {"level": [], "cpu": []}
+    lines: Lines = {}
     for level in results.levels:
-        columns["level"].append(level.sessions)
-        columns["cpu"].append(level.cpu_per_session * 1000)
-    return _lines("cost", "CPU of the client against sessions at once, ms for a second of audio", columns, ("cpu",))
+        point = (level.sessions, level.cpu_per_session * 1000)
+        lines.setdefault(f"{level.transport}, {level.backend}", []).append(point)
+    return _lines("cost", "CPU of the client against sessions at once, ms for a second of audio", lines)
 
 
-def _lateness(results: BenchResults) -> Figure:
-    columns: dict[str, list[float]] = {"level": [], "late": []}
-    for level in sorted({session.sessions for session in results.sessions}):
-        values = [session.late_p99_ms for session in results.sessions if session.sessions == level and session.frames]
+def _lateness(groups: Groups) -> Figure:
+    lines: Lines = {}
+    for (transport, backend, level), group in groups.items():
+        values = [session.late_p99_ms for session in group.sessions if session.frames]
         if values:
-            columns["level"].append(level)
-            columns["late"].append(max(values))
-    return _lines("lateness", "Latest p99 of the pacing against sessions at once, ms", columns, ("late",))
+            lines.setdefault(f"{transport}, {backend}", []).append((level, max(values)))
+    return _lines("lateness", "Latest p99 of the pacing against sessions at once, ms", lines)
 
 
-def _lines(name: str, title: str, columns: dict[str, list[float]], names: tuple[str, ...]) -> Figure:
+def _lines(name: str, title: str, lines: Lines) -> Figure:
     made: Any = plot(name, 240, title=title, x_axis_label="sessions at once")
     made.title.text_color = "#8a94a0"
     made.y_range.start = 0
-    source = ColumnDataSource(columns)
-    for index, column in enumerate(names):
-        colour = COLOURS[index]
-        made.line("level", column, source=source, line_width=2, color=colour)
-        dots = made.scatter("level", column, source=source, size=8, color=colour)
-        made.add_tools(HoverTool(renderers=[dots], tooltips=[(column, f"@{column}{{0.00}}"), ("sessions", "@level")]))
+    for index, (label, points) in enumerate(lines.items()):
+        colour = COLOURS[index % len(COLOURS)]
+        source = ColumnDataSource({"level": [x for x, _ in points], "value": [y for _, y in points]})
+        made.line("level", "value", source=source, line_width=2, color=colour)
+        dots = made.scatter("level", "value", source=source, size=8, color=colour)
+        tips = [(label, "@value{0.00}"), ("sessions", "@level")]
+        made.add_tools(HoverTool(renderers=[dots], tooltips=tips))
     return made

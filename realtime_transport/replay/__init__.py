@@ -6,8 +6,24 @@ audio at the same pace every time, and measures.
 
 from __future__ import annotations
 
-from realtime_transport.replay.report import RecordingReport, ReplayReport, Reply, Turn
-from realtime_transport.replay.runner import Progress, Recording, Replay
+from realtime_transport.replay.listener import Heard, Listener
+from realtime_transport.replay.report import BargeIn, RecordingReport, ReplayReport, Reply, Turn
+from realtime_transport.replay.runner import BargeInAt, Progress, Recording, Replay
 from realtime_transport.replay.timeline import TimelineEntry
+from realtime_transport.replay.wire_watch import WireWatch
 
-__all__ = ["Progress", "Recording", "RecordingReport", "Replay", "ReplayReport", "Reply", "TimelineEntry", "Turn"]
+__all__ = [
+    "BargeIn",
+    "BargeInAt",
+    "Heard",
+    "Listener",
+    "Progress",
+    "Recording",
+    "RecordingReport",
+    "Replay",
+    "ReplayReport",
+    "Reply",
+    "TimelineEntry",
+    "Turn",
+    "WireWatch",
+]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import bisect
 import hashlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -17,9 +18,11 @@ from realtime_transport.protocol.engine.events import (
     ServerError,
     TurnDoneEvent,
     TurnStartedEvent,
+    Usage,
 )
 from realtime_transport.protocol.wire.server_events import (
     ConversationItemInputAudioTranscriptionCompleted,
+    ConversationItemTruncated,
     InputAudioBufferCommitted,
     InputAudioBufferSpeechStarted,
     InputAudioBufferSpeechStopped,
@@ -29,13 +32,17 @@ from realtime_transport.protocol.wire.server_events import (
     SessionCreated,
     SessionUpdated,
 )
+from realtime_transport.replay.barge_ins import BargeIns
 from realtime_transport.replay.report import RecordingReport, ReplayReport, Reply, Turn
 from realtime_transport.replay.timeline import TimelineEntry, describe, text_of, whole_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from realtime_transport.audio.capture import CaptureStatistics
     from realtime_transport.audio.formats import AudioFormat
     from realtime_transport.protocol.wire.model import Event
+    from realtime_transport.replay.listener import Listener
 
 __all__ = ["Recorder"]
 
@@ -52,14 +59,21 @@ class Recorder:
         output_format: What comes back.
         speed: Of the replay, for the report.
         started: When the replay began.
+        listener: Who hears the replies.
+        digests: Keep what is sent, and digest turns and replies.
+        server_plays: The server owns playback: what it cuts off is silent at once.
     """
 
     input_format: AudioFormat
     output_format: AudioFormat
     speed: float | None
     started: float
+    listener: Listener | None = attrs.field(kw_only=True, default=None)
+    digests: bool = attrs.field(kw_only=True, default=False)
+    server_plays: bool = attrs.field(kw_only=True, default=False)
     last_event_at: float = attrs.field(init=False, default=attrs.Factory(lambda self: self.started, takes_self=True))
     session_type: str = attrs.field(init=False, default="realtime")
+    session_id: str = attrs.field(init=False, default="")
     finished: bool = attrs.field(init=False, default=False)
     _sent: _Sent = attrs.field(init=False)
     _recordings: list[RecordingReport] = attrs.field(init=False, factory=list[RecordingReport])
@@ -71,6 +85,8 @@ class Recorder:
     _interruptions: int = attrs.field(init=False, default=0)
     _server_answers: bool = attrs.field(init=False, default=True)
     _closing_silence_ms: int = attrs.field(init=False, default=0)
+    _padding_ms: int = attrs.field(init=False, default=0)
+    _barge_ins: BargeIns = attrs.field(init=False, factory=BargeIns)
     _commits: list[float] = attrs.field(init=False, factory=list[float])
     """When turns were committed by hand that the server has not confirmed."""
     _fences: int = attrs.field(init=False, default=0)
@@ -78,7 +94,7 @@ class Recorder:
     """Responses that the server plays, where it owns playback."""
 
     def __attrs_post_init__(self) -> None:
-        self._sent = _Sent(self.input_format)
+        self._sent = _Sent(self.input_format, keeps=self.digests)
 
     # What the replay does
 
@@ -143,14 +159,14 @@ class Recorder:
             case SessionCreated(session=session) | SessionUpdated(session=session):
                 self._session(session, is_answer=isinstance(event, SessionUpdated))
             case InputAudioBufferSpeechStarted() | InputAudioBufferSpeechStopped() | InputAudioBufferCommitted():
-                self._input(event)
+                self._input(event, seconds)
             case ConversationItemInputAudioTranscriptionCompleted(item_id=item_id, transcript=transcript):
                 if (turn := self._turns.get(str(item_id))) is not None:
-                    turn.transcript = text_of(transcript) or ""
+                    turn.transcript, turn.transcribed_at = text_of(transcript) or "", seconds
             case TurnStartedEvent(response_id=response_id):
                 self._reply(response_id)
-            case AudioEvent(response_id=response_id, data=data):
-                self._reply(response_id).hear(len(data), seconds)
+            case AudioEvent():
+                self._audio(event, now)
             case AudioTranscriptDeltaEvent(response_id=response_id, delta=delta):
                 self._reply(response_id).transcript += delta
             case OutputTextDeltaEvent(response_id=response_id, delta=delta):
@@ -158,11 +174,16 @@ class Recorder:
             case TurnDoneEvent():
                 self._reply(event.response_id).end(event)
             case AudioInterruptedEvent():
-                self._interruptions += 1
+                self._interrupted(event, now)
+            case ConversationItemTruncated(item_id=item_id):
+                self._barge_ins.confirmed(str(item_id), seconds)
             case OutputAudioBufferStarted(response_id=response_id):
                 self._being_played.add(str(response_id))
-            case OutputAudioBufferStopped(response_id=response_id) | OutputAudioBufferCleared(response_id=response_id):
+            case OutputAudioBufferStopped(response_id=response_id):
                 self._being_played.discard(str(response_id))
+            case OutputAudioBufferCleared(response_id=response_id):
+                self._being_played.discard(str(response_id))
+                self._barge_ins.confirmed(str(response_id), seconds)
             case ErrorEvent():
                 self._error(event)
             case _:
@@ -175,26 +196,56 @@ class Recorder:
         self._server_answers = _at(turn_detection, "create_response") is not False and self.session_type == "realtime"
         silence = _at(turn_detection, "silence_duration_ms")
         self._closing_silence_ms = silence if isinstance(silence, int) else 0
+        padding = _at(turn_detection, "prefix_padding_ms")
+        self._padding_ms = padding if isinstance(padding, int) else 0
+        self.session_id = text_of(_at(session, "id")) or self.session_id
         if is_answer and self._fences:
             self._fences -= 1
 
     def _input(
-        self, event: InputAudioBufferSpeechStarted | InputAudioBufferSpeechStopped | InputAudioBufferCommitted
+        self,
+        event: InputAudioBufferSpeechStarted | InputAudioBufferSpeechStopped | InputAudioBufferCommitted,
+        seconds: float,
     ) -> None:
         turn = self._turns.setdefault(str(event.item_id), _Turn(str(event.item_id), self._playing))
         match event:
             case InputAudioBufferSpeechStarted(audio_start_ms=int(start_ms)):
                 turn.start_ms = start_ms
+                onset_at = self._sent.when(start_ms + self._padding_ms)
+                self._barge_ins.speech(turn.item_id, turn.recording, onset_at)
             case InputAudioBufferSpeechStopped(audio_end_ms=int(end_ms)):
                 turn.end_ms = end_ms
                 turn.ended_at = self._sent.when(end_ms - self._closing_silence_ms)
             case InputAudioBufferCommitted():
                 by_hand = self._commits.pop(0) if self._commits else None
                 turn.ended_at = by_hand if turn.ended_at is None else turn.ended_at
+                turn.committed_at = seconds if by_hand is None else by_hand
                 turn.is_answered = turn.is_answered or (by_hand is None and not self._server_answers)
                 turn.is_committed = True
             case _:
                 pass
+
+    def _audio(self, event: AudioEvent, now: float) -> None:
+        self._reply(event.response_id).hear(event.data, now - self.started)
+        if self.listener is not None:
+            self.listener.hear((event.response_id, event.item_id, event.content_index), len(event.data), now)
+
+    def _interrupted(self, event: AudioInterruptedEvent, now: float) -> None:
+        self._interruptions += 1
+        was_playing = False
+        if self.listener is not None:
+            was_playing = self.listener.withdraw(None if self.server_plays else event.withdraws, now)
+        self._barge_ins.stopped(event, now - self.started if was_playing else None)
+
+    def message_sent(self, message: str, now: float) -> None:
+        """*message* goes to the wire now."""
+        self._barge_ins.sent(message, now - self.started)
+
+    @property
+    def newest_reply(self) -> tuple[str, bool] | None:
+        """The last response that began: its id, and whether all of it is here; ``None`` before the first."""
+        reply = next(reversed(self._replies.values()), None)
+        return None if reply is None else (reply.response_id, reply.status is not None)
 
     def _reply(self, response_id: str) -> _Reply:
         """The reply of that id; a new one answers all turns that wait."""
@@ -203,7 +254,8 @@ class Recorder:
             waiting = [turn for turn in self._turns.values() if turn.is_committed and not turn.is_answered]
             for turn in waiting:
                 turn.is_answered = True
-            reply = self._replies[response_id] = _Reply(response_id, waiting[-1] if waiting else None)
+            turn = waiting[-1] if waiting else None
+            reply = self._replies[response_id] = _Reply(response_id, turn, keeps=self.digests)
         return reply
 
     def _error(self, event: ErrorEvent) -> None:
@@ -226,15 +278,24 @@ class Recorder:
             seconds=now - self.started,
             finished=self.finished,
             recordings=tuple(self._recordings),
-            turns=tuple(turn.freeze() for turn in self._turns.values()),
-            replies=tuple(reply.freeze(self.output_format) for reply in self._replies.values()),
+            turns=tuple(turn.freeze(self._sent) for turn in self._turns.values()),
+            replies=tuple(self._frozen_replies()),
             unanswered=sum(turn.is_open for turn in self._turns.values()) + len(self._commits),
             interruptions=self._interruptions,
             errors=tuple(self._errors),
             input_sha256=self._sent.sha256,
             input_bytes=self.input_format.bytes_for(self._sent.samples),
             time_to_first_audio=min(heard) - first_frame if heard and first_frame is not None else None,
+            barge_ins=tuple(self._barge_ins.freeze()),
+            session_id=whole_text(self.session_id),
         )
+
+    def _frozen_replies(self) -> Iterator[Reply]:
+        for reply in self._replies.values():
+            heard = None if self.listener is None else self.listener.heard(reply.response_id)
+            if heard is not None:
+                reply.heard_at, reply.gaps = heard.began_at - self.started, heard.gaps
+            yield reply.freeze(self.output_format)
 
 
 def _at(value: object, *names: str) -> Any:
@@ -249,7 +310,9 @@ class _Sent:
     """The audio that was sent, and when which sample was."""
 
     _format: AudioFormat
+    keeps: bool = attrs.field(kw_only=True, default=False)
     samples: int = 0
+    _kept: bytearray = attrs.field(init=False, factory=bytearray)
     _digest: Any = attrs.field(init=False, factory=hashlib.sha256)
     _ends: list[int] = attrs.field(init=False, factory=list[int])  # Samples up to and with each frame.
     _times: list[float] = attrs.field(init=False, factory=list[float])
@@ -264,9 +327,18 @@ class _Sent:
 
     def add(self, frame: bytes, seconds: float) -> None:
         self._digest.update(frame)
+        if self.keeps:
+            self._kept += frame
         self.samples += self._format.samples_in(len(frame))
         self._ends.append(self.samples)
         self._times.append(seconds)
+
+    def digest(self, start_ms: int | None, end_ms: int | None) -> str | None:
+        """SHA-256 of the audio between two moments; ``None`` where that is not known or was not kept."""
+        if not self.keeps or start_ms is None or end_ms is None:
+            return None
+        first, last = (self._format.bytes_for(self._format.samples_for_ms(ms)) for ms in (start_ms, end_ms))
+        return hashlib.sha256(self._kept[first:last]).hexdigest()
 
     def when(self, ms: int) -> float | None:
         """When the audio up to *ms* had been sent; ``None`` before any was."""
@@ -284,6 +356,8 @@ class _Turn:
     end_ms: int | None = None
     ended_at: float | None = None
     transcript: str = ""
+    committed_at: float | None = None
+    transcribed_at: float | None = None
     is_committed: bool = False
     is_answered: bool = False
 
@@ -292,7 +366,7 @@ class _Turn:
         """Being spoken, or waiting for an answer."""
         return not (self.is_committed and self.is_answered)
 
-    def freeze(self) -> Turn:
+    def freeze(self, sent: _Sent) -> Turn:
         return Turn(
             item_id=whole_text(self.item_id),
             recording=self.recording,
@@ -300,6 +374,9 @@ class _Turn:
             end_ms=self.end_ms,
             ended_at=self.ended_at,
             transcript=self.transcript,
+            committed_at=self.committed_at,
+            transcribed_at=self.transcribed_at,
+            sha256=sent.digest(self.start_ms, self.end_ms),
         )
 
 
@@ -307,21 +384,21 @@ class _Turn:
 class _Reply:
     response_id: str
     turn: _Turn | None
+    keeps: bool = attrs.field(kw_only=True, default=False)
     status: str | None = None
     detail: str | None = None
     first_audio_at: float | None = None
     audio_bytes: int = 0
     transcript: str = ""
-    input_tokens: int = 0
-    output_tokens: int = 0
+    usage: Usage = attrs.field(factory=Usage)
+    heard_at: float | None = None
+    gaps: tuple[float, ...] = ()
+    _digest: Any = attrs.field(init=False, factory=hashlib.sha256)
 
-    @property
-    def latency(self) -> float | None:
-        ended_at = None if self.turn is None else self.turn.ended_at
-        return None if ended_at is None or self.first_audio_at is None else self.first_audio_at - ended_at
-
-    def hear(self, size: int, seconds: float) -> None:
-        self.audio_bytes += size
+    def hear(self, data: bytes, seconds: float) -> None:
+        self.audio_bytes += len(data)
+        if self.keeps:
+            self._digest.update(data)
         if self.first_audio_at is None:
             self.first_audio_at = seconds
 
@@ -329,20 +406,42 @@ class _Reply:
         details = _at(event.response, "status_details")
         self.status = text_of(event.status) or "completed"
         self.detail = text_of(_at(details, "error", "code")) or text_of(_at(details, "reason"))
-        self.input_tokens = event.usage.input_tokens
-        self.output_tokens = event.usage.output_tokens
+        self.usage = event.usage
 
     def freeze(self, output_format: AudioFormat) -> Reply:
+        ended_at, committed_at = (None, None) if self.turn is None else (self.turn.ended_at, self.turn.committed_at)
+        took, gave = self.usage.input_tokens_details, self.usage.output_tokens_details
         return Reply(
             response_id=whole_text(self.response_id),
             answers=None if self.turn is None else whole_text(self.turn.item_id),
             status=self.status,
             detail=self.detail,
             first_audio_at=self.first_audio_at,
-            latency=self.latency,
+            latency=_between(ended_at, self.first_audio_at),
             audio_bytes=self.audio_bytes,
             audio_seconds=output_format.seconds(output_format.samples_in(self.audio_bytes)),
             transcript=whole_text(self.transcript),
-            input_tokens=self.input_tokens,
-            output_tokens=self.output_tokens,
+            input_tokens=self.usage.input_tokens,
+            output_tokens=self.usage.output_tokens,
+            thinking=_between(committed_at, self.first_audio_at),
+            heard_at=self.heard_at,
+            heard_latency=_between(ended_at, self.heard_at),
+            gaps=self.gaps,
+            audio_input_tokens=_count(took.get("audio_tokens"), self.usage.input_tokens),
+            cached_tokens=_count(took.get("cached_tokens"), 0),
+            cached_audio_tokens=_count(_entry(took.get("cached_tokens_details"), "audio_tokens"), 0),
+            audio_output_tokens=_count(gave.get("audio_tokens"), self.usage.output_tokens),
+            sha256=self._digest.hexdigest() if self.keeps else None,
         )
+
+
+def _between(begin: float | None, end: float | None) -> float | None:
+    return None if begin is None or end is None else end - begin
+
+
+def _count(value: object, otherwise: int) -> int:
+    return value if isinstance(value, int) else otherwise
+
+
+def _entry(value: object, name: str) -> object:
+    return cast("Mapping[str, object]", value).get(name) if isinstance(value, Mapping) else None

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-__all__ = ["RecordingReport", "ReplayReport", "Reply", "Turn"]
+__all__ = ["BargeIn", "RecordingReport", "ReplayReport", "Reply", "Turn"]
 
 
 @attrs.frozen(kw_only=True)
@@ -50,6 +50,9 @@ class Turn:
         ended_at: When its last sample was sent, in seconds since the replay began: the last one of speech, or where
             the turn was committed by hand, of the recording.
         transcript: What the server understood, if the session transcribes.
+        committed_at: When it was committed by hand, or the server said that it was.
+        transcribed_at: When the whole transcript came.
+        sha256: Of the audio from `start_ms` to `end_ms`, if the replay keeps digests.
     """
 
     item_id: str
@@ -58,6 +61,16 @@ class Turn:
     end_ms: int | None
     ended_at: float | None
     transcript: str
+    committed_at: float | None = None
+    transcribed_at: float | None = None
+    sha256: str | None = None
+
+    @property
+    def transcript_latency(self) -> float | None:
+        """Seconds from the end of the turn to its transcript."""
+        if self.ended_at is None or self.transcribed_at is None:
+            return None
+        return self.transcribed_at - self.ended_at
 
 
 @attrs.frozen(kw_only=True)
@@ -76,6 +89,15 @@ class Reply:
         transcript: What the model said or wrote.
         input_tokens: Tokens that went in.
         output_tokens: Tokens that came out.
+        thinking: Seconds from the commit of the turn to the first audio: the model's part of the latency.
+        heard_at: When its first sample was heard, if there is a listener.
+        heard_latency: Seconds from the end of the turn to that.
+        gaps: Seconds of each silence in its midst, since audio came late.
+        audio_input_tokens: How many of the input are audio; all, if the server does not say.
+        cached_tokens: How many of the input were cached.
+        cached_audio_tokens: How many of these are audio.
+        audio_output_tokens: How many of the output are audio; all, if the server does not say.
+        sha256: Of its audio, if the replay keeps digests.
     """
 
     response_id: str
@@ -89,6 +111,40 @@ class Reply:
     transcript: str
     input_tokens: int
     output_tokens: int
+    thinking: float | None = None
+    heard_at: float | None = None
+    heard_latency: float | None = None
+    gaps: tuple[float, ...] = ()
+    audio_input_tokens: int = 0
+    cached_tokens: int = 0
+    cached_audio_tokens: int = 0
+    audio_output_tokens: int = 0
+    sha256: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class BargeIn:
+    """The user spoke while a reply was playing, and it stopped.
+
+    Attributes:
+        item_id: The turn of the user.
+        response_id: The reply.
+        recording: The recording that broke in.
+        onset_at: When the first sample of the speech was sent, by where the server says that it began.
+        heard_ms: How much of the item had been heard.
+        silent_at: When the listener fell silent; ``None`` if nothing was left to be heard.
+        truncated_at: When the truncation went to the wire; ``None`` where the server truncates, or nobody watched.
+        acknowledged_at: When the server confirmed it: that the item is truncated, or its buffer cleared.
+    """
+
+    item_id: str
+    response_id: str
+    recording: str
+    onset_at: float
+    heard_ms: int
+    silent_at: float | None
+    truncated_at: float | None
+    acknowledged_at: float | None
 
 
 @attrs.frozen(kw_only=True)
@@ -108,6 +164,8 @@ class ReplayReport:
         input_sha256: Of all audio that was sent, the silence behind the recordings included: of the input buffer.
         input_bytes: The length of that.
         time_to_first_audio: Seconds from the first frame to the first audio of the model.
+        barge_ins: How the reply stopped each time that the user talked over it, in order.
+        session_id: What the server calls the session; empty if it did not say.
     """
 
     speed: float | None
@@ -122,6 +180,8 @@ class ReplayReport:
     input_sha256: str
     input_bytes: int
     time_to_first_audio: float | None
+    barge_ins: tuple[BargeIn, ...] = ()
+    session_id: str = ""
 
     @property
     def latencies(self) -> tuple[float, ...]:

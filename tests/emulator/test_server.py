@@ -391,6 +391,18 @@ async def test_delay_and_stalls_are_time_of_the_clock() -> None:
         await client.until("response.done")
 
 
+async def test_a_response_thinks_for_its_latency_of_the_clock() -> None:
+    clock = ManualClock()
+    async with RealtimeEmulator(clock=clock, latency=0.3, audio_speed=None) as emulator, connect(emulator) as client:
+        await client.ask("Hello")
+        await client.until("response.created")
+        await clock.advance(0.29)
+        assert emulator.sessions[0].sent["response.output_item.added"] == 0
+        await clock.advance(0.02)
+        await client.until("response.done")
+    assert emulator.sessions[0].sent["response.output_item.added"] == 1
+
+
 async def test_late_pongs() -> None:
     clock = ManualClock()
     async with RealtimeEmulator(clock=clock, faults=Faults(late_pongs=8.0)) as emulator, connect(emulator) as client:

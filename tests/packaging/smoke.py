@@ -19,6 +19,8 @@ BRINGS = {
     "webrtc": ("aiortc", "av"),
     "devices": ("sounddevice",),
     "cli": ("rich", "trio"),
+    "bench": ("h11", "bokeh", "soundfile"),
+    "dask": ("distributed",),
     "openai-agents": ("agents",),
     "pydantic-ai": ("pydantic_ai",),
 }
@@ -45,6 +47,19 @@ async def emulated_turn() -> None:
                     return
 
 
+def benchmarks(*, on_cluster: bool) -> None:
+    """What the benchmarks need beside modules is shipped."""
+    from realtime_transport.bench import price_of
+    from realtime_transport.pages.bench_page import bench_page
+
+    assert bench_page is not None
+    assert price_of("gpt-realtime") is not None
+    if on_cluster:
+        from realtime_transport.bench.cluster import run_on_cluster
+
+        assert run_on_cluster is not None
+
+
 def main() -> None:
     """Check this environment against the name of an extra (``core`` for none)."""
     extra = sys.argv[1]
@@ -58,8 +73,10 @@ def main() -> None:
     for module in BRINGS.get(extra, ()):
         assert find_spec(module) is not None, module
     anyio.run(offline_turn)
-    if extra in ("emulator", "cli", "all"):
+    if extra in ("emulator", "cli", "bench", "all"):
         anyio.run(emulated_turn)
+    if extra in ("bench", "dask", "all"):
+        benchmarks(on_cluster=extra != "bench")
     print(f"{extra}: {version('realtime-transport')} works on {sys.version.split()[0]}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -17,8 +18,10 @@ from realtime_transport.events import (
     TurnStartedEvent,
     Usage,
 )
+from realtime_transport.protocol.engine.playback_ledger import Truncation
 from realtime_transport.protocol.wire.codec import decode_server_event
 from realtime_transport.protocol.wire.objects import ServerError
+from realtime_transport.replay import Listener
 from realtime_transport.replay.recorder import Recorder
 
 FRAME = AudioFormat.PCM24K.silence(480)  # 20 ms
@@ -203,3 +206,95 @@ def test_the_timeline_holds_sizes_and_no_words() -> None:
     assert [entry.origin for entry in entries] == ["event", "server", "server", "event"]
     assert all(entry.bytes for entry in entries)
     assert entries[0].as_json()["seconds"] == 1.5
+
+
+def test_a_barge_in_is_timed_from_the_onset_of_speech() -> None:
+    story = Story({**VAD, "prefix_padding_ms": 300})
+    recorder = story.recorder
+    recorder.listener = Listener(AudioFormat.PCM24K, buffer_ms=0)
+    story.send(60)
+    story.speak(100, 1000)
+    story.tell(TurnStartedEvent(response_id="r1"), audio("r1", 5000))
+    story.send(100)  # To 3.2 s.
+    onset = server(type="input_audio_buffer.speech_started", event_id="e", audio_start_ms=2500, item_id="u2")
+    cut = Truncation(item_id="item", content_index=0, audio_end_ms=2000)
+    recorder.message_sent('{"type":"input_audio_buffer.append","audio":"' + "A" * 3000 + '"}', story.now)
+    recorder.message_sent('{"type":"conversation.item.truncate","item_id":"item"}', story.now + 0.001)
+    story.now += 0.002
+    interrupted = AudioInterruptedEvent(
+        response_id="r1", item_id="item", audio_end_ms=2000, truncations=(cut,), withdraws=frozenset({"r1"})
+    )
+    story.tell(onset, interrupted)
+    story.now += 0.05
+    story.tell(server(type="conversation.item.truncated", event_id="e", item_id="item", audio_end_ms=2000))
+    (found,) = recorder.report(story.now).barge_ins
+    assert found.onset_at == pytest.approx(2.78)  # The frame that ends at 2800 ms.
+    assert (found.item_id, found.response_id, found.recording, found.heard_ms) == ("u2", "r1", "a", 2000)
+    assert found.truncated_at == pytest.approx(3.201)
+    assert found.silent_at == pytest.approx(3.202)
+    assert found.acknowledged_at == pytest.approx(3.252)
+
+
+def test_where_the_server_plays_its_cleared_buffer_is_the_confirmation() -> None:
+    story = Story(VAD)
+    recorder = story.recorder
+    recorder.listener, recorder.server_plays = Listener(AudioFormat.PCM24K), True
+    story.send(60)
+    story.speak(100, 1000)
+    story.tell(TurnStartedEvent(response_id="r1"), audio("r1", 5000))
+    story.tell(
+        server(type="input_audio_buffer.speech_started", event_id="e", audio_start_ms=1100, item_id="u2"),
+        AudioInterruptedEvent(response_id="r1"),
+        server(type="output_audio_buffer.cleared", event_id="e", response_id="r1"),
+    )
+    (found,) = recorder.report(story.now).barge_ins
+    assert found.silent_at == pytest.approx(1.2)
+    assert found.acknowledged_at == pytest.approx(1.2)
+    assert found.truncated_at is None
+
+
+def test_nothing_was_left_to_be_silenced() -> None:
+    story = Story(VAD)
+    story.recorder.listener = Listener(AudioFormat.PCM24K, buffer_ms=0)
+    story.send(60)
+    story.speak(100, 1000)
+    story.tell(TurnStartedEvent(response_id="r1"), audio("r1", 100))
+    story.send(10)
+    story.tell(
+        server(type="input_audio_buffer.speech_started", event_id="e", audio_start_ms=1100, item_id="u2"),
+        AudioInterruptedEvent(response_id="r1", withdraws=frozenset({"r1"})),
+    )
+    (found,) = story.recorder.report(story.now).barge_ins
+    assert found.silent_at is None
+
+
+def test_tokens_of_which_the_server_says_nothing_are_audio() -> None:
+    story = Story(VAD)
+    story.tell(TurnStartedEvent(response_id="r1"))
+    usage = Usage(
+        input_tokens=100,
+        output_tokens=50,
+        input_tokens_details={
+            "audio_tokens": 60,
+            "text_tokens": 40,
+            "cached_tokens": 30,
+            "cached_tokens_details": {"audio_tokens": 20, "text_tokens": 10},
+        },
+    )
+    story.tell(TurnDoneEvent(response_id="r1", status="completed", usage=usage))
+    (reply,) = story.recorder.report(story.now).replies
+    assert (reply.audio_input_tokens, reply.cached_tokens, reply.cached_audio_tokens) == (60, 30, 20)
+    assert reply.audio_output_tokens == 50
+
+
+def test_digests_of_turns_and_replies() -> None:
+    story = Story(VAD)
+    story.recorder = Recorder(AudioFormat.PCM24K, AudioFormat.PCM24K, 1.0, 100.0, digests=True)
+    for number in range(60):
+        story.recorder.frame_sent(bytes([number]) * 960, 100.0)
+    story.speak(100, 1000)
+    said = b"".join(bytes([number]) * 960 for number in range(5, 50))
+    story.tell(TurnStartedEvent(response_id="r1"), AudioEvent(data=said, response_id="r1", item_id="i"))
+    report = story.recorder.report(story.now)
+    assert report.turns[0].sha256 == report.replies[0].sha256 == hashlib.sha256(said).hexdigest()
+    assert report.turns[0].committed_at == 0.0

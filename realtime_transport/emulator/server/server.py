@@ -75,6 +75,7 @@ class RealtimeEmulator:
         clock: Time; `realtime_transport.testing.ManualClock` in tests.
         seed: Makes identifiers; the same seed gives the same ones.
         audio_speed: Seconds of audio sent in one second; ``None``: all at once.
+        latency: Seconds between the creation of a response and the first thing it says.
         profile: Play this server, a name in `PROFILES` or an `EndpointProfile`: its path, its authentication, its
             names of events and fields. A client that takes it for another is refused with the difference.
         keep_transcripts: Keep every event in `SessionRecord.transcript`.
@@ -100,6 +101,7 @@ class RealtimeEmulator:
         clock: Clock | None = None,
         seed: int = 0,
         audio_speed: float | None = DEFAULT_AUDIO_SPEED,
+        latency: float = 0.0,
         profile: str | EndpointProfile | None = None,
         keep_transcripts: bool = False,
         ice_lite: bool = True,
@@ -122,6 +124,7 @@ class RealtimeEmulator:
             profile=self._profile,
             seed=seed,
             audio_speed=audio_speed,
+            latency=latency,
         )
         self._api = RestApi(self._access, ids, lambda: self.sessions)
         self._calls = Calls(self._access, self._make_call, self._note_crash)

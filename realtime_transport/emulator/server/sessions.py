@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from realtime_transport.emulator.checks.validation import KnownNames
-    from realtime_transport.emulator.replies import Responder
+    from realtime_transport.emulator.replies import Reply, Responder, Turn
     from realtime_transport.emulator.responders.script import Script
     from realtime_transport.protocol.vendors.profiles import EndpointProfile
 
@@ -51,6 +51,7 @@ class SessionFactory:
         profile: The server that is played; ``None``: the service.
         seed: Makes identifiers.
         audio_speed: Seconds of audio sent in one second; ``None``: all at once.
+        latency: Seconds that every response thinks before it says anything.
 
     Attributes:
         records: The sessions so far.
@@ -64,6 +65,7 @@ class SessionFactory:
     _profile: EndpointProfile | None = attrs.field(alias="profile")
     _seed: int = attrs.field(alias="seed")
     _audio_speed: float | None = attrs.field(alias="audio_speed")
+    _latency: float = attrs.field(alias="latency", default=0.0)
     records: collections.deque[SessionRecord] = attrs.field(
         init=False, factory=lambda: collections.deque[SessionRecord](maxlen=MAX_RECORDS)
     )
@@ -134,6 +136,8 @@ class SessionFactory:
         if self._script is not None:
             responder = player = self._script.player(self._responder)
             recognize = player.recognize
+        if self._latency:
+            responder = _later(responder, self._latency)
         return Conversation(
             _initial_session(admission, record, now),
             record,
@@ -154,6 +158,14 @@ class SessionFactory:
     @property
     def _names(self) -> KnownNames:
         return SERVICE_NAMES if self._profile is None or self._profile.name == "openai" else ANY_NAMES
+
+
+def _later(responder: Responder, seconds: float) -> Responder:
+    def respond(turn: Turn) -> Reply:
+        reply = responder(turn)
+        return attrs.evolve(reply, delay=reply.delay + seconds)
+
+    return respond
 
 
 def _initial_session(admission: Admission, record: SessionRecord, now: float) -> dict[str, Any]:
