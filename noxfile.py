@@ -150,8 +150,19 @@ def clients(session: nox.Session) -> None:
 
 @nox.session
 def adapters(session: nox.Session) -> None:
-    """Agents of other frameworks over our transports. Arguments go to pytest."""
+    """Agents of other frameworks over our transports, and the frameworks' own tests. Arguments go to pytest."""
     session.install("-e", f".[all,{','.join(ADAPTERS)}]", *group("test"))
+    session.run("python", "-m", "pytest", "tests/adapters", *session.posargs)
+    if not session.posargs:
+        session.run("python", "-m", "tests.adapters.openai_agents.theirs")
+
+
+@nox.session
+def adapters_oldest(session: nox.Session) -> None:
+    """The same agents, with the oldest frameworks that the extras allow."""
+    extras = PROJECT["project"]["optional-dependencies"]
+    oldest = [extras[name][0].replace(">=", "==").split(",")[0] for name in ADAPTERS]
+    session.install("-e", ".[all]", *group("test"), *oldest)
     session.run("python", "-m", "pytest", "tests/adapters", *session.posargs)
 
 

@@ -145,19 +145,23 @@ def _snake(detection: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tools(tools: Iterable[Tool], handoffs: Iterable[Handoff[Any, Any]]) -> list[dict[str, Any]]:
     offered: list[dict[str, Any]] = []
+    sources: dict[str, list[str]] = {}
     for tool in tools:
         if not isinstance(tool, FunctionTool):
             raise UserError(f"Tool {tool.name} is unsupported. Must be a function tool.")
         if tool.is_enabled is not False:
             ensure_function_tool_supports_responses_only_features(tool, backend_name="Realtime models")
             offered.append(_function(tool.name, tool.description, tool.params_json_schema))
+            sources.setdefault(tool.name, []).append("function tool")
     for handoff in handoffs:
         if handoff.is_enabled is not False:
             offered.append(_function(handoff.tool_name, handoff.tool_description, handoff.input_json_schema))
-    names = Counter(tool["name"] for tool in offered)
-    twice = sorted(name for name, count in names.items() if count > 1)
-    if twice:
-        raise UserError(f"tools: {twice[0]!r} is the name of {names[twice[0]]} tools or handoffs; rename all but one")
+            sources.setdefault(handoff.tool_name, []).append("handoff")
+    for name, kinds in sources.items():
+        if len(kinds) > 1:
+            counts = Counter(kinds).items()
+            told = " and ".join(kind if count == 1 else f"{count} {kind}s" for kind, count in counts)
+            raise UserError(f"Duplicate Realtime tool name found: {name!r} ({told}). Rename all but one of them.")
     return offered
 
 

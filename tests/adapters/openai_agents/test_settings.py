@@ -171,7 +171,7 @@ def test_a_choice_of_tool(choice: object, sent: object) -> None:
         ({"voise": "ash"}, "'voise'"),
         ({"input_audio_format": "mp3"}, r"audio\.input\.format"),
         ({"audio": {"output": {"format": {"type": "audio/pcm", "rate": -1}}}}, r"audio\.output\.format\.rate"),
-        ({"tools": [get_weather, get_weather]}, "'get_weather' is the name of 2 tools"),
+        ({"tools": [get_weather, get_weather]}, r"'get_weather' \(2 function tools\)"),
         ({"tool_choice": "programmatic_tool_calling"}, "programmatic_tool_calling"),
     ],
 )
