@@ -32,7 +32,10 @@ class Clock(Protocol):
         ...
 
     async def sleep_until(self, deadline: float) -> None:
-        """Wait until `now` has reached *deadline*. A checkpoint even if it already has."""
+        """Wait until `now` has reached *deadline*. A checkpoint even if it already has.
+
+        If cancelled, nothing has changed.
+        """
         ...
 
     def move_on_at(self, deadline: float | None) -> AbstractContextManager[anyio.CancelScope]:
@@ -49,7 +52,7 @@ class EventLoopClock:
         return sys.modules["trio"].current_time() if in_trio() else asyncio.get_running_loop().time()
 
     async def sleep_until(self, deadline: float) -> None:
-        """Wait until the event loop's clock reads *deadline*."""
+        """Wait until the event loop's clock reads *deadline*. If cancelled, nothing has changed."""
         await anyio.sleep_until(deadline)
 
     def move_on_at(self, deadline: float | None) -> AbstractContextManager[anyio.CancelScope]:

@@ -73,7 +73,8 @@ async def open_request(
     """``client.stream()``, with the body yet to be read.
 
     A redirect is followed where the client follows any and it stays at the origin of *url*; otherwise the redirect is
-    the answer. httpx forwards every header but ``Authorization`` to wherever it is sent.
+    the answer. httpx forwards every header but ``Authorization`` to wherever it is sent. If cancelled, the request is
+    given up; the server may have acted on it.
 
     Args:
         client: An ``httpx.AsyncClient``, or what offers the same.
@@ -123,7 +124,8 @@ async def read_body(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
     """Up to *limit* bytes of the body, as they are on the wire, and whether it has ended there.
 
     What is compressed stays so: a few bytes could become gigabytes. A body that breaks off ends where it does. That of
-    a refusal is not waited for longer than `REFUSAL_PATIENCE`: the status is what matters.
+    a refusal is not waited for longer than `REFUSAL_PATIENCE`: the status is what matters. If cancelled, what has come
+    of it is lost.
     """
     if response.is_stream_consumed:  # By a hook of the client.
         return response.content[:limit], len(response.content) <= limit

@@ -21,7 +21,7 @@ async def resolve_api_key(*candidates: ApiKey | None, variable: str = "OPENAI_AP
 
     White space around the key is dropped.
 
-    Without a *variable* no key is needed: ``""`` if none is given.
+    Without a *variable* no key is needed: ``""`` if none is given. If cancelled, so is the function.
 
     Raises:
         ConfigError: There is none, the function gave none, or no header can carry it; it is not shown. What the

@@ -154,7 +154,8 @@ class RealtimeRestClient:
     ) -> CallAnswer:
         """Offer a WebRTC call.
 
-        Where a server takes client secrets only, one is minted first.
+        Where a server takes client secrets only, one is minted first. If cancelled, the server may have done it all the
+        same.
 
         Args:
             sdp: The SDP offer.
@@ -183,6 +184,8 @@ class RealtimeRestClient:
     async def accept_call(self, call_id: str, session: Mapping[str, Any] | RealtimeSessionConfig) -> None:
         """Answer an incoming SIP call; then attach with `OpenAIRealtimeSIP`.
 
+        If cancelled, the server may have done it all the same.
+
         Args:
             call_id: Of the ``realtime.call.incoming`` webhook.
             session: The session, as on the wire (`OpenAIRealtimeSIP.build_initial_config` makes one) or as the class.
@@ -191,6 +194,8 @@ class RealtimeRestClient:
 
     async def reject_call(self, call_id: str, *, status_code: int | None = None) -> None:
         """Refuse an incoming SIP call.
+
+        If cancelled, the server may have done it all the same.
 
         Args:
             call_id: The call.
@@ -201,6 +206,8 @@ class RealtimeRestClient:
     async def refer_call(self, call_id: str, *, target_uri: str) -> None:
         """Transfer a SIP call.
 
+        If cancelled, the server may have done it all the same.
+
         Args:
             call_id: The call.
             target_uri: Whom to: ``tel:+15550100`` or ``sip:agent@example.com``.
@@ -208,7 +215,7 @@ class RealtimeRestClient:
         await self._post_json(_call(call_id, "refer"), {"target_uri": target_uri})
 
     async def hang_up_call(self, call_id: str) -> None:
-        """End a SIP or WebRTC call."""
+        """End a SIP or WebRTC call. If cancelled, the server may have done it all the same."""
         await self._post(_call(call_id, "hangup"), key=await self._key())
 
     # Secrets
@@ -221,6 +228,8 @@ class RealtimeRestClient:
     ) -> ClientSecret:
         """Mint a secret.
 
+        If cancelled, the server may have done it all the same.
+
         Args:
             session: Settings of the sessions that it opens, which its holder may change.
             expires_after: Seconds that it may be used for, 10 to 7200; the service says 600 if there is none.
@@ -232,6 +241,8 @@ class RealtimeRestClient:
         self, session: Mapping[str, Any], *, expires_after: int | None = None
     ) -> ClientSecret:
         """Mint a secret for a translation session.
+
+        If cancelled, the server may have done it all the same.
 
         Args:
             session: The session, as on the wire: at least ``model``, and ``audio.output.language``.

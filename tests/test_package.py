@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,30 @@ def modules() -> list[Path]:
 def test_a_file_is_read_in_one_sitting(path: Path) -> None:
     lines = path.read_text().count("\n")
     assert lines <= MAX_LINES, f"{path.name} has {lines} lines: look for the second thing in it"
+
+
+def coroutines_of(path: Path) -> list[tuple[str, str]]:
+    """The public coroutine functions and methods of a module: name and docstring, if they have one of their own."""
+    found: list[tuple[str, str]] = []
+
+    def collect(body: list[ast.stmt], prefix: str) -> None:
+        for node in body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                collect(node.body, f"{node.name}.")
+            elif isinstance(node, ast.AsyncFunctionDef) and not node.name.startswith("_"):
+                found.append((prefix + node.name, ast.get_docstring(node) or ""))
+
+    collect(ast.parse(path.read_text()).body, "")
+    return [(name, said) for name, said in found if said]
+
+
+REFERS = re.compile(r"\b[Ss]ee `|\b[Aa]s `")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_coroutine_says_what_its_cancellation_leaves_behind(path: Path) -> None:
+    silent = [name for name, said in coroutines_of(path) if "cancel" not in said and not REFERS.search(said)]
+    assert silent == [], "say it, or name the function that says it (See `other`)"
 
 
 def room_of(parts: tuple[str, ...]) -> str:

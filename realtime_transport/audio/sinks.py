@@ -102,11 +102,11 @@ class BufferSink:
         """Nothing: all has been played."""
 
     async def drain(self) -> None:
-        """Return: all has been played."""
+        """Return: all has been played. Never waits: there is nothing to cancel."""
         await anyio.lowlevel.checkpoint()
 
     async def aclose(self) -> None:
-        """Take no more; `data` stays. Idempotent."""
+        """Take no more; `data` stays. Idempotent. Never waits: there is nothing to cancel."""
         self._closed = True
 
 
@@ -163,7 +163,7 @@ class WavSink:
         """Nothing: all has been played."""
 
     async def drain(self) -> None:
-        """Return: all has been played."""
+        """Return: all has been played. Never waits: there is nothing to cancel."""
         await anyio.lowlevel.checkpoint()
 
     async def aclose(self) -> None:

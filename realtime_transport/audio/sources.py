@@ -265,7 +265,7 @@ class BytesSource:
         return block
 
     async def aclose(self) -> None:
-        """Let go of nothing: the data is yours. Idempotent."""
+        """Let go of nothing: the data is yours. Idempotent. Never waits: there is nothing to cancel."""
         self._closed = True
 
 
@@ -308,5 +308,5 @@ class IterableSource:
                 return bytes(data)
 
     async def aclose(self) -> None:
-        """Stop giving audio; the iterable stays open. Idempotent."""
+        """Stop giving audio; the iterable stays open. Idempotent. Never waits: there is nothing to cancel."""
         self._closed = True

@@ -135,7 +135,7 @@ def check_key(environment: Mapping[str, str], *, needed: bool, variable: str = "
 
 
 async def check_network(url: str, *, udp_port: int = STUN_PORT, allow_insecure: bool = False) -> AsyncIterator[Finding]:
-    """Each step on the way to *url*, until one fails. No key is sent."""
+    """Each step on the way to *url*, until one fails. No key is sent. If cancelled, what was opened is closed."""
     try:
         address = http_url(endpoint_url(url, REALTIME))
     except ConfigError as error:

@@ -27,7 +27,7 @@ async def open_speaker(arguments: argparse.Namespace, audio_format: AudioFormat,
     """The loudspeaker to play replies of *audio_format* on; ``None`` for none.
 
     Asked for by ``--play``, refused by ``--no-play``. Otherwise there is one if somebody sits at a terminal, talks to
-    the embedded emulator in real time, and the machine has one.
+    the embedded emulator in real time, and the machine has one. If cancelled, the device is closed.
 
     Raises:
         ConfigError: ``--play``, and there is no device that can be used.
@@ -92,4 +92,4 @@ class PlayedSink:
         await self.speaker.drain()
 
     async def aclose(self) -> None:
-        """Nothing: both ends belong to others."""
+        """Nothing: both ends belong to others. Never waits: there is nothing to cancel."""

@@ -18,6 +18,8 @@ __all__ = ["record_into"]
 async def record_into(path: str | None, transport: OpenAIRealtimeBase, stack: AsyncExitStack) -> None:
     """Record what *transport* does until *stack* is left, if there is a *path*; in the end say where, or what failed.
 
+    If cancelled, *stack* ends what has begun.
+
     Raises:
         ConfigError: *path* exists or has another ending.
     """

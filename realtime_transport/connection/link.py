@@ -109,7 +109,10 @@ class DirectLink(Protocol):
         ...
 
     async def drain(self) -> None:
-        """Wait until everything has been taken and left the process, or the link has ended."""
+        """Wait until everything has been taken and left the process, or the link has ended.
+
+        If cancelled, nothing has changed.
+        """
         ...
 
 

@@ -200,7 +200,10 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         return cast("T_co", event)
 
     async def aclose(self) -> None:
-        """Stop receiving and forget what was not delivered. Idempotent; a task that waits here is woken."""
+        """Stop receiving and forget what was not delivered. Idempotent; a task that waits here is woken.
+
+        If cancelled, it is closed all the same.
+        """
         self._closed = True
         self._head.clear()
         self._control.clear()

@@ -133,7 +133,10 @@ def packets_received(pc: RTCPeerConnection) -> int:
 
 
 async def probe(pc: RTCPeerConnection) -> bool:
-    """Ask the peer for a sign of life (a STUN consent check, RFC 7675). Whether it answered."""
+    """Ask the peer for a sign of life (a STUN consent check, RFC 7675). Whether it answered.
+
+    If cancelled, nothing has changed.
+    """
     from aioice.stun import TransactionError
 
     try:
@@ -159,7 +162,8 @@ def unsent(pc: RTCPeerConnection) -> bool:
 async def cancel_tasks(pc: RTCPeerConnection, *, all_of_them: bool) -> None:
     """End the tasks that aiortc has started for *pc*: only the one that connects, or all.
 
-    Closing a peer connection that is still connecting leaves some behind for good, which ask for consent every 5 s.
+    Closing a peer connection that is still connecting leaves some behind for good, which ask for consent every 5 s. If
+    cancelled, they end all the same.
     """
     with suppress(*_NOT_OURS):
         owners: list[Any] = [pc, pc.sctp, *_ice_connections(pc)]
@@ -182,7 +186,7 @@ def _self_of(task: asyncio.Task[Any]) -> Any:
 
 
 async def abandon(pc: RTCPeerConnection) -> None:
-    """Close the sockets of *pc*, whatever else it is doing."""
+    """Close the sockets of *pc*, whatever else it is doing. If cancelled, they are closed all the same."""
     with suppress(*_NOT_OURS):
         for connection in list(_ice_connections(pc)):
             # Not by its own close(): that waits, socket by socket, for what was cancelled with the first attempt.

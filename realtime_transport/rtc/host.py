@@ -157,7 +157,8 @@ def _is_asyncio() -> bool:
 async def asyncio_host() -> AsyncGenerator[AsyncioHost]:
     """A host for the time of the block: the running loop under asyncio, a thread with a loop under trio.
 
-    Neither entering nor leaving blocks the caller's loop; when it is left, the thread has ended.
+    Neither entering nor leaving blocks the caller's loop; when it is left, the thread has ended. If cancelled, the
+    thread still ends before the block is left.
     """
     if _is_asyncio():
         yield _NativeHost()

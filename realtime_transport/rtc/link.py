@@ -60,7 +60,7 @@ class PeerLink:
     # For the caller
 
     async def wait_open(self) -> str | None:
-        """Wait until the channel is open; why it closed instead, if it did."""
+        """Wait until the channel is open; why it closed instead, if it did. If cancelled, nothing has changed."""
         await self._opened.wait()
         return (self._why or "it was closed") if self._inbox.ended else None
 

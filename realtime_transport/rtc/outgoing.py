@@ -76,7 +76,10 @@ class OutgoingTrack(MediaStreamTrack):
         self._wake.set()
 
     async def recv(self) -> Packet[Any]:
-        """The next packet, when it is due."""
+        """The next packet, when it is due.
+
+        If cancelled, no frame is lost.
+        """
         await self._opened.wait()
         frame = await self._next_frame()
         packet = self._encoder.encode(frame, self._timestamp)

@@ -105,6 +105,8 @@ class Peer:
     async def offer(self) -> str:
         """Make everything and describe it: the SDP offer, candidates included.
 
+        If cancelled, `close` lets go of what was made.
+
         Raises:
             ConfigError: An ICE server is described wrongly.
         """
@@ -130,6 +132,8 @@ class Peer:
     async def accept(self, answer: str) -> None:
         """Take the other side's answer to our offer.
 
+        If cancelled, `close` lets go of what was made.
+
         Raises:
             NegotiationError: It cannot be used.
         """
@@ -140,6 +144,8 @@ class Peer:
 
     async def answer(self, offer: str) -> str:
         """Take an offer and give the answer.
+
+        If cancelled, `close` lets go of what was made.
 
         Raises:
             NegotiationError: The offer cannot be used.
@@ -276,6 +282,8 @@ class Peer:
 
     async def send(self, messages: Sequence[str]) -> None:
         """Send *messages*, waiting while too much waits already.
+
+        If cancelled, some of them may have been sent, each of them whole.
 
         Raises:
             ConnectionError: The channel is closed.

@@ -94,7 +94,10 @@ class Running:
         self.perform()
 
     async def drain(self) -> None:
-        """Let tools that run finish within the drain timeout, and send what is queued."""
+        """Let tools that run finish within the drain timeout, and send what is queued.
+
+        If cancelled, nothing has changed.
+        """
         with anyio.move_on_after(self._settings.tools.drain_timeout):
             while self.core.has_running_tools or not self._sender.is_idle:
                 self._idle = anyio.Event()
@@ -241,7 +244,7 @@ class Running:
             self._waiting[key].set()
 
     async def wait_for(self, key: object) -> None:
-        """Wait until a call or a change of agent is over, or the connection is."""
+        """Wait until a call or a change of agent is over, or the connection is. If cancelled, nothing has changed."""
         waiting = self._waiting.setdefault(key, anyio.Event())
         try:
             await waiting.wait()

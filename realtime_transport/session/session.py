@@ -374,7 +374,8 @@ class RealtimeSession(SessionCalls[Ctx]):
         """A stream of the events of *types* (and their subclasses), from now on.
 
         Events of the transport and of the server can be asked for, too. Without types it gives what iterating the
-        session gives. Opened before a connect, it belongs to that connection.
+        session gives. Opened before a connect, it belongs to that connection. Leaving the block closes the stream, also
+        when cancelled.
 
         Args:
             types: Classes of events.
@@ -414,6 +415,8 @@ class RealtimeSession(SessionCalls[Ctx]):
         cls, agent: RealtimeAgent[Ctx], overrides: SessionConfig | None = None, **options: Any
     ) -> dict[str, Any]:
         """`get_initial_config` of a session that is made of *agent* and *options* for that alone.
+
+        If cancelled, so are the functions of the agent.
 
         Args:
             agent: The agent to begin with.

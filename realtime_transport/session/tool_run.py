@@ -144,7 +144,10 @@ class ToolRun:
 
 
 async def check_input(tool: FunctionTool, context: ToolContext[Any], arguments: str) -> str | None:
-    """What an input guardrail answers instead of the tool; ``None`` if all let it pass."""
+    """What an input guardrail answers instead of the tool; ``None`` if all let it pass.
+
+    If cancelled, so is the guardrail.
+    """
     for guardrail in tool.input_guardrails:
         answer = await call(guardrail.run, context, arguments)
         if answer is not None:

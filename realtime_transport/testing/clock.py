@@ -71,7 +71,10 @@ class ManualClock:
         return tuple(entry.deadline for entry in sorted(self._due) if entry.act is not None)
 
     async def sleep_until(self, deadline: float) -> None:
-        """Wait until the clock has been advanced to *deadline*. A checkpoint even if it already was."""
+        """Wait until the clock has been advanced to *deadline*. A checkpoint even if it already was.
+
+        If cancelled, nothing has changed.
+        """
         if deadline <= self._now:
             await anyio.lowlevel.checkpoint()
             return

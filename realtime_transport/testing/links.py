@@ -54,7 +54,10 @@ class MemoryServer:
 
     @asynccontextmanager
     async def connector(self, request: ConnectRequest) -> AsyncGenerator[MemoryLink]:
-        """Open a link to this server, as a transport's ``connector``. What was sent before arrives at once."""
+        """Open a link to this server, as a transport's ``connector``. What was sent before arrives at once.
+
+        If cancelled, the link is closed.
+        """
         self.requests.append(request)
         self.closed_with = None
         yield MemoryLink(self)

@@ -51,7 +51,10 @@ async def realtime_emulator(
     realtime_emulator_options: dict[str, Any],
     request: pytest.FixtureRequest,
 ) -> AsyncGenerator[RealtimeEmulator]:
-    """An emulator that listens on a free port of this machine for as long as the test runs."""
+    """An emulator that listens on a free port of this machine for as long as the test runs.
+
+    If cancelled, it ends, and its connections with it.
+    """
     _check_that_anyio_runs(request)
     from realtime_transport.emulator import RealtimeEmulator
 

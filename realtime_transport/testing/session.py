@@ -143,6 +143,8 @@ class ScriptedTransport(RealtimeTransportLayer):
     async def connect(self, *, initial_session_config: Any = None, **options: Any) -> AsyncGenerator[Self]:
         """Connect; nothing can fail.
 
+        Leaving the block ends the connection, also when cancelled.
+
         Raises:
             LocalProtocolError: It is connected.
         """
@@ -188,7 +190,7 @@ class ScriptedTransport(RealtimeTransportLayer):
 
     @asynccontextmanager
     async def subscribe(self, *types: type[Event]) -> AsyncGenerator[Subscription[Event]]:
-        """A stream of what is emitted from now on."""
+        """A stream of what is emitted from now on. Leaving the block closes the stream, also when cancelled."""
         accepts: Callable[[type[Any]], bool] = (lambda cls: issubclass(cls, types)) if types else (lambda cls: True)
         subscription = self._hub.subscribe(accepts, SubscriptionLimits())
         try:

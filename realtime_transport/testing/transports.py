@@ -57,7 +57,10 @@ class CheckResult:
 
 
 async def check_transport(make: MakeTransport) -> list[CheckResult]:
-    """Run all checks, one after the other; those that fail do not keep the others from running."""
+    """Run all checks, one after the other; those that fail do not keep the others from running.
+
+    If cancelled, so is the check that runs.
+    """
     results: list[CheckResult] = []
     for name, check in TRANSPORT_CHECKS.items():
         problem: str | None = None

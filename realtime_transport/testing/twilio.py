@@ -181,11 +181,11 @@ class TwilioPhone:
         self.spoken_at = self._earpiece.first_heard_at = None
 
     async def press(self, digit: str) -> None:
-        """Press a key."""
+        """Press a key. If cancelled, the key may have been pressed."""
         await self._send({"event": "dtmf", "streamSid": "MZ1", "dtmf": {"track": "inbound_track", "digit": digit}})
 
     async def run(self) -> None:
-        """Be a telephone until the link ends."""
+        """Be a telephone until the link ends. If cancelled, nothing more is sent; the link stays open."""
         await self._send({"event": "connected", "protocol": "Call", "version": "1.0.0"})
         media = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
         start: dict[str, Any] = {"streamSid": "MZ1", "callSid": "CA1", "tracks": ["inbound"], "mediaFormat": media}
@@ -206,12 +206,18 @@ class TwilioPhone:
             tasks.cancel_scope.cancel()
 
     async def hang_up(self) -> None:
-        """End the call, as Twilio does, and wait until the program has closed its end."""
+        """End the call, as Twilio does, and wait until the program has closed its end.
+
+        If cancelled, the call may have ended.
+        """
         await self._send({"event": "stop", "streamSid": "MZ1", "stop": {"callSid": "CA1"}})
         await self.until(lambda: False)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something has changed that makes *condition* true, or the call is over."""
+        """Wait until something has changed that makes *condition* true, or the call is over.
+
+        If cancelled, nothing has changed.
+        """
         while not condition() and not self.closed:
             await self._change.wait()
 

@@ -172,7 +172,8 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeBase):
     async def wait_until_heard(self) -> None:
         """Wait until the caller has heard all that the model has said so far, or the connection has ended.
 
-        Before hanging up, say: the provider plays seconds after the model has spoken.
+        Before hanging up, say: the provider plays seconds after the model has spoken. If cancelled, nothing has
+        changed.
 
         Raises:
             NotConnectedError: There is no connection.

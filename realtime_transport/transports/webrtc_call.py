@@ -138,6 +138,8 @@ def _refuse_query(url: str, rules: CallRules) -> None:
 async def post_offer(request: CallRequest, offer: str, client: httpx.AsyncClient | None) -> CallAnswer:
     """Post *offer* as *request* says, over *client* or one of our own.
 
+    If cancelled, the server may have made the call all the same.
+
     Raises:
         ConfigError: The URL cannot be used.
         UpgradeRejected: The server refused; ``status`` and ``body`` hold what it said.

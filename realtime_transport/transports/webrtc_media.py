@@ -107,6 +107,8 @@ class WebRTCMedia(Media):
     async def open(self, stack: AsyncExitStack) -> None:
         """Open the devices that were asked for by name; *stack* closes them. What was passed in stays as it is.
 
+        *stack* closes it also if this is cancelled.
+
         Raises:
             ConfigError: There is no such device.
             MissingExtraError: sounddevice is not installed.

@@ -277,7 +277,8 @@ class TransportRealtimeConnection(RealtimeConnection):
     async def frames(self) -> AsyncGenerator[RealtimeFrame, None]:
         """What the model does: one frame for each message of the server that says something.
 
-        Ends when the connection is gone for good; by then every response has ended.
+        Ends when the connection is gone for good; by then every response has ended. If cancelled, events that were not
+        looked at stay in the stream.
         """
         while True:
             error: Exception | None = None

@@ -50,6 +50,8 @@ class Line:
     async def dial(self, items: Sequence[dict[str, Any]] = ()) -> Subscription[Event]:
         """Open a connection, and tell the server *items*; the events of that connection.
 
+        If cancelled, no connection stays open.
+
         Raises:
             TransportError: It did not open.
             TimeoutError: Not in time.

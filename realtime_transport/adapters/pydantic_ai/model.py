@@ -216,6 +216,8 @@ class TransportRealtimeModel(RealtimeModel):
     ) -> RealtimeClientSecret:
         """Mint a secret with which a browser opens a session of that configuration.
 
+        If cancelled, the server may have done it all the same.
+
         Raises:
             ModelHTTPError: The server refused.
             RealtimeError: There was no answer.
@@ -240,6 +242,8 @@ class TransportRealtimeModel(RealtimeModel):
     ) -> WebRTCAnswer:
         """Pass the offer of a browser on to the server; the history is told by the connection that attaches.
 
+        If cancelled, the server may have done it all the same.
+
         Raises:
             ModelHTTPError: The server refused.
             RealtimeError: There was no answer.
@@ -257,6 +261,8 @@ class TransportRealtimeModel(RealtimeModel):
 
     async def hang_up(self, session: RealtimeProviderSession) -> None:
         """End a call; one that is over already is no error.
+
+        If cancelled, the server may have done it all the same.
 
         Raises:
             ModelHTTPError: The server refused.

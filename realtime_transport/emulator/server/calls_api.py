@@ -97,7 +97,10 @@ class Calls:
         return call_id in self._ended if call is None else not call.is_open
 
     async def answer(self, request: HttpRequest) -> HttpResponse | None:
-        """The response to *request*, or ``None`` if it is about something else."""
+        """The response to *request*, or ``None`` if it is about something else.
+
+        If cancelled, a call that was being made is let go.
+        """
         handler = self._handler(request)
         if handler is None or request.method != "POST":
             return None

@@ -220,7 +220,10 @@ def _checked_settings(session: Any, kind: SessionKind | None) -> dict[str, Any]:
 
 
 async def serve_http(stream: ByteStream, first: bytes, answer: Answer, clock: Clock) -> None:
-    """Serve one request on *stream*, of which *first* was read already, by *answer*, and end the connection."""
+    """Serve one request on *stream*, of which *first* was read already, by *answer*, and end the connection.
+
+    If cancelled, the connection breaks off.
+    """
     with clock.move_on_at(clock.now() + REQUEST_TIMEOUT):
         await _serve_http(stream, first, answer)
 

@@ -150,6 +150,8 @@ class Call:
     async def answer(self, offer: str) -> str:
         """The SDP answer to *offer*.
 
+        If cancelled, `aclose` lets go of what was made.
+
         Raises:
             NegotiationError: The offer cannot be used.
         """
@@ -196,7 +198,7 @@ class Call:
     # Running
 
     async def run(self) -> None:
-        """Serve the call to its end."""
+        """Serve the call to its end. If cancelled, it is let go as at its end."""
         record = self.conversation.record
         try:
             await self._serve()
@@ -209,7 +211,7 @@ class Call:
                 await self.aclose()
 
     async def aclose(self) -> None:
-        """Let go of WebRTC. Idempotent."""
+        """Let go of WebRTC. Idempotent. If cancelled, it is let go all the same, a little later."""
         if self._peer is not None:
             await self._host.run(self._peer.close, True)
 

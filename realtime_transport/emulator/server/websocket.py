@@ -166,6 +166,8 @@ class WebSocketConnection:
     async def run(self) -> None:
         """Serve the connection to its end.
 
+        If cancelled, the socket is closed without a CLOSE.
+
         Raises:
             Exception: What the peer raised: a responder of the user's, most likely.
         """

@@ -12,7 +12,10 @@ __all__ = ["call", "is_coroutine_function", "name_of"]
 
 
 async def call(function: Callable[..., Any], *args: Any) -> Any:
-    """Call *function* on the event loop and await what it returns, if that can be awaited."""
+    """Call *function* on the event loop and await what it returns, if that can be awaited.
+
+    If cancelled, so is *function*.
+    """
     result = function(*args)
     return await result if inspect.isawaitable(result) else result
 

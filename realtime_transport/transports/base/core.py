@@ -124,8 +124,8 @@ class TransportCore:
     async def subscribe(self, *types: type[Event]) -> AsyncGenerator[Subscription[Event]]:
         """A stream of the events of *types* (and their subclasses), from now on.
 
-        Without types it gives what iterating the transport gives: everything but the typed audio delta. Opened
-        before a connect, it belongs to that connection.
+        Without types it gives what iterating the transport gives: everything but the typed audio delta. Opened before a
+        connect, it belongs to that connection. Leaving the block closes the stream, also when cancelled.
 
         Raises:
             LocalProtocolError: Another event loop or thread owns the connection.

@@ -88,7 +88,10 @@ class RealtimeTransportLayer(ABC):
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Close the connection and wait until it is closed. Idempotent."""
+        """Close the connection and wait until it is closed. Idempotent.
+
+        If cancelled, the connection closes all the same.
+        """
 
     @abstractmethod
     def __aiter__(self) -> AsyncIterator[Event]:
@@ -100,7 +103,7 @@ class RealtimeTransportLayer(ABC):
 
     @abstractmethod
     async def send_event(self, event: ClientEvent | Mapping[str, Any]) -> None:
-        """Send one client event as it is."""
+        """Send one client event as it is. If cancelled, nothing was queued."""
 
     @abstractmethod
     async def send_message(
@@ -110,21 +113,27 @@ class RealtimeTransportLayer(ABC):
         *,
         trigger_response: bool = True,
     ) -> None:
-        """Send a message of the user and, unless told otherwise, ask for a response."""
+        """Send a message of the user and, unless told otherwise, ask for a response.
+
+        If cancelled, nothing was queued.
+        """
 
     @abstractmethod
     async def add_image(self, image: str, *, trigger_response: bool = True) -> None:
-        """Send an image (a data URI) of the user and, unless told otherwise, ask for a response."""
+        """Send an image (a data URI) of the user and, unless told otherwise, ask for a response.
+
+        If cancelled, nothing was queued.
+        """
 
     @abstractmethod
     async def send_audio(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
-        """Append audio to the input buffer of the server."""
+        """Append audio to the input buffer of the server. If cancelled, nothing was queued."""
 
     @abstractmethod
     async def send_function_call_output(
         self, tool_call: FunctionCallEvent | Mapping[str, Any], output: object, *, start_response: bool = True
     ) -> None:
-        """Return what a function gave."""
+        """Return what a function gave. If cancelled, nothing was queued."""
 
     @abstractmethod
     async def send_mcp_response(
@@ -133,19 +142,22 @@ class RealtimeTransportLayer(ABC):
         approved: bool,
         reason: str | None = None,
     ) -> None:
-        """Answer a request to approve an MCP call, perhaps with a reason."""
+        """Answer a request to approve an MCP call, perhaps with a reason. If cancelled, nothing was queued."""
 
     @abstractmethod
     async def update_session_config(self, config: SessionConfig, *, reset: bool = False) -> None:
-        """Change the session."""
+        """Change the session. If cancelled, nothing was queued."""
 
     @abstractmethod
     async def request_response(self, response: Mapping[str, Any] | None = None) -> None:
-        """Ask for a response."""
+        """Ask for a response. If cancelled, nothing was queued."""
 
     @abstractmethod
     async def reset_history(self, old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> None:
-        """Change the conversation on the server from *old_history* to *new_history*."""
+        """Change the conversation on the server from *old_history* to *new_history*.
+
+        If cancelled, nothing was queued.
+        """
 
     @abstractmethod
     def interrupt(self, *, cancel_ongoing_response: bool = True, response_id: str | None = None) -> None:

@@ -90,6 +90,8 @@ class SendingTransport(RealtimeTransportLayer):
     async def send_event(self, event: ClientEvent | Mapping[str, Any]) -> None:
         """Send one client event as it is; a ``response.create`` waits its turn, see `request_response`.
 
+        If cancelled, nothing was queued.
+
         Raises:
             ConfigError: It has no type.
         """
@@ -110,6 +112,8 @@ class SendingTransport(RealtimeTransportLayer):
     ) -> None:
         """Send a message of the user and, unless told otherwise, ask for a response.
 
+        If cancelled, nothing was queued.
+
         Args:
             message: Text, or an item: ``{"type": "message", "role": "user", "content": [...]}``.
             other_event_data: Further fields of the ``conversation.item.create`` event.
@@ -129,6 +133,8 @@ class SendingTransport(RealtimeTransportLayer):
 
     async def add_image(self, image: str, *, trigger_response: bool = True) -> None:
         """Send an image of the user and, unless told otherwise, ask for a response.
+
+        If cancelled, nothing was queued.
 
         Args:
             image: A data URI with a PNG or JPEG (``data:image/png;base64,…``).
@@ -194,6 +200,8 @@ class SendingTransport(RealtimeTransportLayer):
     ) -> None:
         """Return what a function gave.
 
+        If cancelled, nothing was queued.
+
         Args:
             tool_call: The event of the call, or a mapping with ``call_id``.
             output: Text is sent as it is, often JSON, perhaps empty; anything else as compact JSON.
@@ -213,7 +221,7 @@ class SendingTransport(RealtimeTransportLayer):
         approved: bool,
         reason: str | None = None,
     ) -> None:
-        """Answer a request to approve an MCP call, perhaps with a reason."""
+        """Answer a request to approve an MCP call, perhaps with a reason. If cancelled, nothing was queued."""
         await self._send(operations.send_mcp_response(approval_request, approved, reason))
 
     def send_mcp_response_nowait(
@@ -229,6 +237,8 @@ class SendingTransport(RealtimeTransportLayer):
 
     async def update_session_config(self, config: SessionConfig, *, reset: bool = False) -> None:
         """Change the session.
+
+        If cancelled, nothing was queued.
 
         Args:
             config: What changes; a class, or a mapping in snake_case or camelCase.
@@ -246,6 +256,8 @@ class SendingTransport(RealtimeTransportLayer):
     async def request_response(self, response: Mapping[str, Any] | None = None) -> None:
         """Ask for a response, at once or when the running one has ended.
 
+        If cancelled, nothing was queued.
+
         Args:
             response: Parameters of this response. Requests with parameters stay separate and ordered; requests
                 without any that wait at the same time become one.
@@ -258,6 +270,8 @@ class SendingTransport(RealtimeTransportLayer):
 
     async def reset_history(self, old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> None:
         """Change the conversation on the server from *old_history* to *new_history*, by deleting and creating items.
+
+        If cancelled, nothing was queued.
 
         Raises:
             ConfigError: An item of the new history cannot be created by a client.

@@ -109,7 +109,10 @@ class AsyncioLink(DirectWebSocketLink, asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     async def read(self) -> bytes:
-        """What has come of the answer to the handshake; empty at the end of the stream."""
+        """What has come of the answer to the handshake; empty at the end of the stream.
+
+        If cancelled, nothing was taken.
+        """
         assert self._early is not None
         while not self._early and not self._eof:
             await self._change.wait()
@@ -118,7 +121,7 @@ class AsyncioLink(DirectWebSocketLink, asyncio.BufferedProtocol):
         return data
 
     async def write(self, data: bytes) -> None:
-        """Write the request of the handshake."""
+        """Write the request of the handshake. Never waits: there is nothing to cancel."""
         self._transport.write(data)
 
     def upgrade(self, codec: FrameCodec, rest: bytes) -> None:
@@ -203,7 +206,7 @@ class AsyncioLink(DirectWebSocketLink, asyncio.BufferedProtocol):
                 await self.abort()
 
     async def abort(self) -> None:
-        """Close the socket without a word. Idempotent."""
+        """Close the socket without a word. Idempotent. If cancelled, the socket is closed all the same."""
         self._transport.abort()
         await self._wait_lost()
 

@@ -88,6 +88,8 @@ async def _tls_context() -> ssl.SSLContext:
 async def open_directly(request: ConnectRequest, url: str) -> AsyncGenerator[AsyncioLink | TrioLink | StreamLink]:
     """Open a WebSocket to *url*, an http or https URL, as *request* says.
 
+    If cancelled, the socket is closed.
+
     Raises:
         ConfigError: A header cannot be sent, or the key would go in the clear.
         UpgradeRejected: The server answered with another status than 101.

@@ -41,7 +41,10 @@ class TrioLink(DirectWebSocketLink):
     # Reading
 
     async def read(self) -> bytes:
-        """What has come of the answer to the handshake; empty at the end of the stream, or if it broke."""
+        """What has come of the answer to the handshake; empty at the end of the stream, or if it broke.
+
+        If cancelled, nothing was taken.
+        """
         return bytes(await self._read())
 
     async def _read(self) -> memoryview:
@@ -59,7 +62,7 @@ class TrioLink(DirectWebSocketLink):
                 return buffer[:0]
 
     async def write(self, data: bytes) -> None:
-        """Write the request of the handshake."""
+        """Write the request of the handshake. If cancelled, part of it may have been written."""
         self._write(data)
         await self._write_unsent()
 
@@ -179,5 +182,5 @@ class TrioLink(DirectWebSocketLink):
                 await self._stream.aclose()
 
     async def abort(self) -> None:
-        """Close the socket without a word. Idempotent."""
+        """Close the socket without a word. Idempotent. If cancelled, the socket is closed all the same."""
         await anyio.aclose_forcefully(self._stream)

@@ -39,7 +39,10 @@ __all__ = ["upgrade_through", "upgrade_through_own_client"]
 
 @asynccontextmanager
 async def upgrade_through_own_client(request: ConnectRequest, url: str) -> AsyncGenerator[StreamLink]:
-    """`upgrade_through` a client of our own, which asks the proxies of the environment."""
+    """`upgrade_through` a client of our own, which asks the proxies of the environment.
+
+    If cancelled, no socket stays open.
+    """
     async with new_client(url) as client, upgrade_through(request, url, client) as link:
         yield link
 

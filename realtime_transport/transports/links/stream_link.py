@@ -99,7 +99,10 @@ class StreamLink:
             self._codec.feed_eof()
 
     async def send(self, messages: Sequence[str], /) -> None:
-        """Send *messages*, and whatever control frames wait, in one write."""
+        """Send *messages*, and whatever control frames wait, in one write.
+
+        If cancelled, part of them may have been sent: the link is to be closed.
+        """
         await self._write(self._codec.encode(messages))
 
     async def _write(self, data: bytes) -> None:
@@ -153,7 +156,7 @@ class StreamLink:
                 await self._aclose_stream()
 
     async def abort(self) -> None:
-        """Close the stream without a word. Idempotent."""
+        """Close the stream without a word. Idempotent. If cancelled, the stream is closed all the same."""
         with anyio.CancelScope() as scope:
             scope.cancel()
             await self._aclose_stream()
@@ -173,20 +176,20 @@ class TLSOverTrio:
         self._stream = stream
 
     async def read(self, max_bytes: int = READ_BYTES) -> bytes:
-        """What comes; empty at the end of the stream, or if it broke."""
+        """What comes; empty at the end of the stream, or if it broke. If cancelled, nothing was taken."""
         try:
             return await self._stream.receive(max_bytes)
         except _OURS:
             return b""
 
     async def write(self, buffer: bytes) -> None:
-        """Write all of *buffer*."""
+        """Write all of *buffer*. If cancelled, part of it may have been written."""
         await self._stream.send(buffer)
 
     async def aclose(self) -> None:
-        """Close the stream and its socket."""
+        """Close the stream and its socket. If cancelled, the socket is closed at once."""
         await self._stream.aclose()
 
     async def abort(self) -> None:
-        """Close the socket without a word. Idempotent."""
+        """Close the socket without a word. Idempotent. If cancelled, the socket is closed all the same."""
         await anyio.aclose_forcefully(self._stream)

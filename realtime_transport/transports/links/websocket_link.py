@@ -32,7 +32,7 @@ async def connect_websocket(
     """Open a WebSocket as *request* says, over *client* (proxies, TLS, in-process ASGI) or on a socket of our own.
 
     The client is any object with ``stream()`` as httpx has it and the ``network_stream`` extension; it stays open.
-    Without one, a proxy of the environment is used through a client of our own.
+    Without one, a proxy of the environment is used through a client of our own. If cancelled, no socket stays open.
 
     Raises:
         ConfigError: The URL is not a WebSocket URL, or would send the key in the clear; or a header cannot be sent.

@@ -64,6 +64,8 @@ class PhoneSocket:
     async def send(self, text: str) -> None:
         """Send a message.
 
+        If cancelled, it depends on the socket whether the message was sent.
+
         Raises:
             SocketEnded: Nobody is there to take it.
             Exception: What the socket raised otherwise.
