@@ -83,6 +83,8 @@ def bench(session: nox.Session) -> None:
     session.install("-e", ".[all]", *group("test"), "picows")
     if "--peers" in session.posargs:
         session.install("openai", "openai-agents")
+    if "adapters" in session.posargs:
+        session.install("-e", f".[{','.join(ADAPTERS)}]")
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import subprocess
@@ -19,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 DELTA_BYTES = 4800  # 100 ms of 24 kHz PCM
 
@@ -43,10 +45,11 @@ def audio_delta(number: int, response: str = "resp_1") -> str:
 
 async def handle(connection: ServerConnection) -> None:
     query = parse_qs(urlsplit(connection.request.path).query)  # type: ignore[union-attr]
-    await connection.send(created())
-    if "barge_in" in query:
-        await barge_in(connection, int(query["barge_in"][0]), int(query.get("calls", "0")[0]))
-    await connection.wait_closed()
+    with contextlib.suppress(ConnectionClosed):  # Whoever has seen enough leaves.
+        await connection.send(created())
+        if "barge_in" in query:
+            await barge_in(connection, int(query["barge_in"][0]), int(query.get("calls", "0")[0]))
+        await connection.wait_closed()
 
 
 async def barge_in(connection: ServerConnection, deltas: int, calls: int) -> None:
