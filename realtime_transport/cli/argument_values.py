@@ -18,6 +18,7 @@ __all__ = [
     "count",
     "names",
     "non_negative",
+    "pace",
     "port",
     "positive",
     "probability",
@@ -62,6 +63,13 @@ def probability(text: str) -> float:
 def speed(text: str) -> float | None:
     """A factor, or ``max``: ``None``."""
     return None if text == "max" else _number(text, lambda value: value > 0, "a positive number, or max,")
+
+
+def pace(text: str) -> str | float:
+    """``recorded``, ``asap``, or a number above 0."""
+    if text in ("recorded", "asap"):
+        return text
+    return _number(text, lambda value: value > 0, "a positive number, recorded or asap,")
 
 
 def count(text: str) -> int:

@@ -10,6 +10,7 @@ from realtime_transport.cli.argument_values import (
     command,
     count,
     non_negative,
+    pace,
     port,
     positive,
     probability,
@@ -151,6 +152,21 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--api-key", metavar="KEY", help="accept only this key, and the secrets minted with it")
     parser.add_argument("--script", metavar="FILE", help="what is replied, as JSON")
+    recorded = parser.add_argument_group("a recording in place of conversations")
+    recorded.add_argument("--recording", metavar="NAME.rtrec", help="every WebSocket hears what was recorded")
+    recorded.add_argument(
+        "--pace",
+        type=pace,
+        default="recorded",
+        metavar="X",
+        help="recorded, asap, or how many times faster (default: recorded)",
+    )
+    recorded.add_argument(
+        "--match",
+        choices=("strict", "types", "none"),
+        default="types",
+        help="how far what the client sends must be as recorded (default: types)",
+    )
     parser.add_argument(
         "--console",
         action=argparse.BooleanOptionalAction,

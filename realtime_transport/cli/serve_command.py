@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import argparse
 
     from realtime_transport.emulator import RealtimeEmulator
+    from realtime_transport.recording import RecordedServer
 
 __all__ = ["run"]
 
@@ -40,6 +41,16 @@ def run(arguments: argparse.Namespace) -> int:
     return run_async(serve, arguments.backend)
 
 
+def _recorded(arguments: argparse.Namespace) -> RecordedServer | None:
+    if arguments.recording is None:
+        return None
+    if arguments.script is not None:
+        raise ConfigError("--recording and --script: one of them says what is replied", key="script")
+    from realtime_transport.recording import RecordedServer
+
+    return RecordedServer(arguments.recording, pace=arguments.pace, match=arguments.match)
+
+
 def _emulator(arguments: argparse.Namespace) -> RealtimeEmulator:
     from realtime_transport.cli.export import zipped_recording
     from realtime_transport.emulator import Faults, RealtimeEmulator, Stall
@@ -62,6 +73,7 @@ def _emulator(arguments: argparse.Namespace) -> RealtimeEmulator:
         port=arguments.port,
         api_key=arguments.api_key,
         script=arguments.script,
+        peers=_recorded(arguments),
         faults=faults,
         seed=arguments.seed,
         profile=arguments.profile,

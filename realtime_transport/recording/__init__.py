@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from realtime_transport.recording.replay import ReplayTransport
     from realtime_transport.recording.script import Match, ReplayMismatch
     from realtime_transport.recording.scrub import Policy, Scrub
+    from realtime_transport.recording.server import RecordedServer
 
 __all__ = [
     "Close",
@@ -28,6 +29,7 @@ __all__ = [
     "Note",
     "Open",
     "Policy",
+    "RecordedServer",
     "Recorder",
     "Recording",
     "ReplayMismatch",
@@ -42,6 +44,7 @@ __all__ = [
 _MODULES = {
     "Match": "script",
     "Policy": "scrub",
+    "RecordedServer": "server",
     "Recorder": "record",
     "Recording": "reader",
     "ReplayMismatch": "script",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.engine.playback_ledger import PlaybackPosition
     from realtime_transport.transports.endpoint.options import ApiKey, ConnectRequest, SessionConfig, TransportOptions
 
-__all__ = ["ReplayTransport"]
+__all__ = ["ReplayTransport", "match_of", "pace_factor"]
 
 
 class ReplayTransport(OpenAIRealtimeBase):
@@ -76,10 +76,8 @@ class ReplayTransport(OpenAIRealtimeBase):
             model=model or _recorded_model(self.recording) or DEFAULT_MODEL,
             **options,
         )
-        self._pace = _factor(pace)
-        if match not in ("strict", "types", "none"):
-            raise ConfigError(f"match: 'strict', 'types' or 'none', not {match!r}", key="match")
-        self._match: Match = match
+        self._pace = pace_factor(pace)
+        self._match: Match = match_of(match)
         self._replay_clock = clock
         self._opened = 0
         self._script: ReplayScript | None = None
@@ -140,7 +138,23 @@ def _recorded_model(recording: Recording) -> str | None:
     return None
 
 
-def _factor(pace: str | float) -> float | None:
+def match_of(match: str) -> Match:
+    """*match*, if it is one.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    if match not in ("strict", "types", "none"):
+        raise ConfigError(f"match: 'strict', 'types' or 'none', not {match!r}", key="match")
+    return match
+
+
+def pace_factor(pace: str | float) -> float | None:
+    """How many times faster than recorded; ``None``: as fast as possible.
+
+    Raises:
+        ConfigError: *pace* says neither.
+    """
     if pace == "asap":
         return None
     if pace == "recorded":

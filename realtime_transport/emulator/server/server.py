@@ -32,7 +32,7 @@ from .sessions import SessionFactory
 from .timeline import Timeline
 from .vendor_profile import DialectPeer, Mismatch, as_our_call, as_ours
 from .webrtc_call import Call, Sideband
-from .websocket import WebSocketConnection, new_protocol
+from .websocket import Peer, WebSocketConnection, new_protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
@@ -71,6 +71,7 @@ class RealtimeEmulator:
         api_key: The only key that is accepted, beside the secrets minted with it; ``None``: any but ``sk-invalid``.
         responder: Decides what is said; `echo_responder` by default.
         script: A script that decides first: a `Script`, its JSON value, or the path of its file.
+        peers: Makes what answers a WebSocket, in place of a conversation: a `recording.RecordedServer`.
         faults: What goes wrong on the way to the client.
         clock: Time; `realtime_transport.testing.ManualClock` in tests.
         seed: Makes identifiers; the same seed gives the same ones.
@@ -97,6 +98,7 @@ class RealtimeEmulator:
         api_key: str | None = None,
         responder: Responder | None = None,
         script: Script | Mapping[str, Any] | str | Path | None = None,
+        peers: Callable[[SessionRecord], Peer] | None = None,
         faults: Faults | None = None,
         clock: Clock | None = None,
         seed: int = 0,
@@ -125,6 +127,7 @@ class RealtimeEmulator:
             seed=seed,
             audio_speed=audio_speed,
             latency=latency,
+            peers=peers,
         )
         self._api = RestApi(self._access, ids, lambda: self.sessions)
         self._calls = Calls(self._access, self._make_call, self._note_crash)

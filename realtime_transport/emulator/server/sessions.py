@@ -52,6 +52,7 @@ class SessionFactory:
         seed: Makes identifiers.
         audio_speed: Seconds of audio sent in one second; ``None``: all at once.
         latency: Seconds that every response thinks before it says anything.
+        peers: Makes the peers of WebSockets in place of conversations, if somebody gave it.
 
     Attributes:
         records: The sessions so far.
@@ -66,6 +67,7 @@ class SessionFactory:
     _seed: int = attrs.field(alias="seed")
     _audio_speed: float | None = attrs.field(alias="audio_speed")
     _latency: float = attrs.field(alias="latency", default=0.0)
+    _peers: Callable[[SessionRecord], Peer] | None = attrs.field(alias="peers", default=None)
     records: collections.deque[SessionRecord] = attrs.field(
         init=False, factory=lambda: collections.deque[SessionRecord](maxlen=MAX_RECORDS)
     )
@@ -104,6 +106,8 @@ class SessionFactory:
             self.rejected.append(record)
             return RejectedPeer.of(decision, ids, record), record
         self.records.append(record)
+        if self._peers is not None:
+            return self._peers(record), record
         sideband = find_call(decision.call_id) if decision.call_id is not None else None
         return sideband or _PEERS[decision.kind](self, decision, record, ids, now), record
 
