@@ -133,7 +133,8 @@ class Hub:
             if event.withdraws is not None:
                 self._interrupt(event, event.withdraws)
                 continue
-            for take in self._takers(type(event)):
+            cls = type(event)
+            for take in self._by_class.get(cls) or self._takers(cls):
                 try:
                     take(event)
                 except ConsumerTooSlow as exc:

@@ -108,6 +108,13 @@ class DirectLink(Protocol):
         """
         ...
 
+    def offer(self, text: str, /) -> bool:
+        """The short path for one message: write it at once if the link is idle; whether it did.
+
+        If not, it is to be queued, and this is `poke`. Only for when nothing else waits.
+        """
+        ...
+
     async def drain(self) -> None:
         """Wait until everything has been taken and left the process, or the link has ended.
 

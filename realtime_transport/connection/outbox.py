@@ -63,7 +63,9 @@ class Outbox:
 
     def has_room(self, size: int) -> bool:
         """Whether a call that sends *size* characters may queue them now; one above the bound needs an empty outbox."""
-        return not self._waiting and not self._granted and self._fits(size)
+        if self._waiting or self._granted:
+            return False
+        return self._bytes + size <= self._max_bytes or not self._queue or self._closed
 
     def _fits(self, size: int) -> bool:
         return self._closed or self._bytes + size <= self._max_bytes or not self._queue
@@ -112,6 +114,12 @@ class Outbox:
                 self._audio_bytes += len(text)
         self._writer.wake()
         return urgent
+
+    def put_audio(self, text: str) -> None:
+        """Queue a piece of audio, as `put` does."""
+        self._queue.append((text, True))
+        self._bytes += len(text)
+        self._audio_bytes += len(text)
 
     def _insert_before_audio(self, text: str) -> None:
         index = len(self._queue)
@@ -163,6 +171,11 @@ class Outbox:
             self._bytes = self._audio_bytes = 0
         self._admit()
         self._writer.wake()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._queue
 
     @property
     def idle(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -18,7 +18,7 @@ from .wakeup import Wakeup
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .interface import AudioChunk, DeferredChunk, Event
+    from .interface import AudioChunk, Event
     from .owner import Owner
 
 __all__ = ["Subscription", "SubscriptionLimits", "SubscriptionStatistics"]
@@ -116,16 +116,21 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
             anyio.ClosedResourceError: The subscription was closed.
             LocalProtocolError: Another event loop or thread owns the connection.
         """
-        if self._turn >= EVENTS_PER_TURN:
-            self._turn = 0
-            await anyio.lowlevel.checkpoint()
-        self._turn += 1
-        event = self._pop()
-        if event is not None:
-            return event
+        if self._turn < EVENTS_PER_TURN:
+            self._turn += 1
+            event = self._pop()
+            if event is not None:
+                return event
         return await self._wait()
 
     async def _wait(self) -> T_co:
+        if self._turn >= EVENTS_PER_TURN:
+            self._turn = 0
+            await anyio.lowlevel.checkpoint()
+            self._turn = 1
+            event = self._pop()
+            if event is not None:
+                return event
         if self._waiting:
             raise _busy()
         self._read = True
@@ -134,8 +139,8 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
                 raise anyio.ClosedResourceError
             if self._end is not None:
                 raise self._end()
-            if self._owner is not None:
-                self._owner.require()
+            if self._owner is not None and not self._owner.is_here():
+                raise self._owner.refusal()
             self._turn = 0
             self._forgotten = None
             self._waiting = True
@@ -148,8 +153,14 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
                 return event
 
     async def __anext__(self) -> T_co:
+        # As `receive`, which would be one more coroutine for each event.
+        if self._turn < EVENTS_PER_TURN:
+            self._turn += 1
+            event = self._pop()
+            if event is not None:
+                return event
         try:
-            return await self.receive()
+            return await self._wait()
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
 
@@ -186,18 +197,20 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         if self._waiting:
             raise _busy()
         control, audio = self._control, self._audio
+        event: Any
         if self._head:
-            event: Event = self._head.pop(0)
+            event = self._head.pop(0)
         elif audio and (not control or audio[0][0] < control[0][0]):
-            _, chunk, size = audio.popleft()
+            _, event, size = audio.popleft()
             self._audio_bytes -= size
-            event = cast("DeferredChunk", chunk).build() if chunk.deferred else chunk
+            if event.deferred:
+                event = event.build()
         elif control:
             event = control.popleft()[1]
         else:
             return None
         self._delivered += 1
-        return cast("T_co", event)
+        return event
 
     async def aclose(self) -> None:
         """Stop receiving and forget what was not delivered. Idempotent; a task that waits here is woken.
@@ -244,12 +257,12 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
             return
         self._count += 1
         if event.is_audio:
-            chunk = cast("AudioChunk", event)
+            chunk: Any = event  # An `AudioChunk`.
             size = chunk.audio_bytes
             if self._shared is not None:
                 size, self._shared = 0 if self._shared is chunk else size, None
             if chunk.deferred:
-                self._shared = cast("DeferredChunk", chunk).audio  # Counted once, if it comes next.
+                self._shared = chunk.audio  # Counted once, if it comes next.
             if chunk.response_id != self._audio_turn:
                 self._audio_turn = None if self._audio else chunk.response_id
                 self._forgotten = None

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from realtime_transport.clock import in_trio
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     import trio
 
 __all__ = ["Wakeup"]
@@ -30,19 +32,15 @@ class Wakeup:
     @property
     def waited_for(self) -> bool:
         """Whether a task waits and nobody has woken it."""
-        return self._future is not None or self._task is not None
+        return self._task is not None or (self._future is not None and not self._future.done())
 
-    async def wait(self) -> None:
+    def wait(self) -> Awaitable[None]:
         """Wait for `wake`. If cancelled, nothing has changed. One task at a time; it may wake for no reason."""
         if in_trio():
-            await self._wait_trio()
-            return
+            return self._wait_trio()
+        # One that is cancelled stays until the next takes its place: it is done, and nobody hears of it.
         future = self._future = asyncio.get_running_loop().create_future()
-        try:
-            await future
-        finally:
-            if self._future is future:
-                self._future = None
+        return future
 
     async def _wait_trio(self) -> None:
         import trio

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -18,9 +19,13 @@ from realtime_transport.events import AudioInterruptedEvent
 from realtime_transport.transports.links.direct_open import can_open_directly, tls_context
 from tests.servers import AcceptedConnection, serving
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 pytestmark = pytest.mark.anyio
 
 CREATED = json.dumps({"type": "session.created", "event_id": "e", "session": {}})
+UPDATED = json.dumps({"type": "session.updated", "event_id": "u", "session": {}})
 
 
 async def test_who_waits_for_an_interruption_hears_when_the_truncation_is_written() -> None:
@@ -79,6 +84,82 @@ async def test_a_server_that_does_not_read_fills_the_outbox_and_nothing_else() -
                     sent += 1
             assert transport.statistics().outbox.bytes <= 500_000
             transport.interrupt()
+            read.set()
+            await transport.send_event({"type": "input_audio_buffer.clear"})
+    assert got == sent
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_the_short_path_of_audio_sends_what_the_other_one_sends(seed: int) -> None:
+    """Bytes take the short path where nothing is in the way, views never do. Nothing here may overtake audio."""
+    rng, got = random.Random(seed), list[str]()
+    steps: list[bytes | str] = [
+        rng.choice(["input_audio_buffer.clear", b"", b"x", rng.randbytes(960), rng.randbytes(90_000)])
+        for _ in range(120)
+    ]
+
+    async def handler(peer: AcceptedConnection) -> None:
+        await peer.accept(await peer.request())
+        await peer.send(CREATED, UPDATED)
+        while not got or "last" not in got[-1]:
+            got.append(bytes((await peer.frame()).data).decode())
+        await peer.until_closed()
+
+    async def run(url: str, kind: Callable[[bytes], bytes | memoryview[int]]) -> tuple[list[str], int, int]:
+        got.clear()
+        transport = OpenAIRealtimeWebSocket(url=url)
+        async with transport.connect(api_key="sk"):
+            for number, step in enumerate(steps):
+                if isinstance(step, str):
+                    await transport.send_event({"type": step})
+                else:
+                    await transport.send_audio(kind(step), commit=number % 7 == 0)
+                if number % 10 == 0:
+                    await anyio.wait_all_tasks_blocked()
+            await transport.send_event({"type": "last"})
+            assert transport.statistics().link is not None
+        sent = transport.statistics()
+        return got[1:], sent.messages_sent, sent.characters_sent  # The first names ids.
+
+    async with serving(handler) as url:
+        assert await run(url, bytes) == await run(url, memoryview)
+
+
+async def test_audio_waits_for_a_server_that_does_not_read_and_a_cancelled_call_queues_nothing() -> None:
+    read, got = anyio.Event(), 0
+
+    async def handler(peer: AcceptedConnection) -> None:
+        nonlocal got
+        await peer.accept(await peer.request())
+        await peer.send(CREATED, UPDATED)
+        await read.wait()
+        while True:
+            message = json.loads(bytes((await peer.frame()).data))
+            got += message["type"] == "input_audio_buffer.append"
+            if message["type"] == "input_audio_buffer.clear":
+                break
+        await peer.until_closed()
+
+    async with serving(handler) as url:
+        transport = OpenAIRealtimeWebSocket(url=url, max_outbox_bytes=500_000)
+        sent, ended = 0, False
+
+        async def speak() -> None:
+            nonlocal sent, ended
+            while sent < 2000:
+                await transport.send_audio(bytes(48_000))
+                sent += 1
+            ended = True
+
+        async with transport.connect(api_key="sk"):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(speak)
+                while not transport.statistics().outbox.waiting_senders:
+                    await anyio.wait_all_tasks_blocked()
+                tasks.cancel_scope.cancel()
+            assert not ended
+            assert transport.statistics().outbox.waiting_senders == 0
+            assert transport.statistics().outbox.bytes <= 500_000
             read.set()
             await transport.send_event({"type": "input_audio_buffer.clear"})
     assert got == sent

@@ -211,13 +211,15 @@ class Engine:
 
         The events in ``preceded_by`` of an event are not among them: they belong directly before it.
         """
-        self._end_read()
-        return self._output.take_events()
+        if self._read_at is not None:
+            self._end_read(self._read_at)
+        return self._output.take_events() if self._output.events else []
 
     def take_messages(self) -> list[Outgoing]:
         """The messages to send since the last call, in order; after a read, with the create that it makes possible."""
-        self._end_read()
-        return self._output.take_messages()
+        if self._read_at is not None:
+            self._end_read(self._read_at)
+        return self._output.take_messages() if self._output.messages else []
 
     def rehearsal(self) -> Engine:
         """A copy to try calls on: what it refuses, this one would refuse. What the copy has to say is never sent."""
@@ -410,10 +412,10 @@ class Engine:
         self._sequencer.request(event, manual=True)
         self._send_create(now)
 
-    def _end_read(self) -> None:
-        if self._read_at is not None:
-            now, self._read_at = self._read_at, None
-            self._send_create(now)
+    def _end_read(self, read_at: float) -> None:
+        self._read_at = None
+        if self._sequencer.waiting:
+            self._send_create(read_at)
 
     def _send_create(self, now: float) -> None:
         create = self._sequencer.take(now)

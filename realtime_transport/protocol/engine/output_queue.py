@@ -12,7 +12,7 @@ from realtime_transport.protocol.wire.model import Event
 from realtime_transport.protocol.wire.old_events import ResponseAudioDelta
 from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta
 
-from .events import FunctionCallRepeatedEvent, Withdrawal
+from .events import AudioEvent, FunctionCallRepeatedEvent, Withdrawal
 from .in_flight import InFlight
 from .lanes import Lane, Outgoing, lane_of
 
@@ -43,20 +43,27 @@ class Output:
 
     Attributes:
         in_flight: What was sent and not answered.
+        wants_audio: Whether `AudioEvent` is `wanted`; most of what comes asks.
+        wants_audio_delta: Likewise of the typed audio delta.
+        events: What has been emitted and not been taken.
+        messages: What has been sent and not been taken.
     """
 
     _translate: Callable[[dict[str, Any]], Sequence[Mapping[str, Any]]] | None = None
     in_flight: InFlight = attrs.field(factory=InFlight, init=False)
+    wants_audio: bool = attrs.field(default=True, init=False)
+    wants_audio_delta: bool = attrs.field(default=False, init=False)
     _interest: Interest = attrs.field(default=_default_interest, init=False)
     _answers: dict[type[Event], bool] = attrs.field(factory=dict[type[Event], bool], init=False)
-    _events: list[Event] = attrs.field(factory=list[Event], init=False)
-    _messages: list[Outgoing] = attrs.field(factory=list[Outgoing], init=False)
+    events: list[Event] = attrs.field(factory=list[Event], init=False)
+    messages: list[Outgoing] = attrs.field(factory=list[Outgoing], init=False)
     _sequence: int = attrs.field(default=0, init=False)
 
     def set_interest(self, interest: Interest) -> None:
         """Ask *interest* from now on. Its answers are remembered."""
         self._interest = interest
         self._answers.clear()
+        self.wants_audio, self.wants_audio_delta = self.wanted(AudioEvent), self.wanted(ResponseOutputAudioDelta)
 
     def wanted(self, kind: type[Event]) -> bool:
         """Whether anybody wants events of the class *kind*; nothing else is built."""
@@ -73,11 +80,11 @@ class Output:
     def emit(self, event: Event) -> None:
         """Emit *event*, which was made with the next place, if it is wanted."""
         if self.wanted(type(event)):
-            self._events.append(event)
+            self.events.append(event)
 
     def emit_always(self, event: Event) -> None:
         """Emit *event*, which was made with the next place, for what it does on its way even if nobody wants it."""
-        self._events.append(event)
+        self.events.append(event)
 
     def withdraw(self, response_ids: frozenset[str]) -> None:
         """Take the audio of responses back from what plays it."""
@@ -102,14 +109,14 @@ class Output:
 
     def send_text(self, text: str, lane: Lane) -> None:
         """Send *text*, which is a message already."""
-        self._messages.append(Outgoing(text, lane))
+        self.messages.append(Outgoing(text, lane))
 
     def take_events(self) -> list[Event]:
         """The events since the last call."""
-        events, self._events = self._events, []
+        events, self.events = self.events, []
         return events
 
     def take_messages(self) -> list[Outgoing]:
         """The messages since the last call."""
-        messages, self._messages = self._messages, []
+        messages, self.messages = self.messages, []
         return messages

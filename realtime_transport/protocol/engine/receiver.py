@@ -70,7 +70,7 @@ class Receiver:
         name: str = raw["type"]
         if self._translate is not None:
             raw = self._translate(raw)
-        if raw["type"] in AUDIO_DELTAS:
+        if raw["type"] in AUDIO_DELTAS:  # With a dialect it need not be the name.
             if name != self._names.audio and self._repeats_audio(name, raw):
                 if self._output.wanted(server.ResponseOutputAudioDelta):
                     self._tell_audio_delta(raw)
@@ -117,8 +117,8 @@ class Receiver:
             return False  # It could not be made again from the bytes.
         self._ledger.receive(response_id, item_id, content_index, len(data), now)
         output = self._output
-        wants_delta = output.wanted(server.ResponseOutputAudioDelta)
-        if not wants_delta and not output.wanted(AudioEvent):
+        wants_delta = output.wants_audio_delta
+        if not wants_delta and not output.wants_audio:
             return True
         raw["delta"] = None
         delta_place = output.next_sequence() if wants_delta else 0
@@ -133,7 +133,8 @@ class Receiver:
         )
         if wants_delta:
             output.emit_always(DeferredAudioDelta(sequence=delta_place, response_id=response_id, audio=audio))
-        output.emit(audio)
+        if output.wants_audio:
+            output.emit_always(audio)
         return True
 
     def _receive_odd_audio(self, raw: dict[str, Any], now: float) -> None:

@@ -103,13 +103,17 @@ class ResponseSequencer:
     Args:
         new_id: Makes an event id; called when the create goes out, if it has none.
         timeout: Seconds to wait for an answer of the server; ``None`` waits for ever.
+
+    Attributes:
+        waiting: The requests that wait to be sent.
+        deadline: When `handle_timer` wants to be called.
     """
 
     _new_id: Callable[[str], str]
     _timeout: float | None = 30.0
     _phase: Phase = attrs.field(default=Phase.IDLE, init=False)
-    _deadline: float | None = attrs.field(default=None, init=False)
-    _waiting: deque[_Request] = attrs.field(factory=deque[_Request], init=False)
+    deadline: float | None = attrs.field(default=None, init=False)
+    waiting: deque[_Request] = attrs.field(factory=deque[_Request], init=False)
     _last: _Request | None = attrs.field(default=None, init=False)  # what an error without a name would mean
     _sent: dict[str, _Request] = attrs.field(factory=dict[str, "_Request"], init=False)  # may be refused by name
 
@@ -126,12 +130,7 @@ class ResponseSequencer:
     @property
     def requested(self) -> bool:
         """A request waits, or was sent and is not answered."""
-        return bool(self._waiting) or self._phase is Phase.CREATING
-
-    @property
-    def deadline(self) -> float | None:
-        """When `handle_timer` wants to be called."""
-        return self._deadline
+        return bool(self.waiting) or self._phase is Phase.CREATING
 
     def request(self, event: Mapping[str, Any], *, manual: bool) -> None:
         """Ask for a response.
@@ -143,18 +142,18 @@ class ResponseSequencer:
         Raises:
             LocalProtocolError: Too many wait already.
         """
-        if not manual and self._waiting and not self._waiting[-1].manual:
-            self._waiting[-1].count += 1
+        if not manual and self.waiting and not self.waiting[-1].manual:
+            self.waiting[-1].count += 1
             return
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self.waiting) >= MAX_WAITING:
             raise LocalProtocolError(f"{MAX_WAITING} requests for a response wait already")
-        self._waiting.append(_Request(dict(event), manual))
+        self.waiting.append(_Request(dict(event), manual))
 
     def take(self, now: float) -> dict[str, Any] | None:
         """The create that is to be sent now, if any. It counts as sent."""
-        if self._phase is not Phase.IDLE or not self._waiting:
+        if self._phase is not Phase.IDLE or not self.waiting:
             return None
-        request = self._last = self._waiting.popleft()
+        request = self._last = self.waiting.popleft()
         given = request.event.get("event_id")
         request.event_id = given if isinstance(given, str) else self._new_id("response_create")
         self._sent[request.event_id] = request
@@ -208,7 +207,7 @@ class ResponseSequencer:
         Returns:
             The event id of a create that was given up, if one was.
         """
-        if self._deadline is None or now < self._deadline:
+        if self.deadline is None or now < self.deadline:
             return None
         given_up = self._last if self._phase is Phase.CREATING else None
         if given_up is not None:
@@ -220,15 +219,15 @@ class ResponseSequencer:
 
     def reset(self) -> None:
         """Forget everything: the connection is gone, and what waited with it."""
-        self._phase, self._deadline, self._last = Phase.IDLE, None, None
-        self._waiting.clear()
+        self._phase, self.deadline, self._last = Phase.IDLE, None, None
+        self.waiting.clear()
         self._sent.clear()
 
     def _apply(self, happened: Input, now: float) -> None:
         phase = TRANSITIONS.get((self._phase, happened), self._phase)
         if phase is not self._phase:
             self._phase = phase
-            self._deadline = now + self._timeout if phase in _TIMED and self._timeout is not None else None
+            self.deadline = now + self._timeout if phase in _TIMED and self._timeout is not None else None
 
     def _refused(self, code: str | None, event_id: str | None, *, means_create: bool) -> _Request | None:
         if event_id:
@@ -241,11 +240,11 @@ class ResponseSequencer:
 
     def _take_back(self, request: _Request) -> None:
         """Put *request* before all that wait."""
-        first = self._waiting[0] if self._waiting else None
+        first = self.waiting[0] if self.waiting else None
         if not request.manual and first is not None and not first.manual:
             first.count += request.count
         else:
-            self._waiting.appendleft(request)
+            self.waiting.appendleft(request)
 
     def _take_back_rest(self, request: _Request) -> None:
         """Keep what *request* stood for besides itself: those asked later and deserve a try of their own."""

@@ -70,14 +70,20 @@ def loads(data: str | bytes) -> dict[str, Any]:
     Raises:
         DecodeError: It is not JSON, not an object, or has no ``type`` that is a string.
     """
-    message = parse_json(data)
-    if type(message) is not dict:
+    message: Any
+    try:
+        message = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        message = UNSET  # Not here: the text is in the error, which must not be chained to another.
+    if message is UNSET:
+        message = parse_json(data)
+    if message.__class__ is not dict:
         raise DecodeError(f"a message must be a JSON object, not {json_name(message)}", size=len(data))
-    kind = cast("dict[str, Any]", message).get("type", UNSET)
+    kind: Any = message.get("type", UNSET)
     if type(kind) is not str:
         got = "none" if kind is UNSET else json_name(kind)
         raise DecodeError(f'a message must have a string as "type", got {got}', path="type", size=len(data))
-    return cast("dict[str, Any]", message)
+    return message
 
 
 def dumps(message: Mapping[str, Any]) -> str:

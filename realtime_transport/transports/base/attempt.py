@@ -28,10 +28,11 @@ from realtime_transport.protocol.engine.events import (
     DisconnectedEvent,
     ErrorEvent,
 )
+from realtime_transport.protocol.engine.requests import append_text
 from realtime_transport.task_groups import open_task_group
 
 from ..endpoint.media import Media, MediaContext
-from ..interface.operations import send_audio
+from ..interface.operations import OVERHEAD, send_audio
 from .event_logging import logging_tap
 
 if TYPE_CHECKING:
@@ -275,7 +276,22 @@ class Attempt:
         elif self.life.close():
             self._opening.cancel()
 
+    def send_audio_at_once(self, audio: object) -> bool:
+        """The short path of audio, where nothing is to be refused or waited for; whether it was taken.
+
+        `realtime_transport.protocol.engine.engine.Engine.send_audio` gives the same.
+        """
+        connection = self.connection
+        if connection is None or type(audio) is not bytes or not self.owner.is_here():
+            return False
+        if not connection.takes_audio(OVERHEAD + len(audio) * 4 // 3):
+            return False
+        connection.send_audio(append_text(audio))
+        return True
+
     async def _send_audio(self, audio: bytes) -> None:
+        if self.send_audio_at_once(audio):
+            return
         self.life.require_open()
         assert self.connection is not None
         operation = send_audio(audio)

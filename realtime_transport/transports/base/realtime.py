@@ -330,6 +330,15 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         attempt.require_owner()
         return connection, attempt.engine
 
+    def _send_audio_at_once(self, audio: object) -> bool:
+        attempt = self._attempt
+        return (
+            attempt is not None
+            and self._muted is None
+            and self._endpoint.policy.audio_refused is None
+            and attempt.send_audio_at_once(audio)
+        )
+
     @property
     def _audio_refused(self) -> str | None:
         return self._endpoint.policy.audio_refused

@@ -50,6 +50,13 @@ class SendingTransport(RealtimeTransportLayer):
     def _audio_refused(self) -> str | None:
         """Why audio cannot be sent on this wire; ``None`` if it can."""
 
+    @abstractmethod
+    def _send_audio_at_once(self, audio: object) -> bool:
+        """The short path of `send_audio`, for what nearly every call is; whether it was taken.
+
+        The other path gives the same, waits, and says what is wrong.
+        """
+
     def _check_may_send_audio(self) -> None:
         if self._audio_refused is not None:
             raise UnsupportedOperation(self._audio_refused)
@@ -164,6 +171,8 @@ class SendingTransport(RealtimeTransportLayer):
             LocalProtocolError: The transport has an audio source, which is what speaks.
             UnsupportedOperation: The audio of this wire goes another way, as that of a SIP call.
         """
+        if not commit and self._send_audio_at_once(audio):
+            return
         self._check_may_send_audio()
         connection, engine = self._open_connection()
         size = operations.audio_size(audio)

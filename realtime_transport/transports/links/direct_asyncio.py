@@ -51,8 +51,9 @@ class AsyncioLink(DirectWebSocketLink, asyncio.BufferedProtocol):
             if len(self._early) > READ_BYTES:
                 self._pause()
             return
-        self._codec.feed(data)
-        self._step_on()
+        self._step(self._codec.receive(data))
+        if self._paused or self._codec.has_more or self._ends is None:
+            self._go_on()
 
     def eof_received(self) -> None:
         self._finish_reading()
@@ -75,7 +76,10 @@ class AsyncioLink(DirectWebSocketLink, asyncio.BufferedProtocol):
     # Reading
 
     def _step_on(self) -> None:
-        self._step()
+        self._step(self._codec.messages())
+        self._go_on()
+
+    def _go_on(self) -> None:
         if self._codec.has_more:
             # Other tasks first, however much one read has brought.
             self._pause()
@@ -91,7 +95,7 @@ class AsyncioLink(DirectWebSocketLink, asyncio.BufferedProtocol):
             self._change.wake()
             return
         while self._codec.has_more:
-            self._step()
+            self._step(self._codec.messages())
         self._codec.feed_eof()
         if self._ended:
             self._change.wake()

@@ -70,10 +70,9 @@ class DirectWebSocketLink:
 
     # Reading
 
-    def _step(self) -> None:
-        """Hand over what the codec holds, answer its pings, notice its end. Other tasks run before the next step."""
+    def _step(self, messages: list[str | bytes]) -> None:
+        """Hand over *messages*, answer pings, notice the end. Other tasks run before the next step."""
         codec = self._codec
-        messages = codec.messages()
         if codec.has_control and not self._blocked:
             self._write(codec.control_to_send())
         if messages:
@@ -105,6 +104,18 @@ class DirectWebSocketLink:
         elif not self._flush_is_due:
             self._flush_is_due = True
             self._flush_soon()
+
+    def offer(self, text: str, /) -> bool:
+        """See `realtime_transport.connection.link.DirectLink.offer`."""
+        codec, now = self._codec, perf_counter()
+        if now - self._written_at > IDLE_SECONDS and codec.open and not self._blocked and not self._ended:
+            self._write(codec.encode((text,)))
+            self._written_at = now
+            return True
+        if not self._flush_is_due and not self._blocked and not self._ended:
+            self._flush_is_due = True
+            self._flush_soon()
+        return False
 
     def _flush(self) -> None:
         self._flush_is_due = False

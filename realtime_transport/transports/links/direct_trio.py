@@ -70,8 +70,7 @@ class TrioLink(DirectWebSocketLink):
         """From here on the stream carries frames; *rest* came with the answer."""
         self._codec = codec
         if rest:
-            codec.feed(rest)
-            self._step()
+            self._step(codec.receive(rest))
 
     def attach(self, ends: LinkEnds, /) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
         """See `realtime_transport.connection.link.DirectLink.attach`."""
@@ -96,13 +95,14 @@ class TrioLink(DirectWebSocketLink):
         codec = self._codec
         if codec.has_more:
             await anyio.lowlevel.checkpoint()
+            self._step(codec.messages())
+            return
+        data = await self._read()
+        if data:
+            self._step(codec.receive(data))
         else:
-            data = await self._read()
-            if data:
-                codec.feed(data)
-            else:
-                codec.feed_eof()
-        self._step()
+            codec.feed_eof()
+            self._step([])
 
     async def receive(self) -> list[str | bytes]:
         """Wait for messages; see `realtime_transport.connection.link.Link.receive`."""
