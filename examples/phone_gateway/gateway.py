@@ -16,8 +16,10 @@ import hmac
 import logging
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
+from uuid import uuid4
 from xml.sax.saxutils import quoteattr
 
 import attrs
@@ -37,6 +39,7 @@ from realtime_transport import (
     RealtimeSessionConfig,
     TwilioRealtimeTransportLayer,
 )
+from realtime_transport.recording import record
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection, Request
@@ -61,6 +64,7 @@ class Gateway:
         model: The model, for an endpoint that wants it in the URL.
         frame_ms: See `TwilioRealtimeTransportLayer`.
         max_calls: Further callers hear the busy tone.
+        recordings: A folder that each call is recorded in, words and sound included; none if empty. Ask the callers.
         calls: Calls at the moment.
         draining: No new calls are taken: the process is about to end.
     """
@@ -71,6 +75,7 @@ class Gateway:
     model: str = "gpt-realtime-2.1"
     frame_ms: float | None = None
     max_calls: int = 100
+    recordings: str = ""
     calls: set[WebSocket] = attrs.field(factory=set)
     draining: bool = False
 
@@ -134,6 +139,14 @@ class Gateway:
             await close_quietly(socket)
 
     async def talk(self, transport: TwilioRealtimeTransportLayer) -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            if self.recordings:
+                path = Path(self.recordings) / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid4().hex[:8]}.rtrec"
+                await stack.enter_async_context(record(transport, path))
+                logger.info("recording into %s", path)
+            await self.serve(transport)
+
+    async def serve(self, transport: TwilioRealtimeTransportLayer) -> None:
         url = f"{self.realtime_url}?model={{model}}" if self.realtime_url else None
         async with transport.connect(url=url, initial_session_config=SESSION):
             async for event in transport:
@@ -201,6 +214,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--frame-ms", type=float)
     parser.add_argument("--max-calls", type=int, default=100)
+    parser.add_argument("--record", metavar="FOLDER", default="", help="record each call there")
     parser.add_argument("--grace", type=float, default=600.0, help="seconds that calls may go on after a SIGTERM")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
@@ -211,6 +225,7 @@ def main() -> None:
         realtime_url=os.environ.get("REALTIME_URL", ""),
         frame_ms=args.frame_ms,
         max_calls=args.max_calls,
+        recordings=args.record,
     )
     config = uvicorn.Config(gateway.app(), host=args.host, port=args.port, log_level="warning", ws="websockets-sansio")
     Server(config, gateway, args.grace).run()
