@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from agents.exceptions import UserError
 from agents.realtime import (
-    DEFAULT_MODEL_SETTINGS,
     RealtimeModel,
     RealtimeModelEndOfStreamEvent,
     RealtimeModelExceptionEvent,
@@ -23,7 +22,7 @@ from .events import EventTranslator
 from .owned_task import OwnedTask
 from .playback import Playback
 from .sending import answered, put
-from .settings import session_config
+from .settings import DEFAULTS, session_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,9 +58,9 @@ class TransportRealtimeModel(RealtimeModel):
 
     Args:
         transport: Carries the conversation. Nothing else may connect it meanwhile; others may subscribe to it.
-        default_settings: What is sent where the settings of a session do not say. By default the framework's own
-            (``DEFAULT_MODEL_SETTINGS``): voice, transcription and turn detection of the vendor. For another server pass
-            what it knows, or ``{}``.
+        default_settings: What is sent where the settings of a session do not say. By default what the framework's own
+            model sends (``DEFAULT_MODEL_SETTINGS``): voice, transcription and turn detection of the vendor. The formats
+            of the audio are the transport's. For another server pass what that knows, or ``{}``.
 
     Attributes:
         transport: As given.
@@ -71,12 +70,11 @@ class TransportRealtimeModel(RealtimeModel):
         self, transport: OpenAIRealtimeBase, *, default_settings: RealtimeSessionModelSettings | None = None
     ) -> None:
         self.transport: OpenAIRealtimeBase = transport
-        self._defaults = DEFAULT_MODEL_SETTINGS if default_settings is None else default_settings
+        self._defaults = DEFAULTS if default_settings is None else default_settings
         self._listeners: list[RealtimeModelListener] = []
         self._task: OwnedTask | None = None
         self._playback = Playback()
         self._translator = EventTranslator(self._playback)
-        self._attached = False
 
     # Life
 
@@ -134,8 +132,7 @@ class TransportRealtimeModel(RealtimeModel):
         call_id, model = options.get("call_id"), settings.get("model_name")
         if call_id and model:
             raise UserError("call_id and model_name: a call has its model already; name one of them only")
-        self._attached = bool(call_id)
-        config = session_config(settings, self._defaults, attached=self._attached)
+        config = session_config(settings, self._defaults)
         if "tracing" in settings:
             config["tracing"] = settings["tracing"]
         arguments: dict[str, Any] = {"initial_session_config": config, "call_id": call_id, "model": model}
@@ -224,7 +221,7 @@ class TransportRealtimeModel(RealtimeModel):
             raise NotConnectedError("the model is not connected: enter the session, or connect() the model")
         try:
             async with self.transport.batch(only_if=only_if) as batch:
-                put(event, batch, partial(session_config, defaults=self._defaults, attached=self._attached))
+                put(event, batch, partial(session_config, defaults=self._defaults))
         except (ConfigError, LocalProtocolError) as error:
             raise UserError(str(error)) from error
         if batch.queued and isinstance(event, RealtimeModelSendToolOutput):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from agents.exceptions import UserError
 from agents.model_settings import MCPToolChoice
-from agents.realtime import RealtimeSessionModelSettings
+from agents.realtime import DEFAULT_MODEL_SETTINGS, RealtimeSessionModelSettings
 from agents.tool import (
     FunctionTool,
     ensure_function_tool_supports_responses_only_features,
@@ -25,7 +25,14 @@ if TYPE_CHECKING:
     from agents.handoffs import Handoff
     from agents.tool import Tool
 
-__all__ = ["session_config"]
+__all__ = ["DEFAULTS", "session_config"]
+
+# The transport knows best which formats it has, as that of a telephone.
+DEFAULTS: RealtimeSessionModelSettings = cast(
+    "RealtimeSessionModelSettings",
+    {name: value for name, value in DEFAULT_MODEL_SETTINGS.items() if not name.endswith("_format")},
+)
+"""What the framework's own model sends where nobody has said anything, but for the formats of the audio."""
 
 _KNOWN = frozenset(RealtimeSessionModelSettings.__annotations__)
 
@@ -50,15 +57,12 @@ _TURN_DETECTION = {
 def session_config(
     settings: RealtimeSessionModelSettings,
     defaults: RealtimeSessionModelSettings,
-    *,
-    attached: bool = False,
 ) -> dict[str, Any]:
     """What *settings* say, as the configuration of a transport.
 
     Args:
         settings: The settings of an agent's session.
         defaults: What is sent where *settings* do not say.
-        attached: The session is that of a call: its audio formats stay as they were negotiated.
 
     Raises:
         UserError: There is no such setting, or a tool cannot be offered to the model.
@@ -66,17 +70,16 @@ def session_config(
     unknown = sorted(settings.keys() - _KNOWN)
     if unknown:
         raise UserError(f"model settings: there is no setting {unknown[0]!r}; known are {', '.join(sorted(_KNOWN))}")
-    given = cast("Mapping[str, Any]", settings)
-    usual = cast("Mapping[str, Any]", defaults)
+    given = cast("Mapping[str, Any]", {**defaults, **settings})
     config: dict[str, Any] = {name: given[name] for name in _PASSED_ON if name in given}
     config |= {name: given[name] for name in _PASSED_ON_IF_GIVEN if given.get(name) is not None}
-    modalities = given.get("output_modalities") or given.get("modalities") or usual.get("modalities")
+    modalities = given.get("output_modalities") or given.get("modalities")
     if modalities:
         config["output_modalities"] = list(modalities)
     audio: Mapping[str, Any] = given.get("audio") or {}
     ends = {
-        "input": _input(audio.get("input") or {}, given, usual, attached=attached),
-        "output": _output(audio.get("output") or {}, given, usual, attached=attached),
+        "input": _input(audio.get("input") or {}, given),
+        "output": _output(audio.get("output") or {}, given),
     }
     config["audio"] = {side: end for side, end in ends.items() if end}
     if "tools" in given or "handoffs" in given:
@@ -86,30 +89,24 @@ def session_config(
     return config
 
 
-def _input(
-    nested: Mapping[str, Any], given: Mapping[str, Any], usual: Mapping[str, Any], *, attached: bool
-) -> dict[str, Any]:
-    end = _format("input", nested, given, usual, attached=attached)
+def _input(nested: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    end = _format("input", nested, given)
     for name, flat in (
         ("noise_reduction", "input_audio_noise_reduction"),
         ("transcription", "input_audio_transcription"),
         ("turn_detection", "turn_detection"),
     ):
-        for source, key in ((nested, name), (given, flat), (usual, flat)):
-            if key in source:
-                end[name] = source[key]
-                break
+        if name in nested or flat in given:
+            end[name] = nested[name] if name in nested else given[flat]
     detection: object = end.get("turn_detection")
     if isinstance(detection, Mapping):
         end["turn_detection"] = _snake(cast("Mapping[str, Any]", detection))
     return end
 
 
-def _output(
-    nested: Mapping[str, Any], given: Mapping[str, Any], usual: Mapping[str, Any], *, attached: bool
-) -> dict[str, Any]:
-    end = _format("output", nested, given, usual, attached=attached)
-    voice = nested.get("voice") or given.get("voice", usual.get("voice"))
+def _output(nested: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    end = _format("output", nested, given)
+    voice = nested.get("voice") or given.get("voice")
     if voice is not None:
         end["voice"] = voice
     speed = nested["speed"] if "speed" in nested else given.get("speed")
@@ -118,13 +115,10 @@ def _output(
     return end
 
 
-def _format(
-    side: str, nested: Mapping[str, Any], given: Mapping[str, Any], usual: Mapping[str, Any], *, attached: bool
-) -> dict[str, Any]:
-    flat = f"{side}_audio_format"
+def _format(side: str, nested: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     named = nested.get("format")
     if named is None:
-        named = given.get(flat, None if attached else usual.get(flat))
+        named = given.get(f"{side}_audio_format")
     if named is None:
         return {}
     if isinstance(named, BaseModel):

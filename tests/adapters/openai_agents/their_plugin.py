@@ -67,7 +67,7 @@ def sent_by_ours(event: RealtimeModelSendEvent) -> dict[str, Any]:
 
 
 def get_session_config(self: Any, settings: Any) -> RealtimeSessionCreateRequest:
-    config = session_config(settings, theirs.DEFAULT_MODEL_SETTINGS, attached=bool(self._call_id))
+    config = session_config(settings, theirs.DEFAULT_MODEL_SETTINGS)
     model = settings.get("model_name") or self.model
     return RealtimeSessionCreateRequest.model_validate({"type": "realtime", "model": model, "tools": [], **config})
 
