@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import wave
@@ -19,8 +20,17 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 def run(name: str, *arguments: str) -> str:
-    command = [sys.executable, str(EXAMPLES / "openai_agents" / f"{name}.py"), *arguments]
-    quiet = environment(OPENAI_AGENTS_DISABLE_TRACING="1")
+    return run_file(EXAMPLES / "openai_agents" / f"{name}.py", *arguments)
+
+
+def run_code(code: str, folder: Path) -> str:
+    (folder / "program.py").write_text(code)
+    return run_file(folder / "program.py", OPENAI_API_KEY="sk-local")
+
+
+def run_file(path: Path, *arguments: str, **more: str) -> str:
+    command = [sys.executable, str(path), *arguments]
+    quiet = environment(OPENAI_AGENTS_DISABLE_TRACING="1", **more)
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, env=quiet, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -33,6 +43,15 @@ def test_the_quickstart(wire: str) -> None:
         said = run("quickstart", url, wire)
     assert "You said: Hello" in said
     assert float(said.splitlines()[-1].partition(" s of speech")[0]) > 0.3
+
+
+def test_the_quickstart_of_the_documentation(tmp_path: Path) -> None:
+    page = (EXAMPLES.parent / "docs/adapters.md").read_text()
+    [code] = re.findall(r"^```python\n# quickstart.py\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    with serving() as url:
+        program = code.replace("OpenAIRealtimeWebSocket()", f"OpenAIRealtimeWebSocket(url={url!r})")
+        said = run_code(program, tmp_path)
+    assert said == "Assistant has answered\n"
 
 
 def test_a_voice_with_a_tool(tmp_path: Path) -> None:
