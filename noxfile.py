@@ -169,6 +169,13 @@ def adapters_oldest(session: nox.Session) -> None:
 
 
 @nox.session
+def cluster(session: nox.Session) -> None:
+    """``bench`` on a Dask cluster of two processes, one of which is killed."""
+    session.install("-e", ".[all]", *group("test"))
+    session.run("python", "-m", "pytest", "tests/cluster", *session.posargs)
+
+
+@nox.session
 def media(session: nox.Session) -> None:
     """Sound: packet loss and jitter, a virtual sound card if PulseAudio is installed, and many calls in a row."""
     session.install("-e", ".[all]", *group("test"))

@@ -59,7 +59,7 @@ def run_on_cluster(
         found: Takes each row, in this thread.
         skip: Levels that were done before.
         spent: What was spent before, in USD.
-        said: Takes a line for people: a worker died.
+        said: Takes a line for people: a level begins, a worker died.
 
     Returns:
         Which limit ended it before its end, ``"max_seconds"`` or ``"max_usd"``; ``None`` if none did.
@@ -150,6 +150,7 @@ class _Run:
                 share = Share(job=job, key=key, numbers=numbers, topic=self.topic, worker=worker)
                 future = self.client.submit(run_share, share, workers=[worker], pure=False, retries=0)
                 waiting[future.key] = (share, future)
+        self.said(f"{key[0]}, {key[1]}, {key[2]} at once, repeat {key[3]}: on {len(waiting)} workers")
         levels: list[Level] = []
         is_whole = True
         try:

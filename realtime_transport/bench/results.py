@@ -232,6 +232,8 @@ class ResultsFile:
         OSError: It cannot be made.
     """
 
+    _failed = False
+
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -259,12 +261,16 @@ class ResultsFile:
         return found
 
     def add(self, row: Row) -> None:
-        """Write *row*, and hand it to the operating system.
+        """Write *row*, and hand it to the operating system. After a failure, which was raised, it does nothing.
 
         Raises:
             OSError: There is no room for it; what was written before is whole.
         """
+        if self._failed:
+            return
+        self._failed = True
         self._write(row_as_json(row))
+        self._failed = False
 
     def close(self) -> None:
         """Close the file. Idempotent."""

@@ -150,7 +150,7 @@ class Bench:
         self._began = self.clock.now()
 
     async def warm_up(self, transports: Iterable[str]) -> None:
-        """Run the sessions that do not count, over each of the *transports*.
+        """Run the sessions that do not count, over each of the *transports*. If cancelled, nothing is left behind.
 
         Raises:
             RealtimeError: One failed.
@@ -160,7 +160,10 @@ class Bench:
                 await self._session(Place(sessions=1, session=number, repeat=-1, transport=transport), counts=False)
 
     async def level(self, key: LevelKey, numbers: Sequence[int]) -> None:
-        """Run those sessions of a level that have these *numbers*, all at once."""
+        """Run those sessions of a level that have these *numbers*, all at once.
+
+        If cancelled, each of them has been told as far as it came, and the level has not.
+        """
         transport, backend, sessions, repeat = key
         began, cpu, memory = self.clock.now(), time.process_time(), _memory_kb()
         self._audio_seconds, self._grown = 0.0, 0.0
@@ -235,6 +238,7 @@ class Bench:
         errors: tuple[str, ...] = ()
         replay: Replay | None = None
         line: Line | None = None
+        sound: dict[str, Any] = {}
         self._running += 1
         try:
             async with AsyncExitStack() as stack:
@@ -243,7 +247,10 @@ class Bench:
                 connected = self.clock.now() - began
                 replay = self._replay(line, self._with_barge_ins(recordings, utterances))
                 self._live[place] = replay
-                await replay.run()
+                try:
+                    await replay.run()
+                finally:
+                    sound = _sound(line)
         except RealtimeError as exc:
             errors = (type(exc).__name__,)
             if not counts:
@@ -263,7 +270,7 @@ class Bench:
                     recorded=None if line is None else line.recorded,
                     usd=None if report is None or self.price is None else self._cost(report),
                     **({} if report is None else session_figures(report)),
-                    **({} if line is None else _sound(line)),
+                    **sound,
                 )
                 self._tell(place, session, report, utterances)
 

@@ -160,9 +160,14 @@ class _BenchCommand:
         }
 
     def _found(self, row: Row) -> None:
+        from realtime_transport.bench import Level
+
         self._results.add(row)
         self._rows += 1
         self._unfinished += not getattr(row, "finished", True)
+        if isinstance(row, Level) and not sys.stderr.isatty():  # There is no progress to see.
+            how = f"{row.transport}, {row.backend}, {row.sessions} at once, repeat {row.repeat}"
+            print(f"realtime-transport: {how}: {row.seconds:.1f} s", file=sys.stderr, flush=True)  # noqa: T201
 
     def _run(self) -> int:
         if self._arguments.workers or self._arguments.scheduler:

@@ -20,7 +20,7 @@ SHOWN = 8
 
 
 async def with_progress(bench: Bench, title: str) -> None:
-    """Run *bench*; on a terminal draw how far it is, all in all and session by session."""
+    """Run *bench*; on a terminal draw how far it is, all in all and session by session. See `Bench.run`."""
     async with open_task_group() as tasks:
         if sys.stderr.isatty():
             tasks.start_soon(_draw, bench, title, name="progress")

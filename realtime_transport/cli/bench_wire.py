@@ -43,7 +43,7 @@ class BenchWire:
 
     @asynccontextmanager
     async def open(self, place: Place) -> AsyncGenerator[Line]:
-        """One session.
+        """One session. If cancelled, it is closed.
 
         Raises:
             ConnectError: It cannot be opened.
@@ -109,7 +109,7 @@ def _direct_client() -> httpx.AsyncClient:
 
 
 async def noted_by_emulator(url: str) -> Mapping[str, Noted]:
-    """What the emulator at *url* has noted of its sessions, by their ids.
+    """What the emulator at *url* has noted of its sessions, by their ids. If cancelled, nothing is left behind.
 
     Raises:
         ConfigError: It is no emulator, or cannot be asked.

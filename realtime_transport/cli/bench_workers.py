@@ -40,7 +40,7 @@ class WorkerWire:
 
     @asynccontextmanager
     async def open(self, place: Place) -> AsyncGenerator[Line]:
-        """One session.
+        """One session. If cancelled, it is closed.
 
         Raises:
             ConfigError: The worker has no key for the server.

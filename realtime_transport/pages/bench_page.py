@@ -50,7 +50,12 @@ def write_bench_page(folder: Path, results: BenchResults, baseline: Path | None 
     page = folder / "report.html"
     earlier = None if baseline is None else load_results(baseline)
     named = None if earlier is None or baseline is None else (baseline.name, earlier)
-    page.write_text(bench_page(results, folder.name, baseline=named, links=links), encoding="utf-8")
+    draft = folder / "report.html.part"
+    try:
+        draft.write_text(bench_page(results, folder.name, baseline=named, links=links), encoding="utf-8")
+        draft.replace(page)
+    finally:
+        draft.unlink(missing_ok=True)
     return page
 
 

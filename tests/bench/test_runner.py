@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -36,7 +34,6 @@ from realtime_transport.emulator.sound import AudioClip
 from realtime_transport.errors import ConfigError
 from realtime_transport.pages.bench_page import bench_page
 from realtime_transport.replay import BargeInAt, WireWatch
-from tests.processes import environment
 
 AUDIO = Path(__file__).parents[2] / "examples/audio"
 CONFIG = {"audio": {"input": {"turn_detection": {"type": "server_vad"}}}}
@@ -223,25 +220,3 @@ def test_the_page_needs_no_network_and_shows_what_was_found() -> None:
     assert "ConnectionLost" in page
     without_library = re.sub(r"<script type=\"text/javascript\">.*?</script>", "", page, flags=re.DOTALL)
     assert not re.findall(r'(?:src|href)="(?!data:)[^"]+"', without_library)
-
-
-def cli(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "realtime_transport", "bench", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
-
-
-def test_the_command_runs_and_compares(tmp_path: Path) -> None:
-    for name in ("old", "new"):
-        done = cli(AUDIO / "vm-options.wav", "--speed", "max", "--utterances", "1", "--out", tmp_path / name)
-        assert done.returncode == 0, done.stderr
-        assert "turn_latency" in done.stdout
-        assert (tmp_path / name / "report.html").exists()
-    done = cli("compare", tmp_path / "old", tmp_path / "new", "--fail-on", "turn_latency.p50=+900%")
-    assert done.returncode == 0, done.stderr
-    assert "turn_latency.p95" in done.stdout
-    done = cli(AUDIO / "vm-options.wav", "--out", tmp_path / "old")
-    assert done.returncode == 2
-    assert "nothing is overwritten" in done.stderr
-    done = cli("compare", tmp_path / "old", tmp_path / "new", "--fail-on", "speed=+1")
-    assert done.returncode == 2
-    assert "expected" in done.stderr
