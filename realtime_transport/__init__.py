@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from .connection.link import (
         Link as Link,
         LinkClosed as LinkClosed,
+        LinkStatistics as LinkStatistics,
         ObjectStreamLink as ObjectStreamLink,
     )
     from .connection.outbox import (
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     )
     from .connection.subscription import (
         Subscription as Subscription,
+        SubscriptionLimits as SubscriptionLimits,
         SubscriptionStatistics as SubscriptionStatistics,
     )
     from .emitter import (
@@ -127,7 +129,7 @@ if TYPE_CHECKING:
         Usage as Usage,
         UsageUpdateEvent as UsageUpdateEvent,
     )
-    from .protocol.engine.playback_ledger import PlaybackPosition as PlaybackPosition
+    from .protocol.engine.playback_ledger import PlaybackPosition as PlaybackPosition, Truncation as Truncation
     from .protocol.engine.realtime_items import (
         RealtimeItem as RealtimeItem,
         RealtimeMcpCallApprovalRequestItem as RealtimeMcpCallApprovalRequestItem,
@@ -197,6 +199,7 @@ if TYPE_CHECKING:
     from .transports.endpoint.endpoint import (
         Endpoint as Endpoint,
     )
+    from .transports.endpoint.observer import WireObserver as WireObserver
     from .transports.endpoint.options import (
         ConnectionOptions as ConnectionOptions,
         ConnectOptions as ConnectOptions,
@@ -282,13 +285,13 @@ _HOMES = {
         ConnectionStatistics
     """,
     "connection.link": """
-        Link LinkClosed ObjectStreamLink
+        Link LinkClosed LinkStatistics ObjectStreamLink
     """,
     "connection.outbox": """
         OutboxStatistics
     """,
     "connection.subscription": """
-        Subscription SubscriptionStatistics
+        Subscription SubscriptionLimits SubscriptionStatistics
     """,
     "emitter": """
         RealtimeEmitter
@@ -316,7 +319,7 @@ _HOMES = {
         OutputTextDeltaEvent SemanticEvent ServerError TurnDoneEvent TurnStartedEvent Usage UsageUpdateEvent
     """,
     "protocol.engine.playback_ledger": """
-        PlaybackPosition
+        PlaybackPosition Truncation
     """,
     "protocol.vendors.profiles": """
         PROFILES EndpointProfile
@@ -384,6 +387,9 @@ _HOMES = {
     """,
     "transports.interface.layer": """
         ConnectionState RealtimeTransportLayer
+    """,
+    "transports.endpoint.observer": """
+        WireObserver
     """,
     "transports.endpoint.options": """
         ConnectOptions ConnectRequest ConnectionOptions Connector SessionConfig Settings TransportOptions

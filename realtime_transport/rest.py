@@ -13,6 +13,8 @@ import anyio
 import attrs
 import orjson
 
+from realtime_transport.argument_names import named
+
 from .call_id import CallId
 from .errors import ConfigError, LocalProtocolError, RequestError
 from .http_client import client_errors, harmless_cause, new_client, open_request, read_body, reason_of
@@ -113,6 +115,7 @@ class RealtimeRestClient:
             known; or a header cannot be sent.
     """
 
+    @named
     def __init__(
         self,
         *,
@@ -220,6 +223,7 @@ class RealtimeRestClient:
 
     # Secrets
 
+    @named
     async def create_client_secret(
         self,
         session: Mapping[str, Any] | RealtimeSessionConfig | None = None,

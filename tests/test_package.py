@@ -18,7 +18,7 @@ HEAVY = ["httpx", "cattrs", "soundfile", "numpy", "av", "aiortc", "realtime_tran
 
 ROOMS = [
     {"errors", "clock", "late_classes", "task_groups", "wire_logging"},
-    {"keys", "urls"},
+    {"argument_names", "keys", "urls"},
     {"call_id"},
     {"http_client"},
     {"audio"},

@@ -2,13 +2,53 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import inspect
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import anyio
+import attrs
 import pytest
 
 import realtime_transport
-from realtime_transport import ConfigError, LocalProtocolError, OpenAIRealtimeWebSocket, ServerError
+from realtime_transport import (
+    CloudflareRealtimeTransportLayer,
+    ConfigError,
+    Endpoint,
+    EndpointProfile,
+    FunctionTool,
+    GuardrailSettings,
+    HostedMcpTool,
+    IceServer,
+    LocalProtocolError,
+    NotConnectedError,
+    OpenAIRealtimeBase,
+    OpenAIRealtimeSIP,
+    OpenAIRealtimeWebRTC,
+    OpenAIRealtimeWebSocket,
+    OpusSettings,
+    OutputGuardrail,
+    RealtimeAgent,
+    RealtimeEmitter,
+    RealtimeRestClient,
+    RealtimeSession,
+    RealtimeSessionConfig,
+    RealtimeSessionEmitter,
+    ServerError,
+    Settings,
+    ToolGuardrail,
+    ToolSettings,
+    TwilioRealtimeTransportLayer,
+    client_events,
+    events,
+    handoff,
+    server_events,
+    session_events,
+)
+from realtime_transport.emulator import RealtimeEmulator
 from realtime_transport.events import ErrorEvent
 from realtime_transport.testing.links import MemoryServer
 
@@ -28,7 +68,7 @@ async def test_a_connect_that_is_awaited_says_async_with() -> None:
         ("apiKey", "api_key"),
         ("pingInterval", "ping_interval"),
         ("conect_timeout", "connect_timeout"),
-        ("baseUrl", "base_url"),
+        ("baseUrl", "url"),
     ],
 )
 def test_an_option_that_does_not_exist_names_the_nearest(name: str, meant: str) -> None:
@@ -134,3 +174,189 @@ async def test_a_message_of_another_role_is_not_passed_off_as_the_users() -> Non
         with pytest.raises(LocalProtocolError, match=r"'assistant'.*reset_history\(\)"):
             await transport.send_message(message)
     assert "conversation.item.create" not in server.types()
+
+
+def camel(name: str) -> str:
+    return re.sub(r"_([a-z])", lambda found: found[1].upper(), name)
+
+
+BUILT = [
+    OpenAIRealtimeBase,
+    OpenAIRealtimeWebSocket,
+    OpenAIRealtimeWebRTC,
+    OpenAIRealtimeSIP,
+    CloudflareRealtimeTransportLayer,
+    TwilioRealtimeTransportLayer,
+    RealtimeRestClient,
+    RealtimeEmulator,
+    RealtimeSession,
+    RealtimeAgent,
+    FunctionTool,
+    HostedMcpTool,
+    OutputGuardrail,
+    ToolGuardrail,
+    GuardrailSettings,
+    ToolSettings,
+    IceServer,
+    OpusSettings,
+    EndpointProfile,
+    Endpoint,
+    RealtimeSessionConfig,
+]
+CALLED = [
+    *(
+        getattr(cls, name)
+        for cls in (OpenAIRealtimeWebSocket, RealtimeEmitter)
+        for name in ("connect", "send_message", "add_image", "send_function_call_output", "interrupt")
+    ),
+    OpenAIRealtimeWebSocket.update_session_config,
+    RealtimeEmitter.update_session_config,
+    RealtimeRestClient.create_client_secret,
+    RealtimeSession.connect,
+    RealtimeSessionEmitter.connect,
+    handoff,
+]
+
+
+NEEDED: dict[Any, tuple[list[Any], dict[str, Any]]] = {
+    OpenAIRealtimeBase: ([], {"connector": MemoryServer().connector}),
+    TwilioRealtimeTransportLayer: ([object()], {}),
+    handoff: ([RealtimeAgent(name="a")], {}),
+}
+
+
+def options_of(function: Any) -> list[str]:
+    """The options of two words: those that are written otherwise in JavaScript."""
+    named = [each.name for each in inspect.signature(function).parameters.values() if each.kind is each.KEYWORD_ONLY]
+    if inspect.isclass(function) and issubclass(function, OpenAIRealtimeBase):
+        named += [field.name for field in attrs.fields(Settings)]
+    return [name for name in named if camel(name) != name]
+
+
+@pytest.mark.parametrize("function", [*BUILT, *CALLED], ids=lambda function: function.__qualname__)
+async def test_every_option_in_camel_case_names_the_one_that_was_meant(function: Any, anyio_backend: str) -> None:
+    place, more = NEEDED.get(function, ([] if inspect.isclass(function) else [None], {}))
+    for name in options_of(function):
+        with pytest.raises(ConfigError, match=f"did you mean {name}=") as caught:
+            made = function(*place, **{camel(name): 1}, **more)
+            if inspect.isawaitable(made):
+                await made
+        assert caught.value.key == camel(name)
+
+
+def test_these_lists_have_options() -> None:
+    assert sum(len(options_of(function)) for function in [*BUILT, *CALLED]) > 150
+
+
+@pytest.mark.parametrize("call", [OpenAIRealtimeWebSocket, OpenAIRealtimeWebSocket(api_key="k").connect])
+def test_an_object_of_options_is_written_as_keyword_arguments(call: Any) -> None:
+    with pytest.raises(ConfigError, match=r"\(api_key=…, initial_session_config=…\)$"):
+        call({"apiKey": "k", "initialSessionConfig": {}})
+
+
+async def test_a_session_whose_connect_is_awaited_says_async_with() -> None:
+    session = RealtimeSession(RealtimeAgent(name="a"), transport=OpenAIRealtimeWebSocket(api_key="k"))
+    with pytest.raises(LocalProtocolError, match=r"async with session\.connect.*RealtimeSessionEmitter"):
+        await session.connect()  # type: ignore[misc]
+
+
+EMITTED: dict[str, Any] = {
+    "send_event": lambda emitter: emitter.send_event({"type": "input_audio_buffer.clear"}),
+    "send_message": lambda emitter: emitter.send_message("Hello"),
+    "add_image": lambda emitter: emitter.add_image("data:image/png;base64,AAAA"),
+    "send_audio": lambda emitter: emitter.send_audio(bytes(480)),
+    "commit_audio": lambda emitter: emitter.commit_audio(),
+    "clear_audio": lambda emitter: emitter.clear_audio(),
+    "send_function_call_output": lambda emitter: emitter.send_function_call_output({"call_id": "c"}, "x"),
+    "send_mcp_response": lambda emitter: emitter.send_mcp_response(
+        {"type": "mcp_approval_request", "item_id": "i"}, True
+    ),
+    "update_session_config": lambda emitter: emitter.update_session_config({"voice": "marin"}),
+    "request_response": lambda emitter: emitter.request_response(),
+    "reset_history": lambda emitter: emitter.reset_history([], []),
+    "cancel_response": lambda emitter: emitter.cancel_response(),
+    "audio_played": lambda emitter: emitter.audio_played("i", 0, 1),
+    "statistics": lambda emitter: emitter.statistics(),
+}
+
+
+@pytest.mark.parametrize("call", EMITTED)
+async def test_an_emitter_speaks_of_its_own_connect(call: str) -> None:
+    async with RealtimeEmitter(OpenAIRealtimeWebSocket(api_key="k")) as emitter:
+        with pytest.raises(NotConnectedError, match=r"await emitter\.connect") as caught:
+            EMITTED[call](emitter)
+    assert "async with" not in str(caught.value)
+    assert "async for" not in str(caught.value)
+
+
+async def test_the_emitter_of_a_session_speaks_of_its_own_connect() -> None:
+    agent = RealtimeAgent(name="a")
+    session = RealtimeSession(agent, transport=OpenAIRealtimeWebSocket(api_key="k"))
+    async with RealtimeSessionEmitter(session) as emitter:
+        for call in (
+            lambda: emitter.send_message("Hello"),
+            lambda: emitter.update_agent(agent),
+            lambda: emitter.update_history([]),
+        ):
+            with pytest.raises(NotConnectedError, match=r"await emitter\.connect"):
+                call()
+
+
+async def test_an_emitter_says_what_to_do_with_audio_for_which_there_is_no_room() -> None:
+    server = MemoryServer()
+    server.pause_writes()
+    transport = OpenAIRealtimeWebSocket(connector=server.connector, api_key="k", max_outbox_bytes=1000)
+    async with RealtimeEmitter(transport) as emitter:
+        await emitter.connect()
+        emitter.send_audio(bytes(2400))
+        with pytest.raises(anyio.WouldBlock, match=r"await emitter\.transport\.send_audio"):
+            for _ in range(3):
+                emitter.send_audio(bytes(2400))
+        with pytest.raises(anyio.WouldBlock, match="max_outbox_bytes"):
+            transport.send_audio_nowait(bytes(2400))
+        with pytest.raises(LocalProtocolError, match=r"emitter\.close\(\) first"):
+            await emitter.connect()
+        server.resume_writes()
+
+
+MODULES = (realtime_transport, events, server_events, client_events, session_events)
+
+
+def described() -> Iterator[tuple[Any, str, str]]:
+    """Each public name and its members: the owner, where, and the docstring."""
+    for module in MODULES:
+        for name in module.__all__:
+            owner = getattr(module, name)
+            if not (inspect.isclass(owner) or inspect.isroutine(owner)):
+                continue
+            yield owner, name, inspect.getdoc(owner) or ""
+            for member, value in vars(owner).items() if inspect.isclass(owner) else ():
+                function = getattr(value, "fget", getattr(value, "__func__", value))
+                if not member.startswith("_") and inspect.isroutine(function):
+                    yield owner, f"{name}.{member}", inspect.getdoc(function) or ""
+
+
+def leads_somewhere(name: str, owner: Any) -> bool:
+    if name.startswith("realtime_transport."):
+        module, _, last = name.rpartition(".")
+        return importlib.util.find_spec(name) is not None or hasattr(importlib.import_module(module), last)
+    head = name.partition(".")[0]
+    return any(hasattr(place, head) for place in (*MODULES, owner, OpenAIRealtimeBase)) or head in OF_OTHERS
+
+
+OF_OTHERS = {"anyio"}
+
+
+def test_every_name_in_a_docstring_can_be_imported_from_the_top() -> None:
+    wrong = [
+        f"{where}: {name}"
+        for owner, where, text in described()
+        for name in re.findall(r"(?<!`)`([A-Za-z_][\w.]*)`(?!`)", text)
+        if not leads_somewhere(name, owner)
+    ]
+    assert wrong == []
+
+
+def test_the_check_of_docstrings_finds_something() -> None:
+    assert sum(text.count("`") for _, _, text in described()) > 500
+    assert not leads_somewhere("JitterBuffer", realtime_transport.JitterStatistics)

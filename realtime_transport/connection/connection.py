@@ -387,7 +387,10 @@ class Connection:
         """
         self._check_size(size)
         if self.life.is_open and not self._outbox.has_room(size):
-            raise anyio.WouldBlock
+            raise anyio.WouldBlock(
+                "too much waits to be sent (max_outbox_bytes), and nothing was queued: drop this, or await the call "
+                "that waits for room"
+            )
         self.perform(operation)
 
     def perform(self, operation: Callable[[float], None]) -> None:

@@ -31,7 +31,10 @@ EVENTS_PER_TURN = 32
 
 def _busy() -> anyio.BusyResourceError:
     error = anyio.BusyResourceError("reading from")
-    error.args = (f"{error}; open a stream for each reader: async with transport.subscribe() as events",)
+    error.args = (
+        f"{error}; open a stream for each reader by subscribe() of the transport, or of the session: "
+        "async with transport.subscribe() as events",
+    )
     return error
 
 

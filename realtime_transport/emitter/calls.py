@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import anyio
+
+from realtime_transport.argument_names import named
+from realtime_transport.errors import NotConnectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from realtime_transport.protocol.engine.events import ConnectionStatus, FunctionCallEvent, McpApprovalRequestEvent
     from realtime_transport.protocol.engine.realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem
@@ -15,7 +20,23 @@ if TYPE_CHECKING:
     from ..transports.endpoint.options import SessionConfig
     from ..transports.interface.layer import ConnectionState, RealtimeTransportLayer
 
-__all__ = ["TransportCalls"]
+__all__ = ["TransportCalls", "passed_on"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def passed_on(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call *function* of what the emitter stands on; where it cannot be called now, say so in the emitter's words."""
+    try:
+        return function(*args, **kwargs)
+    except NotConnectedError:
+        raise NotConnectedError("there is no connection: `await emitter.connect(…)` comes first") from None
+    except anyio.WouldBlock:
+        raise anyio.WouldBlock(
+            "too much waits to be sent (max_outbox_bytes), and nothing was queued: drop this piece of audio, or "
+            "`await emitter.transport.send_audio(…)`"
+        ) from None
 
 
 class TransportCalls:
@@ -73,14 +94,15 @@ class TransportCalls:
 
     def statistics(self) -> ConnectionStatistics:
         """Counters of the current connection."""
-        return self._transport.statistics()
+        return passed_on(self._transport.statistics)
 
     # Sending
 
     def send_event(self, event: ClientEvent | Mapping[str, Any]) -> None:
         """Send one client event as it is; see `RealtimeTransportLayer.send_event`."""
-        self._transport.send_event_nowait(event)
+        passed_on(self._transport.send_event_nowait, event)
 
+    @named
     def send_message(
         self,
         message: str | Mapping[str, Any],
@@ -89,29 +111,31 @@ class TransportCalls:
         trigger_response: bool = True,
     ) -> None:
         """Send a message of the user; see `RealtimeTransportLayer.send_message`."""
-        self._transport.send_message_nowait(message, other_event_data, trigger_response=trigger_response)
+        passed_on(self._transport.send_message_nowait, message, other_event_data, trigger_response=trigger_response)
 
+    @named
     def add_image(self, image: str, *, trigger_response: bool = True) -> None:
         """Send an image of the user; see `RealtimeTransportLayer.add_image`."""
-        self._transport.add_image_nowait(image, trigger_response=trigger_response)
+        passed_on(self._transport.add_image_nowait, image, trigger_response=trigger_response)
 
     def send_audio(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
         """Append audio to the input; see `RealtimeTransportLayer.send_audio`."""
-        self._transport.send_audio_nowait(audio, commit=commit)
+        passed_on(self._transport.send_audio_nowait, audio, commit=commit)
 
     def commit_audio(self) -> None:
         """End the user's turn; see `RealtimeTransportLayer.commit_audio`."""
-        self._transport.commit_audio_nowait()
+        passed_on(self._transport.commit_audio_nowait)
 
     def clear_audio(self) -> None:
         """Forget the audio that was appended; see `RealtimeTransportLayer.clear_audio`."""
-        self._transport.clear_audio_nowait()
+        passed_on(self._transport.clear_audio_nowait)
 
+    @named
     def send_function_call_output(
         self, tool_call: FunctionCallEvent | Mapping[str, Any], output: object, *, start_response: bool = True
     ) -> None:
         """Return what a function gave; see `RealtimeTransportLayer.send_function_call_output`."""
-        self._transport.send_function_call_output_nowait(tool_call, output, start_response=start_response)
+        passed_on(self._transport.send_function_call_output_nowait, tool_call, output, start_response=start_response)
 
     def send_mcp_response(
         self,
@@ -120,31 +144,33 @@ class TransportCalls:
         reason: str | None = None,
     ) -> None:
         """Answer a request to approve an MCP call; see `RealtimeTransportLayer.send_mcp_response`."""
-        self._transport.send_mcp_response_nowait(approval_request, approved, reason)
+        passed_on(self._transport.send_mcp_response_nowait, approval_request, approved, reason)
 
+    @named
     def update_session_config(self, config: SessionConfig, *, reset: bool = False) -> None:
         """Change the session; see `RealtimeTransportLayer.update_session_config`."""
-        self._transport.update_session_config_nowait(config, reset=reset)
+        passed_on(self._transport.update_session_config_nowait, config, reset=reset)
 
     def request_response(self, response: Mapping[str, Any] | None = None) -> None:
         """Ask for a response; see `RealtimeTransportLayer.request_response`."""
-        self._transport.request_response_nowait(response)
+        passed_on(self._transport.request_response_nowait, response)
 
     def reset_history(self, old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> None:
         """Change the conversation on the server; see `RealtimeTransportLayer.reset_history`."""
-        self._transport.reset_history_nowait(old_history, new_history)
+        passed_on(self._transport.reset_history_nowait, old_history, new_history)
 
+    @named
     def interrupt(self, *, cancel_ongoing_response: bool = True, response_id: str | None = None) -> None:
         """Stop the model; see `RealtimeTransportLayer.interrupt`. Does nothing without a connection."""
-        self._transport.interrupt(cancel_ongoing_response=cancel_ongoing_response, response_id=response_id)
+        passed_on(self._transport.interrupt, cancel_ongoing_response=cancel_ongoing_response, response_id=response_id)
 
     def cancel_response(self) -> None:
         """Cancel the running response; see `RealtimeTransportLayer.cancel_response`."""
-        self._transport.cancel_response()
+        passed_on(self._transport.cancel_response)
 
     def audio_played(self, item_id: str, content_index: int, samples: int) -> None:
         """Report how much of an item has been played; see `RealtimeTransportLayer.audio_played`."""
-        self._transport.audio_played(item_id, content_index, samples)
+        passed_on(self._transport.audio_played, item_id, content_index, samples)
 
     def mute(self, muted: bool) -> None:
         """Mute or unmute the audio source; see `RealtimeTransportLayer.mute`."""

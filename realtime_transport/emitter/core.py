@@ -211,7 +211,9 @@ class EmitterCore:
         if self._leaving:
             raise LocalProtocolError("the emitter's block is being left; it makes no more connections")
         if current is not None and not self._is_ending(current):
-            raise LocalProtocolError("the transport is already connected or connecting; close it first")
+            raise LocalProtocolError(
+                "the emitter is already connected or connecting: emitter.close() first, or make another emitter"
+            )
         connection = self._connection = _Connection(current)
         tasks.start_soon(self._live, connection, options, name="realtime emitter")
         return self._opened(connection)

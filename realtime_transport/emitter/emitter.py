@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from realtime_transport.argument_names import named
 from realtime_transport.protocol.wire.model import Event, ServerEvent
 from realtime_transport.protocol.wire.server_events import Error, UnknownServerEvent
 
@@ -73,6 +74,7 @@ class RealtimeEmitter(TransportCalls, EmitterCore):
         limits: How much may wait for one coroutine function before the connection is ended with `ConsumerTooSlow`.
     """
 
+    @named
     def __init__(self, transport: RealtimeTransportLayer, *, limits: SubscriptionLimits | None = None) -> None:
         TransportCalls.__init__(self, transport)
         EmitterCore.__init__(self, transport, transport_names, limits)
@@ -105,6 +107,7 @@ class RealtimeEmitter(TransportCalls, EmitterCore):
             check_name(event, transport_event_names())
             return super().off(event, listener)
 
+    @named
     def connect(
         self,
         *,

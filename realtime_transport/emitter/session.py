@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
+from realtime_transport.argument_names import named
 from realtime_transport.session.core.events import SessionEvent, TransportEvent
 from realtime_transport.session.tools.context import Ctx
 
 from ..connection.subscription import SubscriptionLimits
 from ..protocol.engine.events import AudioEvent, AudioInterruptedEvent, ErrorEvent, McpToolCallCompletedEvent
-from .calls import TransportCalls
+from .calls import TransportCalls, passed_on
 from .core import EmitterCore
 from .emitter import transport_names
 from .listeners import Listeners
@@ -89,6 +90,7 @@ class RealtimeSessionEmitter(EmitterCore, Generic[Ctx]):
         limits: How much may wait for one coroutine function before the connection is ended with `ConsumerTooSlow`.
     """
 
+    @named
     def __init__(self, session: RealtimeSession[Ctx], *, limits: SubscriptionLimits | None = None) -> None:
         super().__init__(session, self._pairs, limits)
         self._session = session
@@ -186,6 +188,7 @@ class RealtimeSessionEmitter(EmitterCore, Generic[Ctx]):
 
     # Life
 
+    @named
     def connect(
         self,
         *,
@@ -253,7 +256,7 @@ class RealtimeSessionEmitter(EmitterCore, Generic[Ctx]):
 
     def audio_played(self, item_id: str, content_index: int, samples: int) -> None:
         """Report how much of an item has been played; see `RealtimeSession.audio_played`."""
-        self._session.audio_played(item_id, content_index, samples)
+        passed_on(self._session.audio_played, item_id, content_index, samples)
 
     def update_history(
         self,
@@ -261,21 +264,21 @@ class RealtimeSessionEmitter(EmitterCore, Generic[Ctx]):
         | Callable[[tuple[RealtimeItem, ...]], Sequence[RealtimeItem | Mapping[str, Any]]],
     ) -> None:
         """Change the conversation on the server; see `RealtimeSession.update_history`."""
-        self._session.update_history_nowait(new_history)
+        passed_on(self._session.update_history_nowait, new_history)
 
     # Agents and tools: each begins at once; what is returned can be awaited
 
     def update_agent(self, agent: RealtimeAgent[Ctx]) -> Awaitable[RealtimeAgent[Ctx]]:
         """Hand over to *agent*; see `RealtimeSession.update_agent`."""
-        return self._session.update_agent_nowait(agent)
+        return passed_on(self._session.update_agent_nowait, agent)
 
     def approve(self, asked: ToolApproval | str, *, always: bool = False) -> Awaitable[None]:
         """Let a call that waits run; see `RealtimeSession.approve`."""
-        return self._session.approve_nowait(asked, always=always)
+        return passed_on(self._session.approve_nowait, asked, always=always)
 
     def reject(self, asked: ToolApproval | str, *, always: bool = False, message: str | None = None) -> Awaitable[None]:
         """Do not let a call run; see `RealtimeSession.reject`."""
-        return self._session.reject_nowait(asked, always=always, message=message)
+        return passed_on(self._session.reject_nowait, asked, always=always, message=message)
 
     def cancel_tool(self, call_id: str) -> bool:
         """Cancel a call that waits or runs; see `RealtimeSession.cancel_tool`."""

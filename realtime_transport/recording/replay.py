@@ -9,10 +9,12 @@ import anyio
 import anyio.lowlevel
 import attrs
 
+from realtime_transport.argument_names import named
 from realtime_transport.clock import EventLoopClock
 from realtime_transport.connection.link import LinkClosed
 from realtime_transport.errors import ConfigError, ConnectError
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL
+from realtime_transport.transports.base.connecting import connecting
 from realtime_transport.transports.base.realtime import OpenAIRealtimeBase
 
 from .format import Close
@@ -82,7 +84,8 @@ class ReplayTransport(OpenAIRealtimeBase):
         self._opened = 0
         self._script: ReplayScript | None = None
 
-    @asynccontextmanager
+    @named
+    @connecting
     async def connect(
         self,
         *,

@@ -57,7 +57,7 @@ MAX_BUFFERED = CLOCK_RATE
 
 @attrs.frozen(kw_only=True)
 class JitterStatistics:
-    """What a `JitterBuffer` has done.
+    """What the jitter buffer of a WebRTC connection has done.
 
     Attributes:
         received: Packets that came.

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from realtime_transport.argument_names import named_fields
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = ["IceServer", "OpusSettings", "PeerCallbacks", "PeerOptions"]
 
 
+@named_fields
 @attrs.frozen(kw_only=True)
 class IceServer:
     """A STUN or TURN server.
@@ -27,6 +30,7 @@ class IceServer:
     credential: str | None = attrs.field(default=None, repr=False)
 
 
+@named_fields
 @attrs.frozen(kw_only=True)
 class OpusSettings:
     """How speech is encoded.

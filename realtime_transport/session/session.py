@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import attrs
 
+from realtime_transport.argument_names import named
 from realtime_transport.connection.hub import Hub
 from realtime_transport.connection.owner import Owner
 from realtime_transport.connection.subscription import Subscription, SubscriptionLimits
 from realtime_transport.errors import ConfigError, LocalProtocolError, NotConnectedError
 from realtime_transport.protocol.engine.events import AudioEvent, ErrorEvent
 from realtime_transport.task_groups import open_task_group
+from realtime_transport.transports.base.connecting import connecting
 
 from .agents.agent import RealtimeAgent
 from .agents.config import agent_config, check_config, tracing_config
@@ -86,6 +88,7 @@ class RealtimeSession(SessionCalls[Ctx]):
         ConfigError: A value is wrong; ``key`` names it.
     """
 
+    @named
     def __init__(
         self,
         agent: RealtimeAgent[Ctx],
@@ -206,7 +209,8 @@ class RealtimeSession(SessionCalls[Ctx]):
 
     # Life
 
-    @asynccontextmanager
+    @named
+    @connecting
     async def connect(
         self,
         *,

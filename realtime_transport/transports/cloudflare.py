@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, Unpack
 import anyio
 import anyio.lowlevel
 
+from realtime_transport.argument_names import named
 from realtime_transport.connection.life_cycle import Phase
 from realtime_transport.connection.link import LinkClosed
 from realtime_transport.errors import ConfigError, ConnectError, MessageTooBig, upgrade_rejected
@@ -65,6 +66,7 @@ class CloudflareRealtimeTransportLayer(OpenAIRealtimeBase):
         options: Deadlines, bounds, audio ends and clock; see `Settings`.
     """
 
+    @named
     def __init__(
         self,
         *,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import attrs
 
+from realtime_transport.argument_names import named
 from realtime_transport.errors import ConfigError
 from realtime_transport.protocol.config.defaults import NO_DEFAULTS
 from realtime_transport.protocol.config.settings import SessionSettings
@@ -61,6 +62,7 @@ class OpenAIRealtimeSIP(OpenAIRealtimeBase):
         ConfigError: ``audio_source`` or ``audio_sink`` was given: the telephone is both.
     """
 
+    @named
     def __init__(
         self,
         *,

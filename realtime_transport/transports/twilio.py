@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import attrs
 
+from realtime_transport.argument_names import named
 from realtime_transport.errors import ConfigError, DecodeError, LocalProtocolError, NotConnectedError
 from realtime_transport.protocol.engine.output_queue import LEFT_OUT
 from realtime_transport.protocol.engine.policy import PHONE_PLAYBACK
@@ -102,6 +103,7 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeBase):
             was given: the telephone is both.
     """
 
+    @named
     def __init__(
         self,
         socket: SocketLike,

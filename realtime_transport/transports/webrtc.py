@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 import attrs
 
+from realtime_transport.argument_names import named
 from realtime_transport.connection.life_cycle import Phase
 from realtime_transport.errors import NegotiationError
 from realtime_transport.late_classes import frozen
@@ -109,6 +110,7 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
         options: Deadlines, bounds and clock; see `Settings`.
     """
 
+    @named
     def __init__(
         self,
         *,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Unpack
 
+from realtime_transport.argument_names import named
 from realtime_transport.protocol.vendors.profiles import profile_named
 from realtime_transport.protocol.wire.server_events import SessionCreated, SessionUpdated
 
@@ -51,6 +52,7 @@ class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
         options: Deadlines, bounds, audio ends and clock; see `Settings`.
     """
 
+    @named
     def __init__(
         self,
         *,

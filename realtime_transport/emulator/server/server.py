@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 from anyio.abc import SocketAttribute, SocketStream
 
+from realtime_transport.argument_names import named
 from realtime_transport.clock import Clock, EventLoopClock
 from realtime_transport.emulator.conversation.conversation import Conversation
 from realtime_transport.emulator.conversation.vad import silero_class
@@ -90,6 +91,7 @@ class RealtimeEmulator:
         ConfigError: The script is none.
     """
 
+    @named
     def __init__(
         self,
         *,

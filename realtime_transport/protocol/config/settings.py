@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import attrs
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.errors import ConfigError
 from realtime_transport.late_classes import frozen
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_MODEL", "RealtimeSessionConfig", "SentUpdate", "SessionConfigInput", "SessionSettings"]
 
 
+@named_fields
 @frozen()
 class RealtimeSessionConfig:
     """Settings of a session. What is `UNSET` keeps its default, or in an update its value.

@@ -1,7 +1,7 @@
 """The items of a conversation as an application sees them.
 
-The wire knows an item by what the server sends (`realtime_transport.protocol.items`); these are what ``item_update``
-carries and what ``reset_history`` takes, with the names of the JavaScript SDK.
+The wire knows an item by what the server sends (`realtime_transport.protocol.wire.items`); these are what
+``item_update`` carries and what ``reset_history`` takes, with the names of the JavaScript SDK.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class RealtimeMessageItem:
     Attributes:
         item_id: The item's id.
         role: ``"user"``, ``"assistant"`` or ``"system"``.
-        content: Its parts, as classes of `realtime_transport.protocol.items`.
+        content: Its parts, as classes of `realtime_transport.protocol.wire.items`.
         status: ``"in_progress"``, ``"completed"`` or ``"incomplete"``; system messages have none.
         previous_item_id: The item before it, when it was told; ``None`` for the first. Not compared.
     """

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.errors import ConfigError
 from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.config.defaults import SERVER_DEFAULTS, VENDOR_DEFAULTS, SessionDefaults
@@ -54,6 +55,7 @@ class CallRules:
         return key.startswith(self.secret_prefix)
 
 
+@named_fields
 @frozen()
 class EndpointProfile:
     """What a client has to know of a server beside its address.

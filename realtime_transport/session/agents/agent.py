@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 
 import attrs
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.errors import ConfigError
 
 from ..tools.context import Ctx
@@ -52,6 +53,7 @@ def _handoffs(handoffs: Any) -> Any:
     return handoffs if callable(handoffs) else tuple(handoffs)
 
 
+@named_fields
 @attrs.frozen(kw_only=True, eq=False)
 class RealtimeAgent(Generic[Ctx]):
     """An agent of a voice session: what the model is told, and what it can do.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.errors import ConfigError
 
 from ..tools.rendering import default_render
@@ -44,6 +45,7 @@ class GuardrailResult:
     info: Any = None
 
 
+@named_fields
 @attrs.frozen(kw_only=True, eq=False)
 class OutputGuardrail:
     """Looks at what the model says while it says it.
@@ -62,6 +64,7 @@ class OutputGuardrail:
     policy_hint: str | None = None
 
 
+@named_fields
 @attrs.frozen(kw_only=True, eq=False)
 class ToolGuardrail:
     """Looks at the arguments of a tool before it runs, or at the text of its result.
@@ -83,6 +86,7 @@ def _length(instance: object, attribute: attrs.Attribute[Any], value: object) ->
         )
 
 
+@named_fields
 @attrs.frozen(kw_only=True)
 class GuardrailSettings:
     """When output guardrails run.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from realtime_transport.argument_names import named
 from realtime_transport.errors import ConfigError
 
 from ..tools.arguments import check_schema, parse_arguments
@@ -73,6 +74,7 @@ class Handoff:
         return value
 
 
+@named
 def handoff(
     agent: RealtimeAgent[Any],
     *,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.errors import ConfigError
 from realtime_transport.protocol.config.rules import plain
 from realtime_transport.protocol.wire.tools import tool_payload
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["HostedMcpTool", "McpCatalogue"]
 
 
+@named_fields
 @attrs.frozen(kw_only=True, eq=False)
 class HostedMcpTool:
     """An MCP server whose tools the Realtime server calls.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.errors import ConfigError
 from realtime_transport.protocol.wire.json_types import UNSET
 
@@ -33,6 +34,7 @@ def _moment(instance: object, attribute: attrs.Attribute[Any], value: object) ->
         raise ConfigError(f"{attribute.name}: 'each' or 'all_done', not {value!r}", key=attribute.name)
 
 
+@named_fields
 @attrs.frozen(kw_only=True)
 class ToolSettings:
     """How a session treats its tools.

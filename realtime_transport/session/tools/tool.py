@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 import anyio.to_thread
 import attrs
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.errors import ConfigError
 
 from .arguments import InvalidArguments, check_schema, parse_arguments
@@ -61,6 +62,7 @@ def _not_empty(instance: object, attribute: attrs.Attribute[Any], value: object)
         raise ConfigError(f"{attribute.name}: a name expected, not {value!r}", key=attribute.name)
 
 
+@named_fields
 @attrs.frozen(kw_only=True, eq=False)
 class FunctionTool:
     """A function that a model can call. `function_tool` makes one from a Python function.

@@ -22,8 +22,10 @@ T = TypeVar("T")
 class _Connecting(AbstractAsyncContextManager[T]):
     """A connection that begins with ``async with``, and ends with its block."""
 
-    def __init__(self, manager: AbstractAsyncContextManager[T]) -> None:
+    def __init__(self, manager: AbstractAsyncContextManager[T], *, of_session: bool) -> None:
         self._manager = manager
+        self._what = "session" if of_session else "transport"
+        self._emitter = "RealtimeSessionEmitter" if of_session else "RealtimeEmitter"
         self._owner: Owner | None = None
 
     async def __aenter__(self) -> T:
@@ -39,17 +41,18 @@ class _Connecting(AbstractAsyncContextManager[T]):
 
     def __await__(self) -> NoReturn:
         raise LocalProtocolError(
-            "connect() is not awaited, a connection lives as long as its block: `async with transport.connect(…):`; "
-            "RealtimeEmitter has a connect() to await"
+            "connect() is not awaited, a connection lives as long as its block: "
+            f"`async with {self._what}.connect(…):`; {self._emitter} has a connect() to await"
         )
 
 
 def connecting(function: Callable[P, AsyncGenerator[T]]) -> Callable[P, AbstractAsyncContextManager[T]]:
     """As ``asynccontextmanager``, for a method that people are used to await."""
     manage = asynccontextmanager(function)
+    of_session = function.__qualname__.startswith("RealtimeSession.")
 
     @wraps(function)
     def connect(*args: P.args, **kwargs: P.kwargs) -> AbstractAsyncContextManager[T]:
-        return _Connecting(manage(*args, **kwargs))
+        return _Connecting(manage(*args, **kwargs), of_session=of_session)
 
     return connect

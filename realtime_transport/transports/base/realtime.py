@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
 import anyio
 import attrs
 
+from realtime_transport.argument_names import named
 from realtime_transport.call_id import secret_of
 from realtime_transport.errors import UnsupportedOperation
 from realtime_transport.keys import without_headers
@@ -72,6 +73,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         TypeError: Neither or both of *connector* and *endpoint* were given.
     """
 
+    @named
     def __init__(
         self,
         *,
@@ -89,7 +91,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         if endpoint is None:
             assert connector is not None
             endpoint = Endpoint(connector=connector)
-        super().__init__(endpoint, settings_of(options))
+        super().__init__(endpoint, settings_of(options, type(self)))
         self._model_is_named = model is not None
         self._api_key = api_key
         self._url = url
@@ -159,6 +161,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
 
     # Life
 
+    @named
     @connecting
     async def connect(
         self,
@@ -343,6 +346,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
     def _audio_refused(self) -> str | None:
         return self._endpoint.policy.audio_refused
 
+    @named
     def interrupt(self, *, cancel_ongoing_response: bool = True, response_id: str | None = None) -> None:
         """Stop the model: cancel what is running, and stop playback, in the way of the wire.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.connection.life_cycle import UPGRADE, Phase
 from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.engine.output_queue import LEFT_OUT
@@ -38,6 +39,7 @@ def _allow_anything(_options: ConnectOptions) -> None:
     """No option is required."""
 
 
+@named_fields
 @frozen()
 class Endpoint:
     """What is special about a wire.

@@ -19,7 +19,7 @@ class WireObserver(Protocol):
         """Give the link to use instead of *link*, which was opened for *request*; it may be *link* itself.
 
         What the link can do besides (pings, counters, limits) is wanted of the other one, too; a link that
-        is no `DirectLink` any more is slower.
+        hides a direct link behind another is slower.
         """
         ...
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from difflib import get_close_matches
+from inspect import signature
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
 
 import attrs
 
+from realtime_transport.argument_names import unknown_argument
 from realtime_transport.clock import Clock, EventLoopClock
 from realtime_transport.connection.connection import Timeouts
 from realtime_transport.connection.link import Link
@@ -180,8 +181,8 @@ class TransportOptions(ConnectionOptions, total=False):
     audio_sink: AudioSink | None
 
 
-def settings_of(options: TransportOptions) -> Settings:
-    """The settings that *options* make.
+def settings_of(options: TransportOptions, transport: type[object]) -> Settings:
+    """The settings that *options* of a *transport* make.
 
     Raises:
         ConfigError: There is no such option; the message names the nearest.
@@ -189,15 +190,8 @@ def settings_of(options: TransportOptions) -> Settings:
     known = [field.name for field in attrs.fields(Settings)]
     for name in options:
         if name not in known:
-            snake = re.sub(r"([A-Z])", r"_\1", name).lower()
-            near = get_close_matches(snake, [*known, *_ARGUMENTS], 1, 0.7)
-            hint = f"; did you mean {near[0]}=?" if near else ""
-            raise ConfigError(f"{name}: a transport has no such option{hint}", key=name)
+            raise unknown_argument(transport.__name__, name, [*known, *signature(transport).parameters])
     return Settings(**options)
-
-
-_ARGUMENTS = ("api_key", "model", "url", "base_url", "client", "headers", "query", "profile", "connector")
-"""What transports take beside their settings, for the nearest name."""
 
 
 @frozen()

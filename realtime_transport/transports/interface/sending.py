@@ -6,6 +6,7 @@ from abc import abstractmethod
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from realtime_transport.argument_names import named
 from realtime_transport.errors import LocalProtocolError, UnsupportedOperation
 
 from . import operations
@@ -110,6 +111,7 @@ class SendingTransport(RealtimeTransportLayer):
 
     # Messages
 
+    @named
     async def send_message(
         self,
         message: str | Mapping[str, Any],
@@ -128,6 +130,7 @@ class SendingTransport(RealtimeTransportLayer):
         """
         await self._send(operations.send_message(message, other_event_data, trigger_response))
 
+    @named
     def send_message_nowait(
         self,
         message: str | Mapping[str, Any],
@@ -138,6 +141,7 @@ class SendingTransport(RealtimeTransportLayer):
         """`send_message` without waiting."""
         self._send_nowait(operations.send_message(message, other_event_data, trigger_response))
 
+    @named
     async def add_image(self, image: str, *, trigger_response: bool = True) -> None:
         """Send an image of the user and, unless told otherwise, ask for a response.
 
@@ -149,6 +153,7 @@ class SendingTransport(RealtimeTransportLayer):
         """
         await self._send(operations.add_image(image, trigger_response))
 
+    @named
     def add_image_nowait(self, image: str, *, trigger_response: bool = True) -> None:
         """`add_image` without waiting."""
         self._send_nowait(operations.add_image(image, trigger_response))
@@ -204,6 +209,7 @@ class SendingTransport(RealtimeTransportLayer):
 
     # Tools
 
+    @named
     async def send_function_call_output(
         self, tool_call: FunctionCallEvent | Mapping[str, Any], output: object, *, start_response: bool = True
     ) -> None:
@@ -218,6 +224,7 @@ class SendingTransport(RealtimeTransportLayer):
         """
         await self._send(operations.send_function_call_output(tool_call, output, start_response))
 
+    @named
     def send_function_call_output_nowait(
         self, tool_call: FunctionCallEvent | Mapping[str, Any], output: object, *, start_response: bool = True
     ) -> None:
@@ -244,6 +251,7 @@ class SendingTransport(RealtimeTransportLayer):
 
     # Session and responses
 
+    @named
     async def update_session_config(self, config: SessionConfig, *, reset: bool = False) -> None:
         """Change the session.
 
@@ -258,6 +266,7 @@ class SendingTransport(RealtimeTransportLayer):
         """
         await self._send(operations.update_session_config(config, reset))
 
+    @named
     def update_session_config_nowait(self, config: SessionConfig, *, reset: bool = False) -> None:
         """`update_session_config` without waiting."""
         self._send_nowait(operations.update_session_config(config, reset))
