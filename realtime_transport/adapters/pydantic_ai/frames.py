@@ -97,6 +97,7 @@ class FrameMaker:
     def __attrs_post_init__(self) -> None:
         self._table = {
             told.AudioEvent: self._audio,
+            server.ResponseFunctionCallArgumentsDone: self._arguments_done,
             told.FunctionCallEvent: self._function_call,
             told.AudioInterruptedEvent: self._interrupted,
             told.ErrorEvent: self._error,
@@ -219,17 +220,28 @@ class FrameMaker:
     def _text_done(self, event: server.ResponseOutputTextDone) -> _Frame:
         return _output(event, event.text, is_final=True, output_text=True)
 
-    def _function_call(self, event: told.FunctionCallEvent) -> _Frame:
-        self._responses.call(event.response_id, event.call_id)
+    def _arguments_done(self, event: server.ResponseFunctionCallArgumentsDone) -> _Frame | None:
+        """A call is complete as soon as its arguments are, where the server says what is called."""
+        name, call_id = _text(event.name), _text(event.call_id)
+        if not (name and call_id):
+            return None
+        return self._call(call_id, name, _text(event.arguments), _text(event.item_id), _text(event.response_id))
+
+    def _function_call(self, event: told.FunctionCallEvent) -> _Frame | None:
+        return self._call(event.call_id, event.name, event.arguments, event.id, event.response_id)
+
+    def _call(self, call_id: str, name: str, arguments: str, item_id: str, response_id: str) -> _Frame | None:
+        if not self._responses.call(response_id, call_id):
+            return None
         call = ToolCall(
-            event.call_id,
-            tool_name=event.name,
-            args=event.arguments or "{}",
+            call_id,
+            tool_name=name,
+            args=arguments or "{}",
             response_usage_follows=True,
-            item_id=event.id or None,
-            response_id=event.response_id or None,
+            item_id=item_id or None,
+            response_id=response_id or None,
         )
-        return _Frame(response_id=event.response_id, codec=[call])
+        return _Frame(response_id=response_id, codec=[call])
 
     # Speech
 
@@ -291,7 +303,7 @@ class FrameMaker:
     def _item_added(self, event: server.ConversationItemAdded | server.ConversationItemCreated) -> _Frame | None:
         item_id = _text(getattr(event.item, "id", None))
         if self._turns.is_speaking(item_id):
-            return _Frame(after=self._turns.joined(item_id))
+            return _Frame(after=self._turns.joined(item_id, still_speaking=True))
         input_id: InputId | None = self._inputs.item_added(event.item)
         return None if input_id is None else _Frame(after=[InputAdded(input_id=input_id)])
 
@@ -346,6 +358,7 @@ WANTED: tuple[type[Event], ...] = (
     server.ResponseCreated,
     server.ResponseDone,
     server.ResponseOutputItemAdded,
+    server.ResponseFunctionCallArgumentsDone,
     server.ResponseOutputAudioTranscriptDelta,
     server.ResponseOutputAudioTranscriptDone,
     server.ResponseOutputTextDelta,

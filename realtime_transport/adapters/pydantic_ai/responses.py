@@ -38,7 +38,7 @@ MAX_METADATA = 512
 """Characters that the service takes as one value of ``metadata``."""
 
 MAX_ENDED = 1024
-"""Responses that are remembered after their end, for what comes late."""
+"""Responses and calls that are remembered after their end, for what comes late."""
 
 _NUMBERS = re.compile(r"\d+(?:-\d+)*")
 _CONTENT_EVENT = re.compile(r"input_(\d+)")
@@ -123,6 +123,7 @@ class Responses:
     _deferred: list[Request] = attrs.field(factory=list[Request], init=False)
     _to_send: list[Request] = attrs.field(factory=list[Request], init=False)
     _calls: dict[str, _Calls] = attrs.field(factory=dict[str, _Calls], init=False)
+    _known_calls: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
     _cancelled: str | None = attrs.field(default=None, init=False)
     _cancel_next: bool = attrs.field(default=False, init=False)  # The response that was asked for, when it begins.
     _cancel_now: bool = attrs.field(default=False, init=False)
@@ -162,9 +163,15 @@ class Responses:
 
     # Calls
 
-    def call(self, response_id: str, call_id: str) -> None:
-        """A response calls a function."""
+    def call(self, response_id: str, call_id: str) -> bool:
+        """A response calls a function; whether that was not told before."""
+        if call_id in self._known_calls:
+            return False
+        self._known_calls[call_id] = None
+        if len(self._known_calls) > MAX_ENDED:
+            del self._known_calls[next(iter(self._known_calls))]
         self._calls.setdefault(response_id, _Calls()).unanswered.add(call_id)
+        return True
 
     def answer(self, call_id: str, input_id: InputId) -> None:
         """An input holds what a function returned; when all calls of its response are answered, ask for the next."""

@@ -70,22 +70,25 @@ class UserTurns:
         self._speaking[item_id] = None
         return (*(UserTurnClosed(turn_id=turn) for turn in merged), UserTurnStarted(turn_id=item_id))
 
-    def joined(self, item_id: str) -> Sequence[LifecycleEvent]:
-        """A turn joins the conversation, whatever says so first: the end of speech, a commit, or the item."""
-        if not item_id or item_id in self._placed:
+    def joined(self, item_id: str, *, still_speaking: bool = False) -> Sequence[LifecycleEvent]:
+        """A turn joins the conversation, whatever says so first: the end of speech, a commit, or the item.
+
+        Some servers add the item when the user begins to speak; the turn ends with the speech then.
+        """
+        begun = item_id in self._speaking
+        if not still_speaking:
             self._speaking.pop(item_id, None)
+        if not item_id or item_id in self._placed:
             return ()
         self._placed.add(item_id)
         if item_id in self._silent:
             self._unanswered = None
             return ()
-        # Without speech detection, the commit both begins and ends it.
-        begun = item_id in self._speaking
-        self._speaking.pop(item_id, None)
         self._unanswered = item_id
         if self._transcribes:
             self._untranscribed[item_id] = None
-        ended = UserTurnEnded(turn_id=item_id)
+        ended = UserTurnEnded(turn_id=item_id, still_speaking=still_speaking)
+        # Without speech detection, the commit both begins and ends it.
         return (ended,) if begun else (UserTurnStarted(turn_id=item_id), ended)
 
     def stopped(self, item_id: str) -> Sequence[LifecycleEvent]:

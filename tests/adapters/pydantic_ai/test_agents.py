@@ -244,7 +244,6 @@ async def test_talking_over_the_model_cuts_at_what_was_heard(emulator: RealtimeE
     assert truncation["audio_end_ms"] == 500
     assert cut.state == "interrupted"
     assert cut.parts[0].interrupted_at_ms == 500
-    assert cut.parts[0].id == truncation["item_id"]
     assert sent_by_client(emulator, "response.cancel") == []  # The server cancels by itself.
 
 

@@ -61,7 +61,7 @@ def call(call_id: str) -> Message:
 
 
 def calls(*call_ids: str) -> list[Message]:
-    """What says that a call is complete: theirs reads the first message, ours the second."""
+    """What says that a call is complete, twice."""
     ids = {"response_id": "r1", "output_index": 0}
     return [
         message
@@ -151,6 +151,14 @@ SCENARIOS: dict[str, Sequence[Step]] = {
                 "input_token_details": {"audio_tokens": 5, "text_tokens": 0},
             },
         ),
+    ],
+    "an item that is added while the user speaks": [
+        speech(),
+        event("conversation.item.added", previous_item_id=None, item=HEARD),
+        by_server("r1"),
+        *STOPPED,
+        *SAYS,
+        done(),
     ],
     "a transcript so far": [speech(), *STOPPED, transcribed("completed", transcript="He", status="in_progress")],
     "a burst of speech": [speech(), speech("u2"), speech("u2"), committed("u2"), committed("u2")],
