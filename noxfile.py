@@ -157,6 +157,7 @@ def adapters(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "tests/adapters", *session.posargs)
     if not session.posargs:
         session.run("python", "-m", "tests.adapters.openai_agents.theirs")
+        session.run("python", "-m", "tests.adapters.pydantic_ai.theirs")
 
 
 @nox.session

@@ -84,6 +84,7 @@ class TransportRealtimeModel(RealtimeModel):
         self._call_id = call_id
         self._rest = rest
         self._provider_name = provider_name
+        self._url: str | None = None
 
     @property
     def model_name(self) -> str:
@@ -94,6 +95,11 @@ class TransportRealtimeModel(RealtimeModel):
     def system(self) -> str:
         """The vendor."""
         return self._provider_name
+
+    @property
+    def base_url(self) -> str | None:
+        """Where the last connection went, without path and query of the endpoint; ``None`` before the first."""
+        return None if self._url is None else _base_of(self._url)
 
     def _adjust_provider_profile(self, profile: RealtimeModelProfile) -> RealtimeModelProfile:
         of_wire = RealtimeModelProfile(
@@ -171,6 +177,7 @@ class TransportRealtimeModel(RealtimeModel):
             stack.callback(line.leave)
             with as_of_a_model(self.model_name):
                 events = await line.dial(items)
+            self._url = transport.connection_state.url
             foreign = sum(map(is_message_of_client, items))
             prefix = f"in_{secrets.token_hex(4)}_"
             yield TransportRealtimeConnection(line, events, traits, prefix=prefix, foreign=foreign)
@@ -296,3 +303,9 @@ class TransportRealtimeModel(RealtimeModel):
                 "`async with` block"
             )
         return self._rest
+
+
+def _base_of(url: str) -> str:
+    """The base URL of the API that *url* is an endpoint of, as clients for HTTP have it."""
+    base = url.partition("?")[0].removesuffix("/calls").removesuffix("/realtime")
+    return f"http{base.removeprefix('ws')}" if base.startswith("ws") else base

@@ -76,7 +76,7 @@ def weather_agent(**more: Any) -> Agent[None, str]:
     agent = Agent(instructions="Be brief.", **more)
 
     @agent.tool_plain
-    def get_weather(city: str) -> str:
+    async def get_weather(city: str) -> str:
         """The weather of a city."""
         return f"rain in {city}"
 
