@@ -347,7 +347,8 @@ class MissingExtraError(RealtimeError, ImportError):
     def __init__(self, module: str, extra: str) -> None:
         super().__init__(
             f"this needs the package {module!r}, which is not installed. In a checkout of realtime-transport: "
-            f"python -m pip install '.[{extra}]'; with a wheel of it: python -m pip install 'FILE.whl[{extra}]'"
+            f"python -m pip install '.[{extra}]'; with a wheel of it: python -m pip install 'FILE.whl[{extra}]'. "
+            "It is on no index: what is there by this name is something else"
         )
         self.name: str | None = module
         self.extra = extra

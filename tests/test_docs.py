@@ -11,10 +11,12 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from realtime_transport import MissingExtraError
 from tests.processes import environment
 
 ROOT = Path(__file__).parents[1]
@@ -113,3 +115,25 @@ def test_the_first_two_commands_of_the_readme() -> None:
     ci = (ROOT / ".ci/run").read_text()
     assert "-m pip install nox" in ci
     assert "nox -s tests" in ci
+
+
+def test_nobody_is_told_to_install_from_an_index() -> None:
+    texts = [*PAGES, *(ROOT / "examples").rglob("*.md"), *(ROOT / "examples").rglob("*.py")]
+    texts += (ROOT / "realtime_transport").rglob("*.py")
+    for path in texts:
+        for line in path.read_text().splitlines():
+            found = re.search(r"(?:pip|uv|pipx|poetry|conda)\s+(?:install|add)\s.*", line)
+            assert not (found and re.search(r"[\s'\"]realtime[-_]transport[\[\s'\"=]", found[0])), (path, line)
+
+
+def test_every_extra_is_described() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    described = re.findall(r"^\| `([\w-]+)` \|", (DOCS / "install.md").read_text(), re.MULTILINE)
+    assert sorted(described) == sorted(extras)
+
+
+def test_a_missing_extra_says_how_to_install_it() -> None:
+    told = str(MissingExtraError("aiortc", "webrtc"))
+    assert "python -m pip install '.[webrtc]'" in told
+    assert "'FILE.whl[webrtc]'" in told
+    assert "on no index" in told

@@ -272,7 +272,7 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", help="the server (default: the OpenAI API)")
     parser.add_argument("--no-network", action="store_true", help="look at this machine only")
     parser.add_argument(
-        "--udp-port", type=port, default=3478, metavar="PORT", help="where media goes by UDP (default: 3478)"
+        "--udp-port", type=port, metavar="PORT", help="where to ask by UDP (default: 3478, and not on this machine)"
     )
     parser.add_argument(
         "--allow-insecure", action="store_true", help="you mean to use ws or http to a server elsewhere"

@@ -66,7 +66,7 @@ def check_extras() -> Iterator[Finding]:
     for extra, names in _extras().items():
         missing = [name for name in names if _version(name) is None]
         if missing:
-            advice = f"if you need it, in a checkout: python -m pip install '.[{extra}]'"
+            advice = f"if you need it, in a checkout (no index has it): python -m pip install '.[{extra}]'"
             yield Finding(state="note", what=f"extra {extra}", found=f"without {', '.join(missing)}", advice=advice)
         else:
             yield Finding(state="good", what=f"extra {extra}", found="installed")
@@ -134,8 +134,16 @@ def check_key(environment: Mapping[str, str], *, needed: bool, variable: str = "
     yield Finding(state=state, what=variable, found=f"{kind}, {len(key)} characters{spaces}")
 
 
-async def check_network(url: str, *, udp_port: int = STUN_PORT, allow_insecure: bool = False) -> AsyncIterator[Finding]:
-    """Each step on the way to *url*, until one fails. No key is sent. If cancelled, what was opened is closed."""
+async def check_network(
+    url: str, *, udp_port: int | None = None, allow_insecure: bool = False
+) -> AsyncIterator[Finding]:
+    """Each step on the way to *url*, until one fails. No key is sent. If cancelled, what was opened is closed.
+
+    Args:
+        url: As for a transport.
+        udp_port: Where to ask by UDP; ``None``: where the service receives media, and on this machine nowhere.
+        allow_insecure: As for a transport.
+    """
     try:
         address = http_url(endpoint_url(url, REALTIME))
     except ConfigError as error:
@@ -157,8 +165,13 @@ async def check_network(url: str, *, udp_port: int = STUN_PORT, allow_insecure: 
     if proxies or steps[-1].state == "good":
         yield await _web_socket(address, allow_insecure=allow_insecure)
         yield await _clock(address)
-    if steps[0].state == "good":
-        yield await anyio.to_thread.run_sync(_udp, host, udp_port)
+    if steps[0].state != "good":
+        return
+    if udp_port is None and is_loopback(address):
+        found = "not asked: the emulator takes media on any free port; --udp-port asks one"
+        yield Finding(state="note", what="UDP", found=found)
+    else:
+        yield await anyio.to_thread.run_sync(_udp, host, udp_port or STUN_PORT)
 
 
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")

@@ -38,9 +38,9 @@ async def _examine(arguments: argparse.Namespace) -> int:
     def tell(finding: Finding) -> None:
         nonlocal wrong
         wrong += finding.state == "wrong"
-        say(f"{finding.state:<6}{finding.what:<16}{finding.found}")
+        say(f"{finding.state:<6}{finding.what:<21}{finding.found}")
         if finding.advice:
-            say(f"{'':<22}→ {finding.advice}")
+            say(f"{'':<27}→ {finding.advice}")
 
     needs_key = not arguments.no_network and not is_loopback(url)
     local: list[Callable[[], Iterable[Finding]]] = [

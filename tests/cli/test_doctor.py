@@ -64,7 +64,7 @@ def test_with_the_emulator_nothing_is_wrong(
             assert main(["doctor", "--url", base_url, "--udp-port", str(port), "--backend", backend]) == 0
             told = capsys.readouterr().out
             assert "nothing is wrong" in told
-            for line in ("WebSocket       opens", "UDP             127.0.0.1", "an API key, 14 characters"):
+            for line in ("WebSocket            opens", "UDP                  127.0.0.1", "an API key, 14 characters"):
                 assert line in told, told
             assert CANARY not in told
 
@@ -91,6 +91,14 @@ def test_udp_that_is_refused_or_dropped() -> None:
         assert "WebRTC needs it" in refused.advice
         with udp(answer=False) as port:
             assert "does not answer" in network(base_url, udp_port=port)["UDP"].found
+
+
+def test_this_machine_is_not_asked_by_udp_unless_a_port_is_named() -> None:
+    with serving() as base_url:
+        found = network(base_url)
+    assert (found["UDP"].state, found["WebSocket"].state) == ("note", "good")
+    assert "not asked" in found["UDP"].found
+    assert all(finding.state != "wrong" for finding in found.values())
 
 
 def test_a_certificate_that_nobody_knows(tmp_path: Path) -> None:
