@@ -61,6 +61,7 @@ class ConnectionTraits:
         server_plays: The server plays the audio, at the pace of a listener.
         hears: Audio comes as events.
         attached: The connection is attached to a call that another opened.
+        of_call: The connection belongs to a call, with whose end it ends in order.
         rate: Samples of input audio per second.
         output_rate: Samples of output audio per second.
         reconnect: How to connect again after a loss; ``None``: not at all.
@@ -72,6 +73,7 @@ class ConnectionTraits:
     server_plays: bool = False
     hears: bool = True
     attached: bool = False
+    of_call: bool = False
     rate: int = 24000
     output_rate: int = 24000
     reconnect: ReconnectPolicy | None = None
@@ -292,7 +294,7 @@ class TransportRealtimeConnection(RealtimeConnection):
                 error = lost
             for held in self._playing.release_all():
                 yield held
-            reconnects = error is not None and self._can_reconnect
+            reconnects = self._can_reconnect and bool(self._told_of(error))
             settled: RealtimeFrame = [
                 *self._responses.lose(ask_again=reconnects),
                 *self._turns.lose(goes_on=reconnects),
@@ -301,7 +303,7 @@ class TransportRealtimeConnection(RealtimeConnection):
                 yield self._reconnected(settled)
                 continue
             self._gave_up = True
-            yield [*settled, *self._responses.lose(ask_again=False), *self._told_of(error, reconnects=reconnects)]
+            yield [*settled, *self._responses.lose(ask_again=False), *self._told_of(error, tried=reconnects)]
             return
 
     async def _next_group(self) -> list[Event]:
@@ -335,11 +337,11 @@ class TransportRealtimeConnection(RealtimeConnection):
 
     # The end of a connection
 
-    def _told_of(self, error: Exception | None, *, reconnects: bool) -> RealtimeFrame:
+    def _told_of(self, error: Exception | None, *, tried: bool = False) -> RealtimeFrame:
         """What a session is told of the loss; nothing if it is none: we have left, or the call is over."""
-        if error is None or (self._traits.attached and getattr(error, "code", None) in NORMAL_CLOSES):
+        if error is None or (self._traits.of_call and getattr(error, "code", None) in NORMAL_CLOSES):
             return []
-        failed = "; connecting again failed" if reconnects else ""
+        failed = "; connecting again failed" if tried else ""
         message = f"The connection to the model was lost{failed}: {error}"
         return [RealtimeSessionErrorEvent(message=message, recoverable=False)]
 

@@ -158,7 +158,15 @@ class TransportRealtimeModel(RealtimeModel):
         settings = self._settings(model_settings)
         transport = self._make()
         traits = self._traits(transport, settings, attached=call_id is not None)
-        config = self._config(instructions_of(messages, parameters), parameters.function_tools, settings, transport)
+        # A call has negotiated its formats, and WebRTC has one.
+        with_formats = transport.wire == "websocket" and call_id is None
+        config = session_config(
+            instructions_of(messages, parameters),
+            parameters.function_tools,
+            settings,
+            self.profile,
+            with_formats=with_formats,
+        )
         traits = attrs.evolve(traits, stops_at_speech=stops_at_speech(config))
         items = History(traits.rate).items(messages)
 
@@ -185,16 +193,6 @@ class TransportRealtimeModel(RealtimeModel):
     def _settings(self, given: RealtimeModelSettings | None) -> TransportRealtimeModelSettings:
         return cast("TransportRealtimeModelSettings", self._merge_model_settings(given) or {})
 
-    def _config(
-        self,
-        instructions: str,
-        tools: Sequence[ToolDefinition],
-        settings: TransportRealtimeModelSettings,
-        transport: OpenAIRealtimeBase,
-    ) -> dict[str, Any]:
-        formats = transport.playback in ("application", "sink") and transport.wire == "websocket"
-        return session_config(instructions, tools, settings, self.profile, with_formats=formats)
-
     def _traits(
         self, transport: OpenAIRealtimeBase, settings: TransportRealtimeModelSettings, *, attached: bool
     ) -> ConnectionTraits:
@@ -206,6 +204,7 @@ class TransportRealtimeModel(RealtimeModel):
             # A telephone's audio goes to the telephone, in its own format.
             hears=transport.audio_events and playback != "provider" and not attached,
             attached=attached,
+            of_call=attached or playback == "provider",
             rate=self.audio_input_sample_rate,
             output_rate=self.audio_output_sample_rate,
             reconnect=settings.get("reconnect"),
