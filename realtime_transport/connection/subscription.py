@@ -101,6 +101,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         self._read = False
         self._consumer = Wakeup()
         self._waiting = False
+        self._asleep = False  # It waits, and nothing has woken it.
         self._end: Callable[[], BaseException] | None = None
         self._closed = False
         self._forward: Callable[[Any], None] | None = None
@@ -146,7 +147,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
                 raise self._owner.refusal()
             self._turn = 0
             self._forgotten = None
-            self._waiting = True
+            self._waiting = self._asleep = True
             try:
                 await self._consumer.wait()
             finally:
@@ -277,7 +278,8 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
             self._control.append((self._count, event))
             if len(self._control) > self._limits.max_events:
                 self._control_overflow()
-        if self._waiting:
+        if self._asleep:
+            self._asleep = False
             self._consumer.wake()
 
     def put_first(self, events: Sequence[Event]) -> None:

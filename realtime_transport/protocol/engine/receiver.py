@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import orjson
 import pybase64
 
 from realtime_transport.errors import DecodeError
@@ -62,11 +63,17 @@ class Receiver:
 
     def receive(self, data: str | bytes, now: float) -> None:
         """Handle one message. Never raises: what cannot be read becomes an `ErrorEvent`."""
+        raw: Any
         try:
-            raw = loads(data)
-        except DecodeError as error:
-            self._handle_garbage(data, error)
-            return
+            raw = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            raw = None
+        if raw.__class__ is not dict or raw.get("type").__class__ is not str:
+            try:
+                raw = loads(data)  # It knows more of JSON, and says what is wrong.
+            except DecodeError as error:
+                self._handle_garbage(data, error)
+                return
         name: str = raw["type"]
         if self._translate is not None:
             raw = self._translate(raw)
@@ -134,7 +141,7 @@ class Receiver:
         if wants_delta:
             output.emit_always(DeferredAudioDelta(sequence=delta_place, response_id=response_id, audio=audio))
         if output.wants_audio:
-            output.emit_always(audio)
+            output.events.append(audio)
         return True
 
     def _receive_odd_audio(self, raw: dict[str, Any], now: float) -> None:
