@@ -59,7 +59,7 @@ def write_reference() -> int:
     import inspect
 
     import realtime_transport
-    from realtime_transport import client_events, events, server_events, session_events
+    from realtime_transport import client_events, events, server_events, session_events, telemetry
 
     lines: list[str] = []
     bare: list[str] = []
@@ -84,6 +84,7 @@ def write_reference() -> int:
         ("realtime_transport.server_events", server_events, server_events.__all__),
         ("realtime_transport.client_events", client_events, client_events.__all__),
         ("realtime_transport.session_events", session_events, session_events.__all__),
+        ("realtime_transport.telemetry", telemetry, telemetry.__all__),
     ):
         lines.extend([title, "-" * len(title), ""])
         for name in sorted(names):

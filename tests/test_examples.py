@@ -44,6 +44,7 @@ EXPECTED = {
     "measure": "completed: ",
     "many_connections": "8 turns on 8 connections",
     "custom_wire": "ok   cancellation",
+    "telemetry": "execute_tool get_weather: ",
 }
 
 

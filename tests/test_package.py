@@ -29,7 +29,7 @@ ROOMS = [
     {"listeners"},
     {"session"},
     {"session_events"},
-    {"emitter", "recording", "replay", "adapters"},
+    {"emitter", "recording", "replay", "adapters", "telemetry"},
     {"bench"},
     {"pages"},
     {"testing"},

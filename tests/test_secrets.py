@@ -30,7 +30,7 @@ from realtime_transport import (
 )
 from realtime_transport.cli import main
 from realtime_transport.emulator import RealtimeEmulator
-from realtime_transport.events import ConnectionChangeEvent, ErrorEvent, TurnDoneEvent
+from realtime_transport.events import AudioEvent, ConnectionChangeEvent, ErrorEvent, TurnDoneEvent
 from realtime_transport.protocol.vendors.profiles import EndpointProfile
 from realtime_transport.transports.cloudflare import CloudflareRealtimeTransportLayer
 from realtime_transport.wire_logging import frame_logger
@@ -386,6 +386,19 @@ async def logged(level: int, caplog: pytest.LogCaptureFixture, **options: Any) -
     return [
         f"{record.levelname} {record.getMessage()}" for record in caplog.records if record.name == "realtime_transport"
     ]
+
+
+async def test_an_interruption_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="realtime_transport"):
+        async with RealtimeEmulator(audio_speed=None) as emulator:
+            transport = OpenAIRealtimeWebSocket(url=emulator.base_url)
+            async with transport.connect(api_key=CANARY), transport.subscribe(AudioEvent) as audio:
+                await transport.send_message("/say 2")
+                response = (await audio.receive()).response_id
+                transport.interrupt()
+    (told,) = [record for record in caplog.records if record.getMessage().startswith("audio_interrupted")]
+    assert told.levelno == logging.INFO
+    assert response in told.getMessage()
 
 
 async def test_events_are_logged_by_type_ids_and_sizes(caplog: pytest.LogCaptureFixture) -> None:

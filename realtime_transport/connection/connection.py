@@ -88,6 +88,7 @@ class Connection:
         max_outbox_bytes: int,
         pumps: Sequence[tuple[str, Callable[[], Awaitable[None]]]] = (),
         before_receive: Callable[[], None] | None = None,
+        audio_by_engine: bool = False,
         life: LifeCycle | None = None,
     ) -> None:
         self._link = link
@@ -108,6 +109,7 @@ class Connection:
         self._leaving = False
         self._may_write = False
         self._direct = link if isinstance(link, DirectLink) else None
+        self._takes_audio = self._direct is not None and not audio_by_engine
         self._tasks = None if self._direct is not None else _LinkTasks()
         self._keepalive: KeepAlive | None = None
         self.life: LifeCycle = life or LifeCycle.of_open_link()
@@ -363,7 +365,7 @@ class Connection:
         """Whether *size* characters of audio may go the short way, by `send_audio`: none is refused or waits."""
         return (
             self.life.state is State.READY
-            and self._direct is not None
+            and self._takes_audio
             and self._may_write
             and self._sends < SENDS_PER_TURN
             and self._outbox.has_room(size)
@@ -426,6 +428,7 @@ class Connection:
 
     def statistics(self) -> ConnectionStatistics:
         """The counters right now."""
+        dropped_events, dropped_audio_bytes = self._hub.losses()
         return ConnectionStatistics(
             messages_received=self._traffic.messages_received,
             characters_received=self._traffic.characters_received,
@@ -434,6 +437,8 @@ class Connection:
             link=self._link.statistics() if isinstance(self._link, CountingLink) else None,
             outbox=self._outbox.statistics(),
             subscriptions=self._hub.statistics(),
+            dropped_events=dropped_events,
+            dropped_audio_bytes=dropped_audio_bytes,
         )
 
 

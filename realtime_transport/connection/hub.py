@@ -60,6 +60,7 @@ class Hub:
         self._by_class: dict[type[Event], tuple[Callable[[Event], None], ...]] = {}
         self._end: Callable[[], BaseException] | None = None
         self._on_change: Callable[[], None] = lambda: None
+        self._past_losses = (0, 0)  # Of subscriptions that are closed.
         self._owner: Owner | None = None
 
     def own(self, owner: Owner) -> None:
@@ -101,7 +102,10 @@ class Hub:
         self._changed()
 
     def _forget(self, subscription: Subscription[Any]) -> None:
-        self._routes = [route for route in self._routes if route.subscription is not subscription]
+        left = [route for route in self._routes if route.subscription is not subscription]
+        if len(left) < len(self._routes):
+            self._past_losses = _with_losses(self._past_losses, subscription)
+        self._routes = left
         self._changed()
 
     def wants(self, cls: type[Event]) -> bool:
@@ -143,12 +147,12 @@ class Hub:
             raise too_slow
 
     def _interrupt(self, event: Event, turns: frozenset[str]) -> None:
+        news: tuple[Event, ...] = (*event.preceded_by, event)
         for tap in self._taps:
             tap.withdraw(turns)
-            for piece in event.preceded_by:
+            for piece in news:
                 if tap.accepts(cast("type[Event]", type(piece))):
                     tap.put(piece)
-        news: tuple[Event, ...] = (*event.preceded_by, event)
         # The newest first: who waits for this alone is woken before the default stream, which has more to do.
         for route in reversed(self._routes):
             subscription = route.subscription
@@ -167,6 +171,20 @@ class Hub:
         self._routes.clear()
         self._by_class.clear()
 
+    def losses(self) -> tuple[int, int]:
+        """Events that consumers lost, and the bytes of audio in them. What nobody ever read has no consumer."""
+        losses = self._past_losses
+        for route in self._routes:
+            losses = _with_losses(losses, route.subscription)
+        return losses
+
     def statistics(self) -> tuple[SubscriptionStatistics, ...]:
         """The state of each open subscription, oldest first."""
         return tuple(route.subscription.statistics() for route in self._routes)
+
+
+def _with_losses(losses: tuple[int, int], subscription: Subscription[Any]) -> tuple[int, int]:
+    counted = subscription.statistics()
+    if not counted.delivered:
+        return losses
+    return losses[0] + counted.dropped_events, losses[1] + counted.dropped_audio_bytes

@@ -28,6 +28,8 @@ class ConnectionStatistics:
         link: What the link itself counts, and which way it takes; ``None`` for one that does not count.
         outbox: What waits to be sent.
         subscriptions: What waits for consumers, the default stream first.
+        dropped_events: Events that consumers were too slow for, those of closed subscriptions included.
+        dropped_audio_bytes: Audio bytes in them.
     """
 
     messages_received: int
@@ -37,6 +39,8 @@ class ConnectionStatistics:
     link: LinkStatistics | None
     outbox: OutboxStatistics
     subscriptions: tuple[SubscriptionStatistics, ...]
+    dropped_events: int
+    dropped_audio_bytes: int
 
 
 @attrs.define(eq=False, repr=False)

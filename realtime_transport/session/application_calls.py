@@ -14,6 +14,7 @@ from .agents.preparing import prepare_agent
 from .core.approval import REJECTED, Verdict
 from .core.guarding import Trip
 from .core.ledger import CallState
+from .observing import within_tool
 from .tool_run import ToolRun, check_input
 from .tools.arguments import parse_arguments
 from .tools.callbacks import call
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .core.ledger import OpenCall
     from .core.settings import ToolSettings
     from .core.switch import SwitchRequest
+    from .observing import SessionObserver
 
 __all__ = ["ApplicationCalls", "RunningSettings"]
 
@@ -43,6 +45,7 @@ class RunningSettings:
         guardrail_settings: When, and for how long.
         render: Makes text of the result of a tool.
         format_rejection: Makes the text for a rejected call.
+        observers: Tools run in what they give.
     """
 
     tools: ToolSettings
@@ -50,6 +53,7 @@ class RunningSettings:
     guardrail_settings: GuardrailSettings
     render: Callable[[Any], str]
     format_rejection: Callable[..., Any] | None = None
+    observers: Sequence[SessionObserver] = ()
 
 
 @attrs.define(eq=False)
@@ -98,7 +102,8 @@ class ApplicationCalls:
         try:
             with anyio.CancelScope() as scope:
                 self._scopes[tool_call] = scope
-                outcome = await run.run()
+                with within_tool(self._settings.observers, tool_call.event):
+                    outcome = await run.run()
                 self._core.tool_finished(tool_call, outcome)
         finally:
             self._scopes.pop(tool_call, None)

@@ -28,6 +28,7 @@ from .core.core import SessionCore
 from .core.events import AudioInterruptedEvent, McpToolCallCompletedEvent, SessionEvent, TransportEvent
 from .core.output import Tally
 from .core.settings import CoreSettings, ToolSettings
+from .observing import ObservedSession, let_watch
 from .opening import initial_payload, make_transport
 from .running import Running
 from .tools.context import Ctx, RunContext
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["RealtimeSession"]
 
 
-class RealtimeSession(SessionCalls[Ctx]):
+class RealtimeSession(ObservedSession, SessionCalls[Ctx]):
     """A conversation with an agent: its tools run, its handoffs happen, its guardrails watch.
 
     ::
@@ -114,6 +115,7 @@ class RealtimeSession(SessionCalls[Ctx]):
         if not isinstance(agent, RealtimeAgent):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigError(f"agent: a RealtimeAgent expected, not {agent!r:.80}", key="agent")
         check_config(config)
+        super().__init__()
         self._initial = agent
         self._transport = make_transport(transport)
         self._api_key = api_key
@@ -252,7 +254,10 @@ class RealtimeSession(SessionCalls[Ctx]):
                 self._initial, RunContext(context=self._application, usage=self.usage, history=())
             )
             core = SessionCore(prepared, settings, self._application, self._tally, self._verdicts)
-            running = Running(core, self._transport, hub, self._running_settings, owner)
+            observers = tuple(self._observers)
+            let_watch(observers, hub)
+            running_settings = attrs.evolve(self._running_settings, observers=observers)
+            running = Running(core, self._transport, hub, running_settings, owner)
             options: dict[str, Any] = {
                 "api_key": self._api_key if api_key is None else api_key,
                 "model": settings.model,

@@ -23,6 +23,7 @@ BRINGS = {
     "dask": ("distributed",),
     "openai-agents": ("agents",),
     "pydantic-ai": ("pydantic_ai",),
+    "otel": ("opentelemetry.trace", "opentelemetry.metrics"),
 }
 
 

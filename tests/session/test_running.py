@@ -749,7 +749,7 @@ async def test_cancelling_at_any_checkpoint_leaves_nothing_behind(anyio_backend:
                 tasks.cancel_scope.cancel()
         assert session.status == "disconnected"
         assert len(anyio.get_running_tasks()) == tasks_before
-        assert threading.active_count() == threads
+        assert threading.active_count() <= threads  # One of an earlier test may have ended.
         if over:
             return
     raise AssertionError("it never came to its end")

@@ -23,9 +23,8 @@ from .events import ErrorEvent, FunctionCallEvent, ItemUpdateEvent, McpApprovalR
 from .function_calls import FunctionCalls
 from .history_diff import HistoryEditor
 from .interruption import Interrupter
-from .lanes import AUDIO, Outgoing
 from .open_responses import OpenResponses
-from .output_queue import Interest, Output
+from .output_queue import Interest, ObservedOutput, Output, SendObserver
 from .playback_ledger import PlaybackLedger
 from .policy import CLIENT_PLAYBACK, EnginePolicy
 from .reactions import Machines, Reactions
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.wire.responses import ResponseCreateParams
     from realtime_transport.protocol.wire.session import Session
 
+    from .lanes import Outgoing
     from .playback_ledger import PlaybackPosition
 
 __all__ = ["Engine"]
@@ -66,6 +66,7 @@ class Engine:
         attached: The session exists already, as that of a call: what the caller does not name stays as it is.
         respond_after_all_calls: Ask for the next response when all calls of one are answered, not after each answer.
         playback_position: Is asked at an interruption how far playback has got; ``None`` if it does not know.
+        observer: Sees what is sent.
 
     Raises:
         ConfigError: *session_config* has a setting of a wrong type or value.
@@ -83,13 +84,15 @@ class Engine:
         respond_after_all_calls: bool = False,
         attached: bool = False,
         playback_position: Callable[[], PlaybackPosition | None] | None = None,
+        observer: SendObserver | None = None,
     ) -> None:
         dialect = None if profile is None else profile.dialect
         self._new_id = new_id
         self._policy = policy
         self._create_timeout = create_timeout
         self._read_at: float | None = None  # Messages of a read have been handled, and nothing was decided since.
-        self._output = Output(None if profile is None else _translator(profile))
+        translate = None if profile is None else _translator(profile)
+        self._output = Output(translate) if observer is None else ObservedOutput(translate, observer=observer)
         defaults = VENDOR_DEFAULTS if profile is None else profile.defaults
         self._of_vendor = defaults is VENDOR_DEFAULTS
         self._settings = SessionSettings(
@@ -185,6 +188,11 @@ class Engine:
     def tracing(self) -> Any:
         """The tracing that the connection was opened with; `UNSET` if its configuration did not say."""
         return self._settings.tracing
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether somebody sees what is sent: then audio is sent by the engine, too."""
+        return isinstance(self._output, ObservedOutput)
 
     @property
     def response_requested(self) -> bool:
@@ -308,7 +316,7 @@ class Engine:
         """Append *audio* to the input buffer, and end the user's turn if *commit*."""
         if self._policy.audio_refused is not None:
             raise UnsupportedOperation(self._policy.audio_refused)
-        self._output.send_text(requests.append_text(audio), AUDIO)
+        self._output.send_audio(requests.append_text(audio))
         if commit:
             self._output.send({"type": "input_audio_buffer.commit"})
 

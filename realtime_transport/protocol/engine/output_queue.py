@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
@@ -14,12 +14,12 @@ from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDe
 
 from .events import AudioEvent, FunctionCallRepeatedEvent, Withdrawal
 from .in_flight import InFlight
-from .lanes import Lane, Outgoing, lane_of
+from .lanes import AUDIO, Lane, Outgoing, lane_of
 
 if TYPE_CHECKING:
     from realtime_transport.protocol.config.settings import SentUpdate
 
-__all__ = ["LEFT_OUT", "Interest", "Output"]
+__all__ = ["LEFT_OUT", "Interest", "ObservedOutput", "Output", "SendObserver"]
 
 Interest = Callable[[type[Event]], bool]
 """Says whether anybody wants events of a class."""
@@ -111,6 +111,10 @@ class Output:
         """Send *text*, which is a message already."""
         self.messages.append(Outgoing(text, lane))
 
+    def send_audio(self, text: str) -> None:
+        """Send *text*, an ``input_audio_buffer.append``."""
+        self.messages.append(Outgoing(text, AUDIO))
+
     def take_events(self) -> list[Event]:
         """The events since the last call."""
         events, self.events = self.events, []
@@ -120,3 +124,32 @@ class Output:
         """The messages since the last call."""
         messages, self.messages = self.messages, []
         return messages
+
+
+class SendObserver(Protocol):
+    """Sees the messages of the client when they are queued. Neither call may raise."""
+
+    def sent(self, message: Mapping[str, Any]) -> None:
+        """Take a message, in the words of the current protocol."""
+        ...
+
+    def sent_audio(self, text: str) -> None:
+        """Take an ``input_audio_buffer.append``, encoded."""
+        ...
+
+
+@attrs.define(eq=False)
+class ObservedOutput(Output):
+    """An `Output` that tells what is sent. A class of its own: one that nobody observes asks nobody."""
+
+    _observer: SendObserver = attrs.field(kw_only=True, alias="observer")
+
+    def send_encoded(self, texts: Sequence[str], message: Mapping[str, Any], update: SentUpdate | None = None) -> None:
+        """As of an `Output`."""
+        Output.send_encoded(self, texts, message, update)
+        self._observer.sent(message)
+
+    def send_audio(self, text: str) -> None:
+        """As of an `Output`."""
+        Output.send_audio(self, text)
+        self._observer.sent_audio(text)

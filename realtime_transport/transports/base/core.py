@@ -80,6 +80,11 @@ class TransportCore:
         finally:
             self._observers.remove(observer)
 
+    @property
+    def observers(self) -> tuple[WireObserver, ...]:
+        """Those who see the connections that are opened now; see `observe`."""
+        return tuple(self._observers)
+
     async def aclose(self) -> None:
         """Send what is queued, close the connection, and wait until it is closed. Idempotent.
 

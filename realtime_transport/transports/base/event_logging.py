@@ -11,6 +11,7 @@ from realtime_transport.protocol.engine.events import (
     ConnectedEvent,
     DisconnectedEvent,
     SemanticEvent,
+    Withdrawal,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def logging_tap(*, content: bool) -> Tap | None:
             logger.debug("%s", _described(event))
 
     def accepts(kind: type[Event]) -> bool:
-        return everything or issubclass(kind, _AT_INFO)
+        return issubclass(kind, _AT_INFO) or (everything and not issubclass(kind, Withdrawal))
 
     return Tap(accepts=accepts, put=put, withdraw=lambda _: None)
 

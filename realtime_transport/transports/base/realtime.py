@@ -27,6 +27,7 @@ from .attempt import Attempt
 from .connecting import connecting
 from .core import TransportCore
 from .model_ends import ModelEnds
+from .watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -241,6 +242,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         self._refuse_second_attempt()
         self._endpoint.check(options)
         before, model = (self._model, self._model_is_named), self._model_for(options)
+        watching = Watching.wanted(self._observers)
         engine = Engine(
             new_id=_new_id,
             model=model,
@@ -251,6 +253,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             respond_after_all_calls=self._settings.respond_after_all_calls,
             attached=options.call_id is not None,
             playback_position=options.playback_position,
+            observer=watching,
         )
         if engine.of_vendor:
             _MODEL_ENDS.check(engine.initial_session)
@@ -259,6 +262,8 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
 
         def ended(attempt: Attempt) -> None:
             self._renew_hub()
+            if watching is not None:
+                watching.ended(attempt)
             if attempt.connection is None:
                 self._model, self._model_is_named = before
 
@@ -272,6 +277,8 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             ended=ended,
             observers=tuple(self._observers),
         )
+        if watching is not None:
+            watching.begin(attempt, hub, model)
         self._set_attempt(attempt)
         self._model, self._model_is_named = model, self._model_is_named or options.model is not None
         return attempt
