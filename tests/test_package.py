@@ -19,7 +19,7 @@ HEAVY = ["httpx", "cattrs", "soundfile", "numpy", "av", "aiortc", "realtime_tran
 ROOMS = [
     {"errors", "clock", "late_classes", "task_groups", "wire_logging"},
     {"argument_names", "keys", "urls"},
-    {"call_id"},
+    {"call_id", "connection_events"},
     {"http_client"},
     {"audio"},
     {"protocol", "connection"},

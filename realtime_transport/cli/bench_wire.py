@@ -45,6 +45,8 @@ class BenchWire:
     async def open(self, place: Place) -> AsyncGenerator[Line]:
         """One session. If cancelled, it is closed.
 
+        If cancelled, the session is closed.
+
         Raises:
             ConnectError: It cannot be opened.
         """
@@ -110,6 +112,8 @@ def _direct_client() -> httpx.AsyncClient:
 
 async def noted_by_emulator(url: str) -> Mapping[str, Noted]:
     """What the emulator at *url* has noted of its sessions, by their ids. If cancelled, nothing is left behind.
+
+    If cancelled, nothing has changed.
 
     Raises:
         ConfigError: It is no emulator, or cannot be asked.

@@ -42,6 +42,8 @@ class WorkerWire:
     async def open(self, place: Place) -> AsyncGenerator[Line]:
         """One session. If cancelled, it is closed.
 
+        If cancelled, the session is closed.
+
         Raises:
             ConfigError: The worker has no key for the server.
             ConnectError: It cannot be opened.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["AudioChunk", "DeferredChunk", "Engine", "Event", "Lane", "Outgoing"]
+__all__ = ["AttemptEngine", "AudioChunk", "DeferredChunk", "Engine", "Event", "Lane", "Opening", "Outgoing", "Reported"]
 
 
 class Event(Protocol):
@@ -129,4 +129,63 @@ class Engine(Protocol):
 
     def take_messages(self) -> Sequence[Outgoing]:
         """The messages to send since the last call."""
+        ...
+
+
+class Reported(Protocol):
+    """What a server has reported. Fields of the wire may hold anything."""
+
+    @property
+    def code(self) -> Any:
+        """A word for programs, if it is text."""
+        ...
+
+    @property
+    def message(self) -> Any:
+        """A sentence for people, if it is text."""
+        ...
+
+
+class AttemptEngine(Engine, Protocol):
+    """An engine as a connect attempt knows it."""
+
+    @property
+    def last_error(self) -> Reported | None:
+        """What the server last reported on this connection: the reason, if it closes now."""
+        ...
+
+    def next_sequence(self) -> int:
+        """A place in the order of events, for an event that the connection itself emits."""
+        ...
+
+
+class Opening(Protocol):
+    """Follows the beginning of a session by its events: whether it is ready, and whether it has failed."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the session is ready."""
+        ...
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more is to be waited for."""
+        ...
+
+    @property
+    def refusal(self) -> Reported | None:
+        """What the protocol counts as a failure: the attempt gives up at it, although the link is open."""
+        ...
+
+    @property
+    def error(self) -> Reported | None:
+        """What the server has reported meanwhile: the reason, if the session does not become ready."""
+        ...
+
+    def concerns(self, kind: Any, /) -> bool:
+        """Whether `receive` has to be given events of the class *kind*."""
+        ...
+
+    def receive(self, event: Any, /) -> None:
+        """*event* has come."""
         ...

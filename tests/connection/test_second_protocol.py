@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-import attrs
 import pytest
 from anyio import wait_all_tasks_blocked
 
 from realtime_transport.connection.connection import ConnectionEnd
 from realtime_transport.connection.subscription import SubscriptionLimits
 
-from .messages import Message
-from .toys import Note, ToyEngine, everything, rig
+from .toys import LiveEngine, Note, everything, rig
 
 pytestmark = pytest.mark.anyio
 
 GOODBYE = ConnectionEnd(code=1000, reason="", error=None)
-
-
-@attrs.define(eq=False)
-class LiveEngine(ToyEngine):
-    """Starts a conversation, and ends it by asking the server, which has the last word."""
-
-    over: bool = False
-
-    def connection_opened(self, now: float, /) -> None:
-        self.messages.append(Message("start"))
-
-    def receive_message(self, data: str | bytes, now: float, /) -> None:
-        super().receive_message(data, now)
-        self.over = self.over or data == "ended"
-
-    def begin_close(self, now: float, /) -> None:
-        self.messages.append(Message("end"))
-
-    @property
-    def finished(self) -> bool:
-        return self.over
 
 
 async def test_what_the_peer_says_after_our_goodbye_is_read() -> None:

@@ -75,6 +75,33 @@ class ToyEngine:
 
 
 @attrs.define(eq=False)
+class LiveEngine(ToyEngine):
+    """Starts a conversation, and ends it by asking the server, which has the last word."""
+
+    over: bool = False
+    last_error: Any = None
+    sequence: int = 0
+
+    def connection_opened(self, now: float, /) -> None:
+        self.messages.append(Message("start"))
+
+    def receive_message(self, data: str | bytes, now: float, /) -> None:
+        super().receive_message(data, now)
+        self.over = self.over or data == "ended"
+
+    def begin_close(self, now: float, /) -> None:
+        self.messages.append(Message("end"))
+
+    @property
+    def finished(self) -> bool:
+        return self.over
+
+    def next_sequence(self) -> int:
+        self.sequence += 1
+        return self.sequence
+
+
+@attrs.define(eq=False)
 class ToyLink:
     """A link whose far end is the test."""
 
@@ -91,6 +118,10 @@ class ToyLink:
 
     def end(self, code: int, reason: str = "") -> None:
         self._inbox[0].send_nowait(LinkClosed(code, reason))
+
+    def forget(self) -> None:
+        for end in self._inbox:
+            end.close()
 
     async def receive(self) -> list[str | bytes]:
         got = await self._inbox[1].receive()
@@ -144,8 +175,7 @@ async def rig(link: ToyLink | None = None, engine: Any = None, **options: Any) -
         await wait_all_tasks_blocked()
         yield it
         tasks.cancel_scope.cancel()
-    link._inbox[0].close()
-    link._inbox[1].close()
+    link.forget()
 
 
 def everything(cls: type[Any]) -> bool:

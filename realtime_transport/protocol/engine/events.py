@@ -7,12 +7,19 @@ JavaScript SDK uses for the same thing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import pybase64
 
-from realtime_transport.errors import DecodeError, RealtimeError
+from realtime_transport.connection_events import (
+    ConnectedEvent,
+    ConnectionChangeEvent,
+    ConnectionStatus,
+    DisconnectedEvent,
+    ErrorEvent,
+    SemanticEvent,
+)
 from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.wire.codec import decode_server_event, dumps
 from realtime_transport.protocol.wire.json_types import UNSET, Unset
@@ -55,16 +62,6 @@ __all__ = [
     "Usage",
     "UsageUpdateEvent",
 ]
-
-ConnectionStatus = Literal["connecting", "connected", "disconnecting", "disconnected"]
-"""Where a connection stands."""
-
-
-@frozen()
-class SemanticEvent(Event):
-    """Base class of the events that are not messages of the server."""
-
-    event_name: ClassVar[str] = ""
 
 
 @frozen()
@@ -375,67 +372,3 @@ class TurnDoneEvent(SemanticEvent):
     usage: Usage = attrs.field(factory=Usage)
     response: Response | None = attrs.field(default=None, repr=False)
     raw: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=False, repr=False)
-
-
-@frozen()
-class ErrorEvent(SemanticEvent):
-    """Something went wrong; unless a close follows, the connection goes on.
-
-    Attributes:
-        error: What the server reported, or what we found wrong with a message of the server, or an error of ours.
-        raw: The message in question: an object, or text (or bytes) that could not be read.
-        event_id: The client event that caused it, if the server named it.
-        refused_type: The type of the client event that the server refused (``"session.update"``), where that is known.
-        refused_call: The method of the transport that sends such an event (``"update_session_config"``), where the
-            type is known.
-    """
-
-    event_name: ClassVar[str] = "error"
-
-    error: ServerError | RealtimeError
-    raw: Mapping[str, Any] | str | bytes | None = attrs.field(default=None, eq=False, repr=False)
-
-    event_id: str | None = None
-    refused_type: str | None = None
-    refused_call: str | None = None
-
-    @property
-    def path(self) -> str:
-        """Where the fault lies, as a dotted path; empty where that is not known."""
-        if isinstance(self.error, DecodeError):
-            return self.error.path
-        param = self.error.param if isinstance(self.error, ServerError) else None
-        return param if isinstance(param, str) else ""
-
-
-@frozen()
-class ConnectionChangeEvent(SemanticEvent):
-    """The status of the connection has changed."""
-
-    event_name: ClassVar[str] = "connection_change"
-
-    status: ConnectionStatus
-
-
-@frozen()
-class ConnectedEvent(SemanticEvent):
-    """The connection is open."""
-
-    event_name: ClassVar[str] = "connected"
-
-
-@frozen()
-class DisconnectedEvent(SemanticEvent):
-    """The connection has ended.
-
-    Attributes:
-        code: The WebSocket close code; ``None`` if there was no close frame.
-        reason: The reason that the peer gave, possibly empty.
-        error: What ended the connection, if it did not end by our wish.
-    """
-
-    event_name: ClassVar[str] = "disconnected"
-
-    code: int | None = None
-    reason: str = ""
-    error: RealtimeError | None = None

@@ -1,4 +1,4 @@
-"""What all events and all wire objects have in common.
+"""What all wire objects have in common.
 
 A wire class is written down as the protocol documents it: attribute names are the names on the wire, every field
 may be absent (`UNSET`) or null, and fields that this version does not know are kept in ``extra``. The codec reads
@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, TypeVar, dataclass_transform
 import attrs
 
 from realtime_transport import late_classes
+from realtime_transport.connection_events import Event
 from realtime_transport.late_classes import frozen
 
 from .json_types import UNSET, Unset
@@ -47,30 +48,6 @@ class FieldProblem:
     path: str
     expected: str
     got: str
-
-
-@frozen(eq=False)
-class Event:
-    """Anything that a transport tells its user.
-
-    Attributes:
-        sequence: Position in the true order of the connection, which delivery may leave at a barge-in.
-        is_audio: The event carries audio: it counts in bytes and may be withdrawn or dropped.
-        withdraws: Ids of responses whose undelivered audio this event takes back.
-        preceded_by: Events that a subscription delivers directly before this one.
-        brings: Events that were published before; a subscription that has not delivered them does so before this one.
-        for_taps_only: No stream of a transport delivers the event: it only takes audio back.
-        deferred: The event that is delivered is built when it is taken.
-    """
-
-    sequence: int = attrs.field(default=0, eq=False)
-
-    is_audio: ClassVar[bool] = False
-    withdraws: ClassVar[frozenset[str] | None] = None
-    preceded_by: ClassVar[tuple[Event, ...]] = ()
-    brings: ClassVar[tuple[Event, ...]] = ()
-    for_taps_only: ClassVar[bool] = False
-    deferred: ClassVar[bool] = False
 
 
 class WireModel:

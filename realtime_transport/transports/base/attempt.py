@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import anyio
 import attrs
@@ -13,6 +13,12 @@ from realtime_transport.connection.connection import Connection
 from realtime_transport.connection.hub import Tap
 from realtime_transport.connection.life_cycle import ConnectionEnd, LifeCycle, Signal, State
 from realtime_transport.connection.owner import Owner
+from realtime_transport.connection_events import (
+    ConnectedEvent,
+    ConnectionChangeEvent,
+    DisconnectedEvent,
+    ErrorEvent,
+)
 from realtime_transport.errors import (
     ConnectError,
     ConnectionLost,
@@ -22,17 +28,8 @@ from realtime_transport.errors import (
     UpgradeRejected,
     connect_error,
 )
-from realtime_transport.protocol.engine.events import (
-    ConnectedEvent,
-    ConnectionChangeEvent,
-    DisconnectedEvent,
-    ErrorEvent,
-)
-from realtime_transport.protocol.engine.requests import append_text
 from realtime_transport.task_groups import open_task_group
 
-from ..endpoint.media import Media, MediaContext
-from ..interface.operations import OVERHEAD, send_audio
 from .event_logging import logging_tap
 
 if TYPE_CHECKING:
@@ -41,14 +38,12 @@ if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
     from realtime_transport.connection.hub import Hub
-    from realtime_transport.connection.interface import Event
+    from realtime_transport.connection.interface import AttemptEngine, Event, Opening, Reported
     from realtime_transport.connection.life_cycle import Notice
     from realtime_transport.connection.link import Link
-    from realtime_transport.protocol.engine.engine import Engine
-    from realtime_transport.protocol.engine.session_opening import SessionOpening
-    from realtime_transport.protocol.wire.objects import ServerError
 
     from ..endpoint.endpoint import Endpoint
+    from ..endpoint.media import Media
     from ..endpoint.observer import WireObserver
     from ..endpoint.options import Connector, ConnectRequest, Settings
 
@@ -72,7 +67,8 @@ class Attempt:
         settings: Deadlines, bounds and audio ends.
         hub: Takes the events.
         engine: The rules of the protocol, fresh for this connection.
-        muted: Whether the audio source begins muted.
+        opening: How far the session is, likewise.
+        make_media: Makes the audio ends.
         make_request: Asks for the key and makes the request.
         ended: Is called when the attempt is over.
         observers: See what goes over the wire.
@@ -81,7 +77,6 @@ class Attempt:
         owner: The event loop that it was made in.
         life: Where it stands.
         media: The audio ends.
-        opening: How far the session is.
         request: What was asked for, once that is known.
         connection: The connection, once the link is open.
     """
@@ -89,15 +84,15 @@ class Attempt:
     endpoint: Endpoint
     settings: Settings
     hub: Hub
-    engine: Engine
-    muted: bool
+    engine: AttemptEngine
+    opening: Opening
+    make_media: Callable[[Attempt], Media]
     make_request: Callable[[], Awaitable[ConnectRequest]]
     ended: Callable[[Attempt], None]
     observers: Sequence[WireObserver] = ()
     owner: Owner = attrs.field(factory=Owner, init=False)
     life: LifeCycle = attrs.field(init=False)
     media: Media = attrs.field(init=False)
-    opening: SessionOpening = attrs.field(init=False)
     request: ConnectRequest | None = attrs.field(default=None, init=False)
     connection: Connection | None = attrs.field(default=None, init=False)
     _opening: anyio.CancelScope = attrs.field(factory=anyio.CancelScope, init=False)
@@ -105,28 +100,14 @@ class Attempt:
     def __attrs_post_init__(self) -> None:
         self.life = LifeCycle(self._emit)
         self.hub.own(self.owner)
-        self.media = self.endpoint.make_media(
-            MediaContext(
-                settings=self.settings,
-                session=self.engine.initial_session,
-                default_format=self.endpoint.policy.default_format,
-                engine=self.engine,
-                hub=self.hub,
-                muted=self.muted,
-                send_audio=self._send_audio,
-                is_open=lambda: self.life.is_open,
-                close=self.close,
-                observers=self.observers,
-            )
-        )
+        self.media = self.make_media(self)
         tap = self.media.tap()
         if tap is not None:
             self.hub.add_tap(tap)
         log = logging_tap(content=self.settings.log_content)
         if log is not None:
             self.hub.add_tap(log)
-        self.opening = self.endpoint.opening()
-        self.hub.add_tap(Tap(accepts=self._concerns_opening, put=self._follow_opening, withdraw=lambda _: None))
+        self.hub.add_tap(Tap(accepts=self.opening.concerns, put=self._follow_opening, withdraw=lambda _: None))
 
     def require_owner(self) -> None:
         """Refuse a caller of another event loop or thread while the attempt lives.
@@ -277,37 +258,10 @@ class Attempt:
         elif self.life.close():
             self._opening.cancel()
 
-    def send_audio_at_once(self, audio: object) -> bool:
-        """The short path of audio, where nothing is to be refused or waited for; whether it was taken.
-
-        `realtime_transport.protocol.engine.engine.Engine.send_audio` gives the same.
-        """
-        connection = self.connection
-        if connection is None or type(audio) is not bytes or not self.owner.is_here():
-            return False
-        if not connection.takes_audio(OVERHEAD + len(audio) * 4 // 3):
-            return False
-        connection.send_audio(append_text(audio))
-        return True
-
-    async def _send_audio(self, audio: bytes) -> None:
-        if self.send_audio_at_once(audio):
-            return
-        self.life.require_open()
-        assert self.connection is not None
-        operation = send_audio(audio)
-        await self.connection.send(operation.size, lambda now: operation.run(self.engine, now))
-
     # The session
 
-    def _concerns_opening(self, kind: type[Event]) -> bool:
-        # A cast, since what the hub calls an event is a protocol to the type checker, and a class in fact.
-        return self.opening.concerns(cast("Any", kind))
-
     def _follow_opening(self, event: Event) -> None:
-        if self.opening.ready and self.opening.answered:
-            return
-        self.opening.receive(cast("Any", event))
+        self.opening.receive(event)
         if self.opening.ready:
             self.life.signal(Signal.READY)
         self.life.notify()
@@ -397,7 +351,7 @@ class Attempt:
         return self.life.error_for_caller() or anyio.EndOfStream()
 
 
-def _refused(what: str, said: ServerError | None, reason: str = "") -> ConnectError:
+def _refused(what: str, said: Reported | None, reason: str = "") -> ConnectError:
     if said is None:
         return connect_error(what, code=reason or None)
     code = said.code if isinstance(said.code, str) and said.code else reason or None

@@ -24,6 +24,7 @@ from ..endpoint.options import ConnectOptions, ConnectRequest, RequestParts, set
 from ..interface.layer import ConnectionState
 from ..interface.sending import SendingTransport
 from .attempt import Attempt
+from .audio_path import media_context, sends_at_once
 from .connecting import connecting
 from .core import TransportCore
 from .model_ends import ModelEnds
@@ -99,6 +100,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         self._headers = dict(headers or {})
         self._query = dict(query or {})
         self._model = model or self._model_in(url)
+        self._engine: Engine | None = None
         self._muted = None if self._settings.audio_source is None else False
 
     # State
@@ -117,8 +119,8 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
     @current_model.setter
     def current_model(self, model: str) -> None:
         self._model, self._model_is_named = model, True
-        if self._attempt is not None:
-            self._attempt.engine.model = model
+        if self._engine is not None:
+            self._engine.model = model
 
     @property
     def call_id(self) -> str | None:
@@ -129,7 +131,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
     @property
     def tracing_config(self) -> Any:
         """The tracing that was asked for; ``None`` without a connection or where tracing is off."""
-        return None if self._attempt is None else self._attempt.engine.tracing
+        return None if self._engine is None else self._engine.tracing
 
     @property
     def muted(self) -> bool | None:
@@ -139,7 +141,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
     @property
     def response_requested(self) -> bool:
         """Whether a response was asked for on this connection that has not begun: it waits, or is on its way."""
-        return self._attempt is not None and self._attempt.engine.response_requested
+        return self._engine is not None and self._engine.response_requested
 
     @property
     def audio_events(self) -> bool:
@@ -267,12 +269,14 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             if attempt.connection is None:
                 self._model, self._model_is_named = before
 
+        endpoint, muted = self._endpoint.attached() if options.call_id else self._endpoint, bool(self._muted)
         attempt = Attempt(
-            endpoint=self._endpoint.attached() if options.call_id else self._endpoint,
+            endpoint=endpoint,
             settings=self._settings,
             hub=hub,
             engine=engine,
-            muted=bool(self._muted),
+            opening=endpoint.opening(),
+            make_media=lambda attempt: endpoint.make_media(media_context(attempt, engine, muted)),
             make_request=lambda: self._make_request(options, engine.initial_session),
             ended=ended,
             observers=tuple(self._observers),
@@ -280,6 +284,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         if watching is not None:
             watching.begin(attempt, hub, model)
         self._set_attempt(attempt)
+        self._engine = engine
         self._model, self._model_is_named = model, self._model_is_named or options.model is not None
         return attempt
 
@@ -336,9 +341,11 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
     def _open_connection(self) -> tuple[Connection, Engine]:
         attempt = self._attempt
         connection = self._current_connection()
+        engine = self._engine
         assert attempt is not None
+        assert engine is not None
         attempt.require_owner()
-        return connection, attempt.engine
+        return connection, engine
 
     def _send_audio_at_once(self, audio: object) -> bool:
         attempt = self._attempt
@@ -346,7 +353,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             attempt is not None
             and self._muted is None
             and self._endpoint.policy.audio_refused is None
-            and attempt.send_audio_at_once(audio)
+            and sends_at_once(attempt, audio)
         )
 
     @property
@@ -369,10 +376,10 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             LocalProtocolError: Another event loop or thread owns the connection.
         """
         attempt = self._open_attempt()
-        if attempt is None or attempt.connection is None:
+        engine = self._engine
+        if attempt is None or attempt.connection is None or engine is None:
             return
         attempt.require_owner()
-        engine = attempt.engine
         attempt.media.refresh()
         attempt.connection.perform(lambda now: engine.interrupt(cancel_ongoing_response, now, response_id))
 
