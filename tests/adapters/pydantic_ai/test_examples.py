@@ -32,12 +32,12 @@ def recording(tmp_path: Path) -> Path:
 
 
 def run(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(EXAMPLES / "adapters" / f"{name}.py"), *map(str, arguments)]
+    command = [sys.executable, str(EXAMPLES / "pydantic_ai" / f"{name}.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment(), check=False)
 
 
 def test_the_quickstart(url: str, recording: Path) -> None:
-    done = run("pydantic_ai_quickstart", url, recording)
+    done = run("quickstart", url, recording)
     assert done.returncode == 0, done.stderr
     assert [line.split(":")[0] for line in done.stdout.splitlines()[:-1]] == ["user", "assistant"]
     assert float(done.stdout.split()[-2]) > 1.5
@@ -46,7 +46,7 @@ def test_the_quickstart(url: str, recording: Path) -> None:
 
 def test_a_call_with_a_file_as_the_microphone(url: str, recording: Path, tmp_path: Path) -> None:
     reply = tmp_path / "reply.wav"
-    done = run("pydantic_ai_webrtc", url, recording, reply)
+    done = run("webrtc_call", url, recording, reply)
     assert done.returncode == 0, done.stderr
     assert [line.split(":")[0] for line in done.stdout.splitlines()[:-1]] == ["user", "assistant"]
     with wave.open(str(reply)) as file:
@@ -54,7 +54,7 @@ def test_a_call_with_a_file_as_the_microphone(url: str, recording: Path, tmp_pat
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("name", ["pydantic_ai_quickstart", "pydantic_ai_webrtc"])
+@pytest.mark.parametrize("name", ["quickstart", "webrtc_call"])
 def test_an_example_without_arguments_says_what_it_wants(name: str) -> None:
     done = run(name)
     assert done.returncode == 1

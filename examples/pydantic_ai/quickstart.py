@@ -1,4 +1,4 @@
-"""pydantic-ai's quickstart over our WebSocket: ``python pydantic_ai_quickstart.py URL RECORDING.wav``.
+"""pydantic-ai's quickstart over our WebSocket: ``python quickstart.py URL RECORDING.wav``.
 
 One agent, one session, and three loops: the microphone (a recording takes its place), the loudspeaker, and a log of
 what is said. All of it is pydantic-ai; one line names the transport.
@@ -60,5 +60,5 @@ async def main(url: str, recording: str) -> None:
 
 
 if len(sys.argv) != 3:
-    sys.exit("usage: python pydantic_ai_quickstart.py URL RECORDING.wav (`realtime-transport serve` prints a URL)")
+    sys.exit("usage: python quickstart.py URL RECORDING.wav (`realtime-transport serve` prints a URL)")
 asyncio.run(main(*sys.argv[1:]))

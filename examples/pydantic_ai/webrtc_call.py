@@ -1,4 +1,4 @@
-"""An agent of pydantic-ai in a WebRTC call: ``python pydantic_ai_webrtc.py URL RECORDING.wav REPLY.wav``.
+"""An agent of pydantic-ai in a WebRTC call: ``python webrtc_call.py URL RECORDING.wav REPLY.wav``.
 
 The recording is the microphone and a file the loudspeaker; leave both arguments of the transport out for the devices of
 the machine. Sound does not go through the session, so there are no loops: the transport sends and plays it, and stops
@@ -47,5 +47,5 @@ async def main(url: str, recording: str, reply: str) -> None:
 
 
 if len(sys.argv) != 4:
-    sys.exit("usage: python pydantic_ai_webrtc.py URL IN.wav OUT.wav (`realtime-transport serve` prints a URL)")
+    sys.exit("usage: python webrtc_call.py URL IN.wav OUT.wav (`realtime-transport serve` prints a URL)")
 asyncio.run(main(*sys.argv[1:]))
