@@ -138,8 +138,8 @@ def interop(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """The pages in Chromium: ``nox -s browser -- --pictures`` writes the pictures of the documentation."""
-    session.install("-e", ".[all]", *group("test"), *group("browser"))
+    """The pages and the documentation in Chromium. ``nox -s browser -- --pictures`` writes the pictures."""
+    session.install("-e", ".[all]", *group("test"), *group("browser"), *group("docs"))
     session.run("python", "-m", "pytest", "-s", "tests/browser", *session.posargs)
 
 

@@ -25,6 +25,12 @@ myst_heading_anchors = 3
 default_role = "code"
 """Our docstrings put names into single backquotes."""
 
+nitpicky = True
+"""A reference that leads nowhere is an error: those of the pages to public names, those of docstrings to errors."""
+
+nitpick_ignore_regex = [("py:class", ".*"), ("py:exc", r"(anyio\.|pytest\.)?[A-Z]\w*")]
+"""Types of attributes are shown as they are. An exception without a link is one of others; ours are links."""
+
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 autodoc_class_signature = "mixed"
@@ -54,12 +60,30 @@ def text_below(name: str) -> str:
     return ""
 
 
+def _public() -> dict[str, list[str]]:
+    """The public names by module, each where it is documented."""
+    import inspect
+    from importlib import import_module
+
+    found: dict[str, list[str]] = {}
+    for name in ("", ".events", ".server_events", ".client_events", ".session_events", ".telemetry"):
+        module = import_module(f"realtime_transport{name}")
+        above = found.get("realtime_transport", ())
+        found[module.__name__] = [
+            each for each in sorted(module.__all__) if each not in above and not inspect.ismodule(getattr(module, each))
+        ]
+    return found
+
+
+PUBLIC = _public()
+PLACES = {name: module for module, names in reversed(PUBLIC.items()) for name in names}
+"""Where each public name is documented; one that two modules have, in the first."""
+
+
 def write_reference() -> int:
     """List every public name for autodoc; how many there are. A name without a docstring is an error."""
     import inspect
-
-    import realtime_transport
-    from realtime_transport import client_events, events, server_events, session_events, telemetry
+    from importlib import import_module
 
     lines: list[str] = []
     bare: list[str] = []
@@ -73,31 +97,19 @@ def write_reference() -> int:
             described = inspect.getdoc(value)
         else:
             described = text_below(name)
-            lines.extend([f".. py:data:: {module}.{name}", "", *(f"   {line}" for line in described.splitlines()), ""])
+            head = [f".. py:data:: {name}", f"   :module: {module}", ""]
+            lines.extend([*head, *(f"   {line}" for line in described.splitlines()), ""])
         if not described:
             bare.append(f"{module}.{name}")
 
-    count = 0
-    for title, module, names in (
-        ("realtime_transport", realtime_transport, realtime_transport.__all__),
-        ("realtime_transport.events", events, events.__all__),
-        ("realtime_transport.server_events", server_events, server_events.__all__),
-        ("realtime_transport.client_events", client_events, client_events.__all__),
-        ("realtime_transport.session_events", session_events, session_events.__all__),
-        ("realtime_transport.telemetry", telemetry, telemetry.__all__),
-    ):
-        lines.extend([title, "-" * len(title), ""])
-        for name in sorted(names):
-            if module is not realtime_transport and name in realtime_transport.__all__:
-                continue
-            if inspect.ismodule(getattr(module, name)):
-                continue
-            add(title, name, getattr(module, name))
-            count += 1
+    for module, names in PUBLIC.items():
+        lines.extend([f".. py:module:: {module}", "   :no-index:", "", module, "-" * len(module), ""])
+        for name in names:
+            add(module, name, getattr(import_module(module), name))
     if bare:
         raise RuntimeError(f"without a docstring: {', '.join(bare)}")
     (HERE / "_reference.txt").write_text("\n".join(lines))
-    return count
+    return sum(map(len, PUBLIC.values()))
 
 
 def _pages() -> list[Path]:
@@ -121,10 +133,38 @@ def write_llms(app: Sphinx, error: Exception | None) -> None:
     (out / "llms-full.txt").write_text("\n\n".join(whole))
 
 
-def for_the_site(_app: Sphinx, _page: str, source: list[str]) -> None:
-    """What a checkout shows and the site cannot: files beside the docs, and diagrams."""
+def for_the_site(_app: Sphinx, page: str, source: list[str]) -> None:
+    """What a checkout shows and the site cannot: files beside the docs, and diagrams. Public names become links."""
     source[0] = re.sub(r"\[([^\]]+)\]\(\.\./((?:examples|tests|README)[^)]*)\)", r"\1 (`\2`)", source[0])
     source[0] = source[0].replace("```mermaid", "```text")
+    if page not in ("reference", "changelog", "security"):
+        pieces = re.split(r"(^(?:```[\s\S]*?^```|#.*)$|\[[^\]]*\]\([^)]*\))", source[0], flags=re.MULTILINE)
+        linked: set[str] = set()
+        # What is matched by the group (code, headings, links) has the odd places.
+        source[0] = "".join(piece if at % 2 else _link(piece, linked) for at, piece in enumerate(pieces))
+
+
+def _link(text: str, linked: set[str]) -> str:
+    """*text* with a link to the reference where a public name stands for the first time."""
+
+    def link(found: re.Match[str]) -> str:
+        name = found[1]
+        module = PLACES.get(name)
+        if module is None or name in linked:
+            return found[0]
+        linked.add(name)
+        return f"{{py:obj}}`{name} <{module}.{name}>`"
+
+    return re.sub(r"(?<![`{}\w])`([A-Z]\w+)`(?!`)", link, text)
+
+
+def find_public_name(app: Sphinx, env: Any, node: Any, content: Any) -> Any:
+    """Where a name without its module leads: docstrings say `ConfigError`."""
+    name = str(node.get("reftarget", "")).rpartition(".")[2]
+    module = PLACES.get(name)
+    if node.get("refdomain") != "py" or module is None:
+        return None
+    return env.domains["py"].resolve_xref(env, node["refdoc"], app.builder, "obj", f"{module}.{name}", node, content)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -132,4 +172,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     print(f"{write_reference()} public names, each with its docstring")
     app.connect("source-read", for_the_site)
     app.connect("build-finished", write_llms)
+    app.connect("missing-reference", find_public_name)
     return {"parallel_read_safe": True}

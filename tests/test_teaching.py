@@ -47,6 +47,7 @@ from realtime_transport import (
     handoff,
     server_events,
     session_events,
+    telemetry,
 )
 from realtime_transport.emulator import RealtimeEmulator
 from realtime_transport.events import ErrorEvent
@@ -319,7 +320,7 @@ async def test_an_emitter_says_what_to_do_with_audio_for_which_there_is_no_room(
         server.resume_writes()
 
 
-MODULES = (realtime_transport, events, server_events, client_events, session_events)
+MODULES = (realtime_transport, events, server_events, client_events, session_events, telemetry)
 
 
 def described() -> Iterator[tuple[Any, str, str]]:
