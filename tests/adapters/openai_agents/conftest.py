@@ -20,8 +20,10 @@ def anyio_backend() -> str:
 @pytest.fixture
 async def emulator() -> AsyncGenerator[RealtimeEmulator]:
     """An emulator that keeps what was said."""
+    before = asyncio.all_tasks()
     async with RealtimeEmulator(keep_transcripts=True) as served:
         yield served
+    assert not {task for task in asyncio.all_tasks() - before if not _is_pytests(task)}
 
 
 MakeTransport = Callable[..., OpenAIRealtimeBase]
@@ -43,11 +45,15 @@ async def nothing_left(emulator: RealtimeEmulator) -> AsyncGenerator[None]:
     """No task that was begun in the test is left at its end."""
     before = asyncio.all_tasks()
     yield
-    # The server hears of the end when it has read it; pytest's own tasks have come and gone.
-    left = {task for task in asyncio.all_tasks() - before if not _is_known(task)}
+    left = {task for task in asyncio.all_tasks() - before if not (_is_pytests(task) or _is_the_servers(task))}
     assert not left
 
 
-def _is_known(task: asyncio.Task[Any]) -> bool:
-    name = getattr(task.get_coro(), "__qualname__", "")
-    return task.get_name().startswith("emulator") or name.startswith("TestRunner.")
+def _is_pytests(task: asyncio.Task[Any]) -> bool:
+    return getattr(task.get_coro(), "__qualname__", "").startswith("TestRunner.")
+
+
+def _is_the_servers(task: asyncio.Task[Any]) -> bool:
+    """The server hears of the end when it has read it, and then lets its peer go; `emulator` waits for that."""
+    closes_peer = getattr(task.get_coro(), "__qualname__", "") == "RTCPeerConnection.close"
+    return closes_peer or task.get_name().startswith("emulator")
