@@ -221,13 +221,21 @@ class Engine:
         """
         if self._read_at is not None:
             self._end_read(self._read_at)
-        return self._output.take_events() if self._output.events else []
+        output = self._output
+        if not output.events:
+            return []
+        events, output.events = output.events, []
+        return events
 
     def take_messages(self) -> list[Outgoing]:
         """The messages to send since the last call, in order; after a read, with the create that it makes possible."""
         if self._read_at is not None:
             self._end_read(self._read_at)
-        return self._output.take_messages() if self._output.messages else []
+        output = self._output
+        if not output.messages:
+            return []
+        messages, output.messages = output.messages, []
+        return messages
 
     def rehearsal(self) -> Engine:
         """A copy to try calls on: what it refuses, this one would refuse. What the copy has to say is never sent."""

@@ -115,16 +115,6 @@ class Output:
         """Send *text*, an ``input_audio_buffer.append``."""
         self.messages.append(Outgoing(text, AUDIO))
 
-    def take_events(self) -> list[Event]:
-        """The events since the last call."""
-        events, self.events = self.events, []
-        return events
-
-    def take_messages(self) -> list[Outgoing]:
-        """The messages since the last call."""
-        messages, self.messages = self.messages, []
-        return messages
-
 
 class SendObserver(Protocol):
     """Sees the messages of the client when they are queued. Neither call may raise."""
