@@ -154,6 +154,11 @@ class AttemptEngine(Engine, Protocol):
         """What the server last reported on this connection: the reason, if it closes now."""
         ...
 
+    @property
+    def is_observed(self) -> bool:
+        """Whether somebody sees what is sent: then every message is to be sent by the engine."""
+        ...
+
     def next_sequence(self) -> int:
         """A place in the order of events, for an event that the connection itself emits."""
         ...

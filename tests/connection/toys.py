@@ -81,6 +81,7 @@ class LiveEngine(ToyEngine):
     over: bool = False
     last_error: Any = None
     sequence: int = 0
+    is_observed: bool = False
 
     def connection_opened(self, now: float, /) -> None:
         self.messages.append(Message("start"))

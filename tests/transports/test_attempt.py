@@ -11,7 +11,7 @@ import attrs
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from realtime_transport import ConnectError
+from realtime_transport import ConnectError, OpenAIRealtimeBase
 from realtime_transport.connection.hub import Hub
 from realtime_transport.transports.base.attempt import Attempt
 from realtime_transport.transports.endpoint.endpoint import Endpoint
@@ -62,7 +62,7 @@ async def attempt_over(link: ToyLink) -> AsyncGenerator[Attempt]:
 
     attempt = Attempt(
         endpoint=Endpoint(connector=connect),
-        settings=settings_of({"ping_interval": None}),
+        settings=settings_of({"ping_interval": None}, OpenAIRealtimeBase),
         hub=Hub(),
         engine=LiveEngine(),
         opening=LiveOpening(),

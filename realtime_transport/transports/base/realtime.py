@@ -282,7 +282,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             observers=tuple(self._observers),
         )
         if watching is not None:
-            watching.begin(attempt, hub, model)
+            watching.begin(attempt, engine, model)
         self._set_attempt(attempt)
         self._engine = engine
         self._model, self._model_is_named = model, self._model_is_named or options.model is not None

@@ -13,7 +13,7 @@ from ..endpoint.observer import ConnectionObserver, ConnectionWatcher, ObservedC
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from realtime_transport.connection.hub import Hub
+    from realtime_transport.protocol.engine.engine import Engine
 
     from ..endpoint.observer import WireObserver
     from .attempt import Attempt
@@ -32,9 +32,9 @@ class Watching:
         """One for *observers*; ``None`` if none of them watches connections, so that nothing is done for it."""
         return cls() if any(isinstance(observer, ConnectionObserver) for observer in observers) else None
 
-    def begin(self, attempt: Attempt, hub: Hub, model: str) -> None:
+    def begin(self, attempt: Attempt, engine: Engine, model: str) -> None:
         """Let those who observe *attempt* watch it."""
-        engine, profile = attempt.engine, attempt.endpoint.profile
+        profile = attempt.endpoint.profile
         connection = ObservedConnection(
             wire=attempt.endpoint.wire,
             model=model,
@@ -48,7 +48,7 @@ class Watching:
             if isinstance(observer, ConnectionObserver):
                 watcher = observer.begin(connection)
                 self._watchers.append(watcher)
-                hub.add_tap(_tap(watcher))
+                attempt.hub.add_tap(_tap(watcher))
 
     def sent(self, message: Mapping[str, Any]) -> None:
         for watcher in self._watchers:
