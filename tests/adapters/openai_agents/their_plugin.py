@@ -33,7 +33,7 @@ from openai.types.realtime.realtime_session_create_request import RealtimeSessio
 from realtime_transport import OpenAIRealtimeWebSocket
 from realtime_transport.adapters.openai_agents import TransportRealtimeModel
 from realtime_transport.adapters.openai_agents.items import message_item, usage_event
-from realtime_transport.adapters.openai_agents.settings import session_config
+from realtime_transport.adapters.openai_agents.settings import DEFAULTS, session_config
 from realtime_transport.testing.links import MemoryServer
 
 CREATED = {"type": "session.created", "event_id": "e", "session": {"type": "realtime", "tracing": "auto"}}
@@ -67,7 +67,8 @@ def sent_by_ours(event: RealtimeModelSendEvent) -> dict[str, Any]:
 
 
 def get_session_config(self: Any, settings: Any) -> RealtimeSessionCreateRequest:
-    config = session_config(settings, theirs.DEFAULT_MODEL_SETTINGS)
+    # A transport names its formats, unless it is attached to a call.
+    config = session_config(settings, DEFAULTS if self._call_id else theirs.DEFAULT_MODEL_SETTINGS)
     model = settings.get("model_name") or self.model
     return RealtimeSessionCreateRequest.model_validate({"type": "realtime", "model": model, "tools": [], **config})
 
