@@ -13,7 +13,6 @@ from realtime_transport.connection.hub import Hub
 from realtime_transport.connection.owner import Owner
 from realtime_transport.connection.subscription import Subscription, SubscriptionLimits
 from realtime_transport.errors import ConfigError, LocalProtocolError, NotConnectedError
-from realtime_transport.protocol.engine.events import AudioEvent, ErrorEvent
 from realtime_transport.task_groups import open_task_group
 from realtime_transport.transports.base.connecting import connecting
 
@@ -25,12 +24,12 @@ from .application_calls import RunningSettings
 from .conversation import SessionCalls
 from .core.approval import Verdicts
 from .core.core import SessionCore
-from .core.events import AudioInterruptedEvent, McpToolCallCompletedEvent, SessionEvent, TransportEvent
 from .core.output import Tally
 from .core.settings import CoreSettings, ToolSettings
 from .observing import ObservedSession, let_watch
 from .opening import initial_payload, make_transport
 from .running import Running
+from .streams import accepts_by_default, accepts_types, belongs_to, close_default_stream
 from .tools.context import Ctx, RunContext
 from .tools.rendering import default_render
 
@@ -247,7 +246,7 @@ class RealtimeSession(ObservedSession, SessionCalls[Ctx]):
         hub = self._hub
         owner = Owner()
         hub.own(owner)
-        self._stream = hub.subscribe(_accepts_by_default, self._limits)
+        self._stream = hub.subscribe(accepts_by_default, self._limits)
         settings = self._settings if model is None else attrs.evolve(self._settings, model=model)
         try:
             prepared = await prepare_agent(
@@ -271,7 +270,7 @@ class RealtimeSession(ObservedSession, SessionCalls[Ctx]):
                 options["wait_for_session"] = False
             async with self._transport.subscribe() as events, self._tasks_of(running, events):
                 async with self._transport.connect(**options):
-                    await _close_default_stream(self._transport)
+                    await close_default_stream(self._transport)
                     running.opened()
                     try:
                         yield self
@@ -390,8 +389,8 @@ class RealtimeSession(ObservedSession, SessionCalls[Ctx]):
             types: Classes of events.
             agent: Only events of this agent.
         """
-        accepts = _accepts(types) if types else _accepts_by_default
-        keep = None if agent is None else _belongs_to(agent)
+        accepts = accepts_types(types) if types else accepts_by_default
+        keep = None if agent is None else belongs_to(agent)
         subscription = self._hub.subscribe(accepts, self._limits, keep=keep)
         try:
             yield subscription
@@ -436,29 +435,3 @@ class RealtimeSession(ObservedSession, SessionCalls[Ctx]):
             ConfigError: A setting is wrong, or two tools have one name.
         """
         return await cls(agent, **options).get_initial_config(overrides)
-
-
-def _accepts_by_default(cls: type[Any]) -> bool:
-    own = (SessionEvent, AudioInterruptedEvent, McpToolCallCompletedEvent, AudioEvent, ErrorEvent)
-    return issubclass(cls, own) and cls is not TransportEvent
-
-
-def _accepts(types: tuple[type[Event], ...]) -> Callable[[type[Any]], bool]:
-    def accepts(cls: type[Any]) -> bool:
-        return issubclass(cls, types) and (cls is not TransportEvent or cls in types)
-
-    return accepts
-
-
-def _belongs_to(agent: RealtimeAgent[Any]) -> Callable[[object], bool]:
-    def keep(event: object) -> bool:
-        return getattr(event, "agent", None) is agent
-
-    return keep
-
-
-async def _close_default_stream(transport: RealtimeTransportLayer) -> None:
-    # Nobody reads it: it would hold what it is allowed to hold.
-    stream = aiter(transport)
-    if isinstance(stream, Subscription):
-        await stream.aclose()
