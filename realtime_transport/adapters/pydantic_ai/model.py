@@ -57,7 +57,8 @@ class TransportRealtimeModel(RealtimeModel):
 
     Args:
         transport: Any transport of ours: WebSocket, WebRTC, SIP, a telephone provider's. Or a function that makes one
-            for each session: a transport carries one session at a time.
+            for each session: a transport carries one session at a time. The function is called once at the beginning,
+            too, for the name of the model and for what the wire can do.
         api_key: A key, or a sync or async function that is asked at each connect; otherwise what the transport has.
         call_id: The call that sessions attach to, as SIP needs it.
         rest: Makes client secrets and calls: for `create_client_secret`, `answer_webrtc_offer` and `hang_up`.

@@ -20,6 +20,9 @@ from pydantic_ai.realtime.codec import (
     TruncateOutput,
 )
 
+from realtime_transport.adapters.pydantic_ai.inputs import Inputs
+from realtime_transport.protocol.wire.items import MessageItem
+
 from .parity import Lose, Message, Say, Step, added, created, ours, refused, theirs
 
 pytestmark = pytest.mark.anyio
@@ -244,6 +247,16 @@ SCENARIOS: dict[str, Sequence[Step]] = {
         created("r2"),
         done("r2"),
     ],
+    "cancelled before it begins": [
+        Say("a"),
+        added(),
+        Say(CancelResponse()),
+        Say(CancelResponse()),
+        created("r1"),
+        *SAYS,
+        done("r1", "cancelled", status_details=STOPPED_BY_US),
+        Say("b"),
+    ],
     "nothing to cancel": [Say(CancelResponse()), Say(TruncateOutput(100))],
     "truncated": [
         *ASKED,
@@ -337,3 +350,17 @@ async def test_the_same_messages_make_the_same_frames(name: str) -> None:
     assert [e["type"] for e in our_events if e["type"] != "conversation.item.retrieve"] == [
         e["type"] for e in their_events
     ]
+
+
+def test_history_is_no_input_on_a_server_with_ids_of_its_own() -> None:
+    inputs = Inputs("in_")
+    inputs.foreign_sent(2)
+    inputs.message_sent(0)
+    inputs.message_sent(1)
+    told = [MessageItem(id=f"x{number}", role="user", content=[]) for number in range(5)]
+    assert [inputs.item_added(item) for item in told] == [None, None, 0, 1, None]
+    inputs.message_sent(2)
+    assert inputs.item_added(MessageItem(id="in_2", role="user", content=[])) == 2
+    inputs.message_sent(3)
+    assert inputs.item_added(MessageItem(id="x9", role="user", content=[])) is None  # It keeps our ids, after all.
+    assert inputs.on_the_way == [3]
