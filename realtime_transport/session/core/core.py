@@ -8,7 +8,7 @@ connection: what comes in after `SessionCore.close` changes nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import attrs
 
@@ -158,7 +158,7 @@ class SessionCore:
         self._output.sequence = event.sequence
         if type(event) not in _REPLACED:
             self._output.emit(event)
-        handler = _HANDLERS.get(type(event))
+        handler = self._HANDLERS.get(type(event))
         if handler is not None:
             handler(self, event)
 
@@ -364,6 +364,28 @@ class SessionCore:
         self._calls.close()
         self._switching.close()
 
+    _HANDLERS: ClassVar[Mapping[type[Any], Callable[..., None]]] = {
+        transport_events.AudioDoneEvent: _audio_done,
+        transport_events.AudioInterruptedEvent: _interrupted,
+        transport_events.AudioTranscriptDeltaEvent: _transcript,
+        transport_events.OutputTextDeltaEvent: _written,
+        transport_events.FunctionCallEvent: _function_call,
+        transport_events.ItemUpdateEvent: _item_update,
+        transport_events.ItemDeletedEvent: _item_deleted,
+        transport_events.McpToolsListedEvent: _mcp_listed,
+        transport_events.McpApprovalRequestEvent: _mcp_request,
+        transport_events.McpToolCallCompletedEvent: _mcp_completed,
+        transport_events.TurnStartedEvent: _turn_started,
+        transport_events.TurnDoneEvent: _turn_done,
+        transport_events.UsageUpdateEvent: _usage,
+        server.ConversationItemAdded: _placed,
+        server.ConversationItemDone: _placed,
+        server.ConversationItemInputAudioTranscriptionCompleted: _transcribed,
+        server.InputAudioBufferSpeechStarted: _speech_started,
+        server.OutputAudioBufferStarted: _buffer_started,
+        server.ResponseOutputItemDone: _output_item_done,
+    }
+
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
@@ -399,25 +421,3 @@ _OF_THE_END = (
     transport_events.ErrorEvent,
 )
 """What the application is told after the session has ended."""
-
-_HANDLERS: Mapping[type[Any], Callable[[SessionCore, Any], None]] = {
-    transport_events.AudioDoneEvent: SessionCore._audio_done,  # pyright: ignore[reportPrivateUsage]
-    transport_events.AudioInterruptedEvent: SessionCore._interrupted,  # pyright: ignore[reportPrivateUsage]
-    transport_events.AudioTranscriptDeltaEvent: SessionCore._transcript,  # pyright: ignore[reportPrivateUsage]
-    transport_events.OutputTextDeltaEvent: SessionCore._written,  # pyright: ignore[reportPrivateUsage]
-    transport_events.FunctionCallEvent: SessionCore._function_call,  # pyright: ignore[reportPrivateUsage]
-    transport_events.ItemUpdateEvent: SessionCore._item_update,  # pyright: ignore[reportPrivateUsage]
-    transport_events.ItemDeletedEvent: SessionCore._item_deleted,  # pyright: ignore[reportPrivateUsage]
-    transport_events.McpToolsListedEvent: SessionCore._mcp_listed,  # pyright: ignore[reportPrivateUsage]
-    transport_events.McpApprovalRequestEvent: SessionCore._mcp_request,  # pyright: ignore[reportPrivateUsage]
-    transport_events.McpToolCallCompletedEvent: SessionCore._mcp_completed,  # pyright: ignore[reportPrivateUsage]
-    transport_events.TurnStartedEvent: SessionCore._turn_started,  # pyright: ignore[reportPrivateUsage]
-    transport_events.TurnDoneEvent: SessionCore._turn_done,  # pyright: ignore[reportPrivateUsage]
-    transport_events.UsageUpdateEvent: SessionCore._usage,  # pyright: ignore[reportPrivateUsage]
-    server.ConversationItemAdded: SessionCore._placed,  # pyright: ignore[reportPrivateUsage]
-    server.ConversationItemDone: SessionCore._placed,  # pyright: ignore[reportPrivateUsage]
-    server.ConversationItemInputAudioTranscriptionCompleted: SessionCore._transcribed,  # pyright: ignore[reportPrivateUsage]
-    server.InputAudioBufferSpeechStarted: SessionCore._speech_started,  # pyright: ignore[reportPrivateUsage]
-    server.OutputAudioBufferStarted: SessionCore._buffer_started,  # pyright: ignore[reportPrivateUsage]
-    server.ResponseOutputItemDone: SessionCore._output_item_done,  # pyright: ignore[reportPrivateUsage]
-}
