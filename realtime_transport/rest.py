@@ -213,7 +213,7 @@ class RealtimeRestClient:
 
         Args:
             call_id: The call.
-            target_uri: Whom to: ``tel:+15550100`` or ``sip:agent@example.com``.
+            target_uri: Where to: ``tel:+15550100`` or ``sip:agent@example.com``.
         """
         await self._post_json(_call(call_id, "refer"), {"target_uri": target_uri})
 

@@ -99,7 +99,7 @@ def figures(report: ReplayReport, *, target: str, backend: str, wire: tuple[int,
 
     Args:
         report: The report.
-        target: Whom it talked to.
+        target: The server that it talked to.
         backend: The event loop.
         wire: Characters sent and received.
     """

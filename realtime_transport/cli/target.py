@@ -1,4 +1,4 @@
-"""Whom a command talks to, and with which key. Nothing is asked of the environment unless the user named a server."""
+"""Which server a command talks to, and with which key. The environment is read only where a server was named."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Peer:
 
     Args:
         options: How it is set up.
-        callbacks: Whom it tells.
+        callbacks: Receive the state of the peer, and its data.
         pull: Where our voice comes from, if not by `OutgoingTrack.put`.
     """
 

@@ -1,4 +1,4 @@
-"""How a peer is set up, and whom it tells: all of this can be loaded without aiortc."""
+"""How a peer is set up, and its callbacks. All of this can be loaded without aiortc."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ class Running:
                 await self._idle.wait()
 
     def stop(self) -> None:
-        """Nothing is answered or told of the conversation any more; streams still hear of the end. Idempotent."""
+        """Answer and emit nothing more of the conversation; streams still get its end. Idempotent."""
         if self.core.closed:
             return
         self.core.close()
@@ -122,7 +122,7 @@ class Running:
         self.ended.set()
 
     def read_rest(self, events: Subscription[Event]) -> None:
-        """Tell what the reader has not come to, and end."""
+        """Handle the events that the reader has not come to, and end."""
         self.stop()
         try:
             while True:

@@ -71,11 +71,11 @@ class CoreOutput:
         return {"context": self.context(), "sequence": self.sequence}
 
     def emit(self, event: Event) -> None:
-        """Tell the application."""
+        """Emit an event for the application."""
         self._events.append(event)
 
     def error(self, error: RealtimeError) -> None:
-        """Tell the application that something went wrong."""
+        """Emit an `ErrorEvent`: something went wrong."""
         self.emit(ErrorEvent(error=error, sequence=self.sequence))
 
     def act(self, action: Action) -> None:
@@ -100,5 +100,5 @@ class CoreOutput:
         self.history_changed()
 
     def history_changed(self) -> None:
-        """Tell the history."""
+        """Emit the whole history, as it is now."""
         self.emit(HistoryUpdatedEvent(history=self.history.snapshot, **self.facts()))

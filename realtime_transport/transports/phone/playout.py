@@ -32,7 +32,7 @@ MAX_PARTS = 256
 
 @frozen()
 class Heard:
-    """News from a mark.
+    """What a mark that came back says of playback.
 
     Attributes:
         item_id: The item that was playing.
