@@ -202,8 +202,8 @@ class Bench:
         if self.noted is None:
             return
         noted = await self.noted()
-        for session, turns in self._ended_here:
-            row = check_row(session, turns, noted)
+        for session, turns in self._ended_here:  # What was cut off may still be on its way.
+            row = check_row(session, turns, noted) if session.finished else None
             if row is not None:
                 self.found(row)
 
