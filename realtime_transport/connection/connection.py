@@ -229,23 +229,21 @@ class Connection:
             self._link.on_control(self._outbox.poke)
         return (("reader", self._read), ("writer", self._write))
 
-    def _receive(self, messages: list[str | bytes]) -> None:
+    def _receive(self, messages: list[str | bytes], *, flush: bool = True) -> None:
         try:
-            self._step(messages)
-            self.flush()
+            engine, traffic, now = self._engine, self._traffic, self._now()
+            if self._before_receive is not None:
+                self._before_receive()
+            for message in messages:
+                engine.receive_message(message, now)
+                traffic.characters_received += len(message)
+            traffic.messages_received += len(messages)
+            if self._leaving:
+                self._change.wake()
+            if flush:
+                self.flush()
         except Exception as exc:  # noqa: BLE001 - `run` reports it as the end of the connection
             self._fail(exc)
-
-    def _step(self, messages: list[str | bytes]) -> None:
-        engine, traffic, now = self._engine, self._traffic, self._now()
-        if self._before_receive is not None:
-            self._before_receive()
-        for message in messages:
-            engine.receive_message(message, now)
-            traffic.characters_received += len(message)
-        traffic.messages_received += len(messages)
-        if self._leaving:
-            self._change.wake()
 
     async def _read(self) -> None:
         assert self._tasks is not None
@@ -253,7 +251,7 @@ class Connection:
         try:
             with self._tasks.reader_scope:
                 while True:
-                    self._step(await link.receive())
+                    self._receive(await link.receive(), flush=False)
                     messages = self._engine.take_messages()
                     if messages and self._queue(messages):
                         await self._hand_over()
@@ -375,7 +373,7 @@ class Connection:
         """The short path of `send`, for a message of audio, in which the engine has no part: see `takes_audio`."""
         self._sends += 1
         outbox, traffic = self._outbox, self._traffic
-        if outbox.empty and self._direct is not None and self._direct.offer(text):
+        if not outbox.bytes and self._direct is not None and self._direct.offer(text):
             traffic.messages_sent += 1
             traffic.characters_sent += len(text)
         else:

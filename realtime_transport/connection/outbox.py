@@ -48,12 +48,15 @@ class Outbox:
     `wait_and` is how senders wait; `put` never waits and is not bounded by itself, so that everything that one call
     sends is queued without a task switch in between. Messages whose lane overtakes go before waiting audio, but no
     other message, once more than `OVERTAKE_BYTES` of audio waits.
+
+    Attributes:
+        bytes: Characters that wait; 0 if nothing does.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._queue: deque[tuple[str, bool]] = deque()
-        self._bytes = 0
+        self.bytes: int = 0
         self._audio_bytes = 0
         self._waiting: list[tuple[int, anyio.Event]] = []
         self._writer = Wakeup()
@@ -65,10 +68,10 @@ class Outbox:
         """Whether a call that sends *size* characters may queue them now; one above the bound needs an empty outbox."""
         if self._waiting or self._granted:
             return False
-        return self._bytes + size <= self._max_bytes or not self._queue or self._closed
+        return self.bytes + size <= self._max_bytes or not self._queue or self._closed
 
     def _fits(self, size: int) -> bool:
-        return self._closed or self._bytes + size <= self._max_bytes or not self._queue
+        return self._closed or self.bytes + size <= self._max_bytes or not self._queue
 
     async def wait_and(self, size: int, queue: Callable[[], None]) -> None:
         """Wait for one's turn and room for *size* characters, then call *queue*. If cancelled, it was not called."""
@@ -109,7 +112,7 @@ class Outbox:
                 self._insert_before_audio(text)
             else:
                 self._queue.append((text, audio))
-            self._bytes += len(text)
+            self.bytes += len(text)
             if audio:
                 self._audio_bytes += len(text)
         self._writer.wake()
@@ -118,7 +121,7 @@ class Outbox:
     def put_audio(self, text: str) -> None:
         """Queue a piece of audio, as `put` does."""
         self._queue.append((text, True))
-        self._bytes += len(text)
+        self.bytes += len(text)
         self._audio_bytes += len(text)
 
     def _insert_before_audio(self, text: str) -> None:
@@ -158,7 +161,7 @@ class Outbox:
             size += len(text)
             if audio:
                 self._audio_bytes -= len(text)
-        self._bytes -= size
+        self.bytes -= size
         if self._waiting:
             self._admit()
         return batch
@@ -168,14 +171,9 @@ class Outbox:
         self._closed = True
         if discard:
             self._queue.clear()
-            self._bytes = self._audio_bytes = 0
+            self.bytes = self._audio_bytes = 0
         self._admit()
         self._writer.wake()
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing waits."""
-        return not self._queue
 
     @property
     def idle(self) -> bool:
@@ -186,7 +184,7 @@ class Outbox:
         """The state right now."""
         return OutboxStatistics(
             messages=len(self._queue),
-            bytes=self._bytes,
+            bytes=self.bytes,
             audio_bytes=self._audio_bytes,
             waiting_senders=len(self._waiting),
         )

@@ -219,8 +219,9 @@ class Engine:
 
         The events in ``preceded_by`` of an event are not among them: they belong directly before it.
         """
-        if self._read_at is not None:
-            self._end_read(self._read_at)
+        read_at, self._read_at = self._read_at, None
+        if read_at is not None and self._sequencer.waiting:
+            self._send_create(read_at)
         output = self._output
         if not output.events:
             return []
@@ -229,8 +230,9 @@ class Engine:
 
     def take_messages(self) -> list[Outgoing]:
         """The messages to send since the last call, in order; after a read, with the create that it makes possible."""
-        if self._read_at is not None:
-            self._end_read(self._read_at)
+        read_at, self._read_at = self._read_at, None
+        if read_at is not None and self._sequencer.waiting:
+            self._send_create(read_at)
         output = self._output
         if not output.messages:
             return []
@@ -427,11 +429,6 @@ class Engine:
             return
         self._sequencer.request(event, manual=True)
         self._send_create(now)
-
-    def _end_read(self, read_at: float) -> None:
-        self._read_at = None
-        if self._sequencer.waiting:
-            self._send_create(read_at)
 
     def _send_create(self, now: float) -> None:
         create = self._sequencer.take(now)

@@ -47,6 +47,7 @@ class Output:
         wants_audio_delta: Likewise of the typed audio delta.
         events: What has been emitted and not been taken.
         messages: What has been sent and not been taken.
+        sequence: The last place that was given.
     """
 
     _translate: Callable[[dict[str, Any]], Sequence[Mapping[str, Any]]] | None = None
@@ -57,7 +58,7 @@ class Output:
     _answers: dict[type[Event], bool] = attrs.field(factory=dict[type[Event], bool], init=False)
     events: list[Event] = attrs.field(factory=list[Event], init=False)
     messages: list[Outgoing] = attrs.field(factory=list[Outgoing], init=False)
-    _sequence: int = attrs.field(default=0, init=False)
+    sequence: int = attrs.field(default=0, init=False)
 
     def set_interest(self, interest: Interest) -> None:
         """Ask *interest* from now on. Its answers are remembered."""
@@ -74,8 +75,8 @@ class Output:
 
     def next_sequence(self) -> int:
         """The place of the next event in the true order. A place whose event is not wanted stays empty."""
-        self._sequence += 1
-        return self._sequence
+        self.sequence += 1
+        return self.sequence
 
     def emit(self, event: Event) -> None:
         """Emit *event*, which was made with the next place, if it is wanted."""

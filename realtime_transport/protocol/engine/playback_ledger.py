@@ -122,6 +122,7 @@ class PlaybackLedger:
         position: Says, when it is asked, how far playback has got; ``None`` if it does not know.
 
     Attributes:
+        discarded: Responses of which audio comes too late, see `discards`; for those who ask at every delta.
         session_format: The format of responses that have none of their own.
     """
 
@@ -135,7 +136,7 @@ class PlaybackLedger:
     _latest: _Part | None = attrs.field(default=None, init=False)
     _formats: dict[str, AudioFormat] = attrs.field(factory=dict[str, AudioFormat], init=False)
     _sounding: dict[str, None] = attrs.field(factory=dict[str, None], init=False)  # responses heard, or about to be
-    _discarded: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
+    discarded: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
 
     def __attrs_post_init__(self) -> None:
         self.session_format = self.default_format
@@ -147,23 +148,23 @@ class PlaybackLedger:
 
     def begin_response(self, response_id: str, audio_format: AudioFormat | None) -> None:
         """A response begins, possibly with a format of its own."""
-        self._discarded.pop(response_id, None)  # ids are unique, but not on every server
+        self.discarded.pop(response_id, None)  # ids are unique, but not on every server
         self._formats[response_id] = audio_format or self.session_format
         _bound(self._formats)
 
     def discards(self, response_id: str) -> bool:
         """Audio of this response comes too late."""
-        return response_id in self._discarded
+        return response_id in self.discarded
 
     def heard(self, response_id: str) -> bool:
         """Audio of this response has come, whether or not it was discarded since."""
-        return response_id in self._sounding or response_id in self._discarded
+        return response_id in self._sounding or response_id in self.discarded
 
     def discard(self, response_id: str) -> None:
         """Whatever audio still comes of this response comes too late. Without an id nothing can be told apart."""
         if response_id:
-            self._discarded[response_id] = None
-            _bound(self._discarded)
+            self.discarded[response_id] = None
+            _bound(self.discarded)
 
     def receive(self, response_id: str, item_id: str, content_index: int, size: int, now: float) -> None:
         """*size* bytes of audio have come."""
@@ -224,7 +225,7 @@ class PlaybackLedger:
 
     def reset(self) -> None:
         """Forget everything: the connection is gone."""
-        for table in (self._parts, self._formats, self._sounding, self._discarded):
+        for table in (self._parts, self._formats, self._sounding, self.discarded):
             table.clear()
         self._latest = None
 

@@ -112,7 +112,7 @@ class Receiver:
         output_index: Any = get("output_index")
         if not (type(response_id) is type(item_id) is type(delta) is type(get("event_id")) is str and item_id):
             return False
-        if not type(content_index) is type(output_index) is int or self._ledger.discards(response_id):
+        if not type(content_index) is type(output_index) is int or response_id in self._ledger.discarded:
             return False
         if size - len(delta) > LARGE_ENVELOPE:
             return False
@@ -129,8 +129,9 @@ class Receiver:
             return True
         raw["delta"] = None
         delta_place = output.next_sequence() if wants_delta else 0
+        output.sequence += 1
         audio = AudioEvent(
-            sequence=output.next_sequence(),
+            sequence=output.sequence,
             data=data,
             response_id=response_id,
             item_id=item_id,

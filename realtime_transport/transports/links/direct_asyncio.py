@@ -51,9 +51,13 @@ class AsyncioLink(DirectWebSocketLink, asyncio.BufferedProtocol):
             if len(self._early) > READ_BYTES:
                 self._pause()
             return
-        self._step(self._codec.receive(data))
-        if self._paused or self._codec.has_more or self._ends is None:
+        codec, ends = self._codec, self._ends
+        messages = codec.receive(data)
+        if ends is None or codec.has_control or codec.has_more or self._paused or not codec.open:
+            self._step(messages)
             self._go_on()
+        elif messages:  # The short path.
+            ends.received(messages)
 
     def eof_received(self) -> None:
         self._finish_reading()

@@ -83,19 +83,6 @@ class FrameCodec:
 
     # From the peer
 
-    def receive(self, data: bytes | memoryview) -> list[str | bytes]:
-        """Take what was read, and return the messages that it completes: `feed` and `messages`, without a copy."""
-        if self._buffer or not self.open:
-            self.feed(data)
-            return self.messages()
-        self.bytes_received += len(data)
-        messages, at = self._take_frames(data)
-        if at < len(data):
-            self._buffer += data[at:]
-        if not self.open:
-            self._look_for_close()
-        return messages
-
     def feed(self, data: bytes | memoryview) -> None:
         """Take a copy of what was read; `messages` says what it brought."""
         self.bytes_received += len(data)
@@ -112,21 +99,22 @@ class FrameCodec:
         self._look()
 
     def messages(self) -> list[str | bytes]:
-        """The messages that are complete, of `FRAMES_PER_STEP` frames at most.
+        """As `receive`, of what was fed before."""
+        return self.receive(b"")
 
-        Call `control_to_send` afterwards, and look at `closed`.
+    def receive(self, data: bytes | bytearray | memoryview) -> list[str | bytes]:
+        """Take what was read, and return the messages that it completes, of `FRAMES_PER_STEP` frames at most.
+
+        Call `control_to_send` afterwards, and look at `open`. Of *data* nothing is kept but a copy.
         """
-        if not self.open:
-            self._look_for_close()
-            return []
-        messages, at = self._take_frames(self._buffer)
-        del self._buffer[:at]
-        if not self.open:
-            self._look_for_close()
-        return messages
-
-    def _take_frames(self, buffer: bytes | bytearray | memoryview) -> tuple[list[str | bytes], int]:
-        """The messages of *buffer*, and how many of its bytes were taken; at most `FRAMES_PER_STEP` frames."""
+        self.bytes_received += len(data)
+        buffer = data
+        if self._buffer or not self.open:
+            buffer = self._buffer
+            buffer += data
+            if not self.open:
+                self._look_for_close()
+                return []
         size, at, left = len(buffer), 0, FRAMES_PER_STEP
         messages: list[str | bytes] = []
         while left and size - at >= 2 and self.open:
@@ -159,7 +147,13 @@ class FrameCodec:
             at = end
             left -= 1
         self.has_more = not left and at < size
-        return messages, at
+        if buffer is self._buffer:
+            del self._buffer[:at]
+        elif at < size:
+            self._buffer += buffer[at:]
+        if not self.open:
+            self._look_for_close()
+        return messages
 
     def _look_for_close(self) -> None:
         # The library takes what there is, whole frames or not. Nothing but a close is of use, and nothing is answered.
