@@ -1,6 +1,7 @@
 """Play a recording to the model, and write what it answers to a WAV file: ``python speak_a_recording.py URL IN OUT``.
 
-A microphone and a loudspeaker take the places of `FileSource` and `WavSink` in an application.
+A microphone takes the place of `FileSource` in an application. With ``audio_sink=Speaker()`` the transport plays the
+reply itself, and knows what was heard of it; a file needs all of it, so here the program writes it.
 """
 
 import os
@@ -9,14 +10,14 @@ import sys
 import anyio
 
 from realtime_transport import FileSource, OpenAIRealtimeWebSocket, WavSink
-from realtime_transport.events import TurnDoneEvent
+from realtime_transport.events import AudioEvent, TurnDoneEvent
 
 
 async def main() -> None:
     url, recording, reply = sys.argv[1:]
     source, sink = FileSource(recording), WavSink(reply)
     seconds = (await source.open()).seconds
-    transport = OpenAIRealtimeWebSocket(model="gpt-realtime-2.1", url=url, audio_source=source, audio_sink=sink)
+    transport = OpenAIRealtimeWebSocket(model="gpt-realtime-2.1", url=url, audio_source=source)
     # Without turn detection the recording is one turn, which we end ourselves.
     config = {"audio": {"input": {"turn_detection": None}}}
     async with transport.connect(api_key=os.environ.get("OPENAI_API_KEY", "sk-local"), initial_session_config=config):
@@ -24,8 +25,11 @@ async def main() -> None:
         await transport.send_event({"type": "input_audio_buffer.commit"})
         await transport.request_response()
         async for event in transport:
-            if isinstance(event, TurnDoneEvent):
+            if isinstance(event, AudioEvent):
+                await sink.send(event.data)
+            elif isinstance(event, TurnDoneEvent):
                 break
+    await sink.drain()
     await source.aclose()
     await sink.aclose()
     print(f"{sink.samples_played / sink.format.rate:.1f} seconds of reply in {reply}")

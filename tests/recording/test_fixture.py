@@ -73,12 +73,14 @@ def made(folder: Path) -> dict[str, bytes]:
     return {path.parent.name: path.read_bytes() for path in (folder / "recordings").glob("*/recording.jsonl")}
 
 
-def test_the_modes(folder: Path) -> None:
+def test_without_a_recording_nothing_is_recorded(folder: Path) -> None:
     said = run(folder)
     assert "1 failed" in said
     assert "--realtime-record=once" in said
     assert not (folder / "recordings").exists()
 
+
+def test_recording_once(folder: Path) -> None:
     assert "1 passed" in run(folder, "--realtime-record=once")
     first = made(folder)
     assert list(first) == ["hello.rtrec"]
@@ -86,6 +88,10 @@ def test_the_modes(folder: Path) -> None:
     assert "1 passed" in run(folder, "--realtime-record=once")
     assert made(folder) == first
 
+
+def test_recording_what_is_new(folder: Path) -> None:
+    run(folder, "--realtime-record=once")
+    first = made(folder)
     write(folder, '["Hello", "And again"]')
     assert "1 failed" in run(folder, "--realtime-record=once")
     assert "1 passed" in run(folder, "--realtime-record=new_episodes")
@@ -93,7 +99,10 @@ def test_the_modes(folder: Path) -> None:
     assert made(folder)["hello.rtrec"] == first["hello.rtrec"]
     assert "1 passed" in run(folder)
 
-    write(folder, '["Goodbye", "And again"]')
+
+def test_recording_all_again(folder: Path) -> None:
+    run(folder, "--realtime-record=once")
+    write(folder, '["Goodbye"]')
     assert '+        "text": "Goodbye"' in run(folder)
     assert "1 passed" in run(folder, "--realtime-record=all")
     assert b"Goodbye" in made(folder)["hello.rtrec"]
