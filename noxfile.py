@@ -4,6 +4,7 @@
 """
 
 import shutil
+from pathlib import Path
 
 import nox
 
@@ -13,6 +14,8 @@ nox.options.default_venv_backend = "venv"
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 DEMO_RECORDING = "out/demo/session.rtrec"
+# Samples may leave out what a reader does not need: the types of parameters.
+UNTYPED = ["--allow-untyped-defs", "--allow-incomplete-defs", "--allow-untyped-calls", "--allow-untyped-decorators"]
 PYTHONS = ["3.11", "3.12", "3.13"]
 ADAPTERS = ["openai-agents", "pydantic-ai"]
 """Extras of the frameworks whose agents run on our transports; pinned to ranges, and not in ``all``."""
@@ -73,8 +76,18 @@ def typing(session: nox.Session) -> None:
     session.install("-e", f".[all,{','.join(ADAPTERS)}]", *group("test"), *group("typing"), *node)
     session.run("pyright")
     session.run("pyright", "--verifytypes", "realtime_transport", "--ignoreexternal")
-    # The examples of agents are what users begin with: both checkers, strict.
-    session.run("mypy", "--strict", "examples/agents", env={"MYPYPATH": "examples/agents"})
+    # What users write and read, by both checkers: the examples, what is promised to them, the samples of the docs.
+    for folder in ("examples/agents", "examples/openai_agents", "examples/phone_gateway", "examples/browser_agent"):
+        session.run("mypy", "--strict", folder, env={"MYPYPATH": folder})
+    session.run("mypy", "--strict", *map(str, sorted(Path("examples").glob("*.py"))))
+    session.run("mypy", "--strict", "examples/cloudflare_worker", env={"MYPYPATH": "tests/typing/stubs"})
+    session.run("mypy", "--strict", *(f"tests/typing/{name}.py" for name in ("listeners", "streams", "tools")))
+    samples = Path(session.create_tmp()) / "samples"
+    shutil.rmtree(samples, ignore_errors=True)
+    pages = session.run("python", "-m", "tests.typing.samples", str(samples), silent=True)
+    session.run("pyright", "-p", str(samples))
+    for page in str(pages).split():
+        session.run("mypy", "--strict", *UNTYPED, page, env={"MYPYPATH": page})
 
 
 @nox.session

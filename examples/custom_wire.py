@@ -92,7 +92,11 @@ async def main() -> None:
         await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
         anyio.create_task_group() as tasks,
     ):
-        tasks.start_soon(listener.serve, lambda stream: relay(stream, emulator.websocket_url))
+
+        async def handle(stream: SocketStream) -> None:
+            await relay(stream, emulator.websocket_url)
+
+        tasks.start_soon(listener.serve, handle)
         port = listener.extra(anyio.abc.SocketAttribute.local_port)
 
         def make() -> OpenAIRealtimeBase:

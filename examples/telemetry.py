@@ -57,8 +57,11 @@ async def main() -> None:
 def measured() -> list[str]:
     """The names of the metrics that have a value."""
     data = reader.get_metrics_data()
-    resources = [] if data is None else data.resource_metrics
-    return sorted({each.name for resource in resources for scope in resource.scope_metrics for each in scope.metrics})
+    if data is None:
+        return []
+    return sorted(
+        each.name for found in data.resource_metrics for scope in found.scope_metrics for each in scope.metrics
+    )
 
 
 if len(sys.argv) != 2:

@@ -76,7 +76,7 @@ class Gateway:
     frame_ms: float | None = None
     max_calls: int = 100
     recordings: str = ""
-    calls: set[WebSocket] = attrs.field(factory=set)
+    calls: set[WebSocket] = attrs.field(factory=set[WebSocket])
     draining: bool = False
 
     def app(self) -> Starlette:

@@ -12,7 +12,7 @@ from realtime_transport.argument_names import named
 from realtime_transport.connection.hub import Hub
 from realtime_transport.connection.owner import Owner
 from realtime_transport.connection.subscription import Subscription, SubscriptionLimits
-from realtime_transport.errors import ConfigError, LocalProtocolError, NotConnectedError
+from realtime_transport.errors import ConfigError, LocalProtocolError
 from realtime_transport.task_groups import open_task_group
 from realtime_transport.transports.base.connecting import connecting
 
@@ -29,17 +29,17 @@ from .core.settings import CoreSettings, ToolSettings
 from .observing import ObservedSession, let_watch
 from .opening import initial_payload, make_transport
 from .running import Running
-from .streams import accepts_by_default, accepts_types, belongs_to, close_default_stream
+from .streams import SessionStreams, accepts_by_default, close_default_stream
 from .tools.context import Ctx, RunContext
 from .tools.rendering import default_render
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
     from typing import Self
 
     from anyio.abc import TaskStatus
 
-    from realtime_transport.protocol.engine.events import ConnectionStatus, Usage
+    from realtime_transport.protocol.engine.events import ConnectionStatus, SemanticEvent, Usage
     from realtime_transport.protocol.engine.realtime_items import RealtimeItem
     from realtime_transport.protocol.wire.model import Event
     from realtime_transport.transports.endpoint.options import ApiKey, ConnectOptions, SessionConfig
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["RealtimeSession"]
 
 
-class RealtimeSession(ObservedSession, SessionCalls[Ctx]):
+class RealtimeSession(ObservedSession, SessionStreams, SessionCalls[Ctx]):
     """A conversation with an agent: its tools run, its handoffs happen, its guardrails watch.
 
     ::
@@ -143,7 +143,7 @@ class RealtimeSession(ObservedSession, SessionCalls[Ctx]):
         self._tally = Tally()
         self._verdicts = Verdicts()
         self._hub = Hub()
-        self._stream: Subscription[Event] | None = None
+        self._stream: Subscription[SemanticEvent] | None = None
         self._running: Running | None = None
         self._connecting = False
 
@@ -362,41 +362,6 @@ class RealtimeSession(ObservedSession, SessionCalls[Ctx]):
     def _stop(self) -> None:
         if self._running is not None:
             self._running.stop()
-
-    # Events
-
-    def __aiter__(self) -> AsyncIterator[Event]:
-        """The events of the session, `AudioEvent` and `ErrorEvent`, from the beginning; see `Subscription`.
-
-        Raises:
-            NotConnectedError: The session was never connected.
-        """
-        if self._stream is None:
-            raise NotConnectedError("there are no events before connect(); iterate inside of its block")
-        return self._stream
-
-    @asynccontextmanager
-    async def subscribe(
-        self, *types: type[Event], agent: RealtimeAgent[Any] | None = None
-    ) -> AsyncGenerator[Subscription[Event]]:
-        """A stream of the events of *types* (and their subclasses), from now on.
-
-        Events of the transport and of the server can be asked for, too. Without types it gives what iterating the
-        session gives. Opened before a connect, it belongs to that connection. Leaving the block closes the stream, also
-        when cancelled.
-
-        Args:
-            types: Classes of events.
-            agent: Only events of this agent.
-        """
-        accepts = accepts_types(types) if types else accepts_by_default
-        keep = None if agent is None else belongs_to(agent)
-        subscription = self._hub.subscribe(accepts, self._limits, keep=keep)
-        try:
-            yield subscription
-        finally:
-            with anyio.CancelScope(shield=True):
-                await subscription.aclose()
 
     # The configuration
 

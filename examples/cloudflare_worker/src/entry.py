@@ -1,6 +1,6 @@
 """A Cloudflare Worker that asks a Realtime model, and answers with what it says. See ../README.md."""
 
-from workers import Response, WorkerEntrypoint
+from workers import Request, Response, WorkerEntrypoint
 
 from realtime_transport import CloudflareRealtimeTransportLayer, RealtimeError
 from realtime_transport.events import AudioTranscriptDeltaEvent, TurnDoneEvent
@@ -9,7 +9,7 @@ from realtime_transport.events import AudioTranscriptDeltaEvent, TurnDoneEvent
 class Default(WorkerEntrypoint):
     """What the runtime looks for: a class of this name, whose ``fetch`` returns a `Response`."""
 
-    async def fetch(self, request):
+    async def fetch(self, request: Request) -> Response:
         question = await request.text() or "Say hello."
         transport = CloudflareRealtimeTransportLayer(
             api_key=self.env.OPENAI_API_KEY,
@@ -21,7 +21,7 @@ class Default(WorkerEntrypoint):
             return Response(f"The model could not be asked: {exc}\n", status=502)
 
 
-async def answer(transport, question):
+async def answer(transport: CloudflareRealtimeTransportLayer, question: str) -> str:
     said = ""
     async with transport.connect():
         await transport.send_message(question)
@@ -31,4 +31,6 @@ async def answer(transport, question):
                     said += delta
                 case TurnDoneEvent():
                     break
+                case _:
+                    pass
     return said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import anyio
 import anyio.lowlevel
@@ -13,6 +13,7 @@ from realtime_transport.errors import LocalProtocolError, NotConnectedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+    from contextlib import AbstractAsyncContextManager
 
     from realtime_transport.connection.connection import Connection
     from realtime_transport.connection.life_cycle import Status
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
     from .attempt import Attempt
 
 __all__ = ["TransportCore"]
+
+A = TypeVar("A", bound="Event")
+B = TypeVar("B", bound="Event")
+C = TypeVar("C", bound="Event")
+D = TypeVar("D", bound="Event")
+E = TypeVar("E", bound="Event")
 
 
 class TransportCore:
@@ -125,8 +132,25 @@ class TransportCore:
             raise NotConnectedError("there are no events before connect(); iterate inside of its block")
         return self._stream
 
+    # What comes is of one of the classes that were asked for; a type checker that joins them has four at most.
+    @overload
+    def subscribe(self) -> AbstractAsyncContextManager[Subscription[Event]]: ...
+    @overload
+    def subscribe(self, a: type[A], /) -> AbstractAsyncContextManager[Subscription[A]]: ...
+    @overload
+    def subscribe(self, a: type[A], b: type[B], /) -> AbstractAsyncContextManager[Subscription[A | B]]: ...
+    @overload
+    def subscribe(
+        self, a: type[A], b: type[B], c: type[C], /
+    ) -> AbstractAsyncContextManager[Subscription[A | B | C]]: ...
+    @overload
+    def subscribe(
+        self, a: type[A], b: type[B], c: type[C], d: type[D], /
+    ) -> AbstractAsyncContextManager[Subscription[A | B | C | D]]: ...
+    @overload
+    def subscribe(self, *types: type[E]) -> AbstractAsyncContextManager[Subscription[E]]: ...
     @asynccontextmanager
-    async def subscribe(self, *types: type[Event]) -> AsyncGenerator[Subscription[Event]]:
+    async def subscribe(self, *types: type[Event]) -> AsyncGenerator[Subscription[Any]]:
         """A stream of the events of *types* (and their subclasses), from now on.
 
         Without types it gives what iterating the transport gives: everything but the typed audio delta. Opened before a
