@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import Iterator
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
 
     from anyio.abc import TaskGroup
 
 __all__ = ["open_task_group"]
 
 
-@asynccontextmanager
-async def open_task_group() -> AsyncGenerator[TaskGroup]:
+class _TaskGroup:
+    # A class: a generator on asyncio is tracked by the loop, and keeps four more objects for the life of a connection.
+    __slots__ = ("_tasks",)
+
+    def __init__(self) -> None:
+        self._tasks = anyio.create_task_group()
+
+    async def __aenter__(self) -> TaskGroup:
+        return await self._tasks.__aenter__()
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        failure: BaseException
+        try:
+            return await self._tasks.__aexit__(exc_type, exc, traceback)
+        except BaseExceptionGroup as group:
+            failure = _single(group)
+        if failure is exc:
+            return False  # It goes on by itself, with the traceback that it has.
+        raise failure
+
+
+def open_task_group() -> AbstractAsyncContextManager[TaskGroup]:
     """As `anyio.create_task_group`, but a failure leaves it as it is, and `KeyboardInterrupt` before all others.
 
     A group is raised only where several failures came at once that are no cancellation.
     """
-    failure: BaseException
-    try:
-        async with anyio.create_task_group() as tasks:
-            yield tasks
-        return
-    except BaseExceptionGroup as group:
-        failure = _single(group)
-    raise failure
+    return _TaskGroup()
 
 
 def _single(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -178,8 +178,8 @@ class LifeCycle:
     end: ConnectionEnd | None = attrs.field(default=None, init=False)
     _loss: Exception | None = attrs.field(default=None, init=False)
     _unreported: Exception | None = attrs.field(default=None, init=False)
-    _been: set[State] = attrs.field(factory=set[State], init=False)
-    _change: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+    _been: tuple[State, ...] = attrs.field(default=(), init=False)
+    _change: anyio.Event | None = attrs.field(default=None, init=False)  # Made by those who wait.
 
     @classmethod
     def of_open_link(cls) -> LifeCycle:
@@ -216,7 +216,7 @@ class LifeCycle:
         transition = TRANSITIONS.get((self.state, signal))
         if transition is None:
             return False
-        self._been.add(self.state)
+        self._been += (self.state,)
         self.state = transition.to
         self.notify()
         if transition.emits:
@@ -249,13 +249,15 @@ class LifeCycle:
 
     def notify(self) -> None:
         """Let those who wait look again: something beside the state has changed."""
-        change, self._change = self._change, anyio.Event()
-        change.set()
+        change, self._change = self._change, None
+        if change is not None:
+            change.set()
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait until *condition* holds, which is looked at after each change. If cancelled, nothing has changed."""
         while not condition():
-            await self._change.wait()
+            change = self._change = self._change or anyio.Event()
+            await change.wait()
 
     async def wait_while(self, *states: State) -> None:
         """Wait until the state is none of *states*. If cancelled, nothing has changed."""

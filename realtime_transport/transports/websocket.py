@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Unpack
 
 from realtime_transport.argument_names import named
@@ -15,7 +14,9 @@ from .endpoint.opening import bearer_request, subprotocol_request
 from .links.preloading import ensure_loaded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import Mapping
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
 
     import httpx
 
@@ -86,13 +87,27 @@ class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
 
 def websocket_connector(client: httpx.AsyncClient | None) -> Connector:
     """Opens WebSocket links over *client*, or on sockets of our own."""
+    return lambda request: _Opening(request, client)
 
-    @asynccontextmanager
-    async def connect(request: ConnectRequest) -> AsyncGenerator[Link]:
+
+class _Opening:
+    """`connect_websocket`, imported when it is entered."""
+
+    __slots__ = ("_client", "_manager", "_request")
+
+    _manager: AbstractAsyncContextManager[Link]
+
+    def __init__(self, request: ConnectRequest, client: httpx.AsyncClient | None) -> None:
+        self._request, self._client = request, client
+
+    async def __aenter__(self) -> Link:
         await ensure_loaded()
         from .links.websocket_link import connect_websocket
 
-        async with connect_websocket(request, client=client) as link:
-            yield link
+        self._manager = connect_websocket(self._request, client=self._client)
+        return await self._manager.__aenter__()
 
-    return connect
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return await self._manager.__aexit__(exc_type, exc, traceback)

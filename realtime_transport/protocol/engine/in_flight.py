@@ -6,7 +6,6 @@ so what an error without a name means follows from what is still unanswered.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -118,12 +117,14 @@ class Unanswered:
 class InFlight:
     """The client events that the server has not answered, oldest first."""
 
-    _waiting: deque[Unanswered] = attrs.field(factory=lambda: deque[Unanswered](maxlen=MAX_UNANSWERED), init=False)
+    _waiting: list[Unanswered] = attrs.field(factory=list[Unanswered], init=False)  # Short; a deque takes 0.7 kB.
 
     def sent(self, message: Mapping[str, Any], update: SentUpdate | None = None) -> None:
         """*message* goes out."""
         kind, event_id = message["type"], message.get("event_id")
         if kind in _ANSWERED:
+            if len(self._waiting) == MAX_UNANSWERED:
+                del self._waiting[0]
             known_id = event_id if isinstance(event_id, str) else None
             self._waiting.append(Unanswered(kind, call_of(message), known_id, update))
 
@@ -166,7 +167,8 @@ class InFlight:
         return self._take(lambda each: each.type == kind)
 
     def _take(self, matches: Callable[[Unanswered], bool]) -> Unanswered | None:
-        found = next((each for each in self._waiting if matches(each)), None)
-        while found is not None and self._waiting.popleft() is not found:
-            pass
-        return found
+        for index, each in enumerate(self._waiting):
+            if matches(each):
+                del self._waiting[: index + 1]
+                return each
+        return None

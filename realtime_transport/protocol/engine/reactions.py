@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.late_classes import frozen
@@ -37,7 +37,7 @@ __all__ = ["Machines", "Reactions"]
 
 logger: logging.Logger = logging.getLogger("realtime_transport")
 
-Handler: TypeAlias = Callable[[Any], None]
+Handler: TypeAlias = Callable[[Any, Any], None]
 
 
 @frozen(kw_only=False, eq=False)
@@ -82,36 +82,17 @@ class Reactions:
         self.state: SessionState = SessionState()
         self._machines = machines
         self._now = 0.0
-        self._table: Mapping[type[ServerEvent], Handler] = {
-            server.SessionCreated: self._session_created,
-            server.SessionUpdated: self._session_updated,
-            server.ConversationCreated: self._conversation_created,
-            server.ResponseCreated: self._response_created,
-            server.ResponseDone: self._response_done,
-            server.ResponseContentPartAdded: self._part_added,
-            server.ResponseOutputItemAdded: self._output_item_added,
-            server.ResponseFunctionCallArgumentsDone: self._arguments_done,
-            server.ResponseOutputItemDone: self._output_item_done,
-            server.ResponseOutputAudioDone: self._audio_done,
-            old.ResponseAudioDone: self._audio_done,
-            server.OutputAudioBufferStarted: self._server_plays,
-            server.OutputAudioBufferStopped: self._server_has_played,
-            server.ConversationItemAdded: self._item_added,
-            server.ConversationItemCreated: self._item_added,
-            server.ConversationItemDeleted: self._item_deleted,
-            server.Error: self._error,
-        }
 
     def concerns(self, cls: type[ServerEvent]) -> bool:
         """Whether events of the class *cls* do anything here."""
-        return cls in self._table or cls in _ALSO_NEEDED
+        return cls in self._TABLE or cls in _ALSO_NEEDED
 
     def handle(self, event: ServerEvent, now: float) -> None:
         """Move the machines by *event*."""
-        handler = self._table.get(type(event))
+        handler = self._TABLE.get(type(event))
         if handler is not None:
             self._now = now
-            handler(event)
+            handler(self, event)
 
     def handle_answer(self, server_type: str) -> None:
         """An event of that type has come, and may answer one of ours."""
@@ -254,6 +235,27 @@ class Reactions:
         self._machines.settings.refused(update)
         if self.state.configured is None:
             self.state.configured, self.state.refusal = False, error
+
+    # Functions rather than methods: one table for all connections.
+    _TABLE: ClassVar[Mapping[type[ServerEvent], Handler]] = {
+        server.SessionCreated: _session_created,
+        server.SessionUpdated: _session_updated,
+        server.ConversationCreated: _conversation_created,
+        server.ResponseCreated: _response_created,
+        server.ResponseDone: _response_done,
+        server.ResponseContentPartAdded: _part_added,
+        server.ResponseOutputItemAdded: _output_item_added,
+        server.ResponseFunctionCallArgumentsDone: _arguments_done,
+        server.ResponseOutputItemDone: _output_item_done,
+        server.ResponseOutputAudioDone: _audio_done,
+        old.ResponseAudioDone: _audio_done,
+        server.OutputAudioBufferStarted: _server_plays,
+        server.OutputAudioBufferStopped: _server_has_played,
+        server.ConversationItemAdded: _item_added,
+        server.ConversationItemCreated: _item_added,
+        server.ConversationItemDeleted: _item_deleted,
+        server.Error: _error,
+    }
 
 
 _CUTS = frozenset({server.InputAudioBufferSpeechStarted, server.OutputAudioBufferCleared, server.ResponseDone})

@@ -12,7 +12,6 @@ an error names it later. Responses outside of the conversation run beside all th
 from __future__ import annotations
 
 import enum
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -113,7 +112,7 @@ class ResponseSequencer:
     _timeout: float | None = 30.0
     _phase: Phase = attrs.field(default=Phase.IDLE, init=False)
     deadline: float | None = attrs.field(default=None, init=False)
-    waiting: deque[_Request] = attrs.field(factory=deque[_Request], init=False)
+    waiting: list[_Request] = attrs.field(factory=list[_Request], init=False)  # `MAX_WAITING` at most
     _last: _Request | None = attrs.field(default=None, init=False)  # what an error without a name would mean
     _sent: dict[str, _Request] = attrs.field(factory=dict[str, "_Request"], init=False)  # may be refused by name
 
@@ -153,7 +152,7 @@ class ResponseSequencer:
         """The create that is to be sent now, if any. It counts as sent."""
         if self._phase is not Phase.IDLE or not self.waiting:
             return None
-        request = self._last = self.waiting.popleft()
+        request = self._last = self.waiting.pop(0)
         given = request.event.get("event_id")
         request.event_id = given if isinstance(given, str) else self._new_id("response_create")
         self._sent[request.event_id] = request
@@ -244,7 +243,7 @@ class ResponseSequencer:
         if not request.manual and first is not None and not first.manual:
             first.count += request.count
         else:
-            self.waiting.appendleft(request)
+            self.waiting.insert(0, request)
 
     def _take_back_rest(self, request: _Request) -> None:
         """Keep what *request* stood for besides itself: those asked later and deserve a try of their own."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 import attrs
 
+from realtime_transport.clock import EventLoopClock
 from realtime_transport.connection.connection import Connection
 from realtime_transport.connection.hub import Tap
 from realtime_transport.connection.life_cycle import ConnectionEnd, LifeCycle, Signal, State
@@ -33,7 +35,9 @@ from realtime_transport.task_groups import open_task_group
 from .event_logging import logging_tap
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
 
     from anyio.abc import TaskStatus
 
@@ -125,32 +129,17 @@ class Attempt:
 
     # Running
 
-    @asynccontextmanager
-    async def block(self) -> AsyncGenerator[None]:
+    def block(self) -> AbstractAsyncContextManager[None]:
         """Run beside an ``async with`` block, from the open link on; see `OpenAIRealtimeBase.connect`."""
-        failure: BaseException | None = None
-        async with open_task_group() as tasks:
-            # The exceptions of the block and of the run leave this group by hand: it would wrap them.
-            try:
-                await tasks.start(self._run_beside, name="realtime connection")
-                yield
-            except GeneratorExit:
-                raise
-            except BaseException as exc:  # noqa: BLE001 - raised again below
-                failure = exc
-            self.close(discard=failure is not None)
-        if failure is not None:
-            raise failure
-        loss = self.life.take_unreported_loss()
-        if loss is not None:
-            raise loss
+        return _Block(self)
 
-    async def _run_beside(self, *, task_status: TaskStatus[None]) -> None:
+    async def run_beside(self, *, task_status: TaskStatus[None]) -> None:
+        """As `run`, for a block that reports the loss of the connection when it is left."""
         try:
             await self.run(task_status.started)
         except Exception:
             if self.connection is None:
-                raise  # There is no block yet; otherwise `block` raises the loss when it is left.
+                raise  # There is no block yet.
 
     async def run(self, opened: Callable[[], None]) -> None:
         """Run to the end; call *opened* when the link is open.
@@ -163,17 +152,15 @@ class Attempt:
             Exception: What the key function raised.
         """
         try:
-            async with open_task_group() as tasks:
-                if self.settings.connect_timeout is not None:
-                    tasks.start_soon(self._expire, self.settings.connect_timeout, name="realtime connect deadline")
-                for name, companion in self.media.companions():
-                    tasks.start_soon(companion, name=f"realtime {name}")
-                try:
-                    with self._opening:
-                        await self._open_and_run(opened)
-                except Exception as exc:  # noqa: BLE001 - raised below, outside of the task group, which would wrap it
-                    self.life.finish(ConnectionEnd(code=None, reason="", error=exc))
-                tasks.cancel_scope.cancel()
+            jobs = self._jobs()
+            if jobs:
+                async with open_task_group() as tasks:
+                    for name, job in jobs:
+                        tasks.start_soon(job, name=f"realtime {name}")
+                    await self._run_in_scope(opened)
+                    tasks.cancel_scope.cancel()
+            else:
+                await self._run_in_scope(opened)
         finally:
             # Cancelled where nothing else has ended it.
             self.life.close()
@@ -183,39 +170,52 @@ class Attempt:
         if self.life.end is not None and self.life.end.error is not None:
             raise self.life.end.error
 
-    async def _open_and_run(self, opened: Callable[[], None]) -> None:
+    def _jobs(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        """What runs beside the connection, by name. Begins the connect deadline, too."""
+        jobs, clock, timeout = self.media.companions(), self.settings.clock, self.settings.connect_timeout
+        if timeout is not None:
+            if type(clock) is EventLoopClock:
+                self._opening.deadline = clock.now() + timeout
+            else:  # The scopes of the event loop know nothing of another clock.
+                jobs.append(("connect deadline", self._expire))
+        return jobs
+
+    async def _run_in_scope(self, opened: Callable[[], None]) -> None:
+        failure: Exception | None = None
+        try:
+            with self._opening:
+                connector, request = await self._prepare()
+                async with _OpenLink(connector, request, self.settings) as link:
+                    # What passes in this very turn has passed; from here on there is no deadline.
+                    await anyio.lowlevel.checkpoint_if_cancelled()
+                    self._opening.deadline = math.inf
+                    connection = self._begin(link, request)
+                    opened()
+                    await connection.run()
+        except Exception as exc:  # noqa: BLE001 - `run` raises it, outside of its task group, which would wrap it
+            failure = exc
+        if self._opening.cancel_called and self.life.is_opening:
+            failure = self._late()
+        if failure is not None:
+            self.life.finish(ConnectionEnd(code=None, reason="", error=failure))
+
+    async def _prepare(self) -> tuple[Connector, ConnectRequest]:
         request = self.request = attrs.evolve(await self.make_request(), enter_phase=self._enter)
         connector = self.endpoint.connector
         if self.endpoint.prepare is not None:
             self.life.enter(self.endpoint.preparing)
             connector = await self.endpoint.prepare(request)
         assert connector is not None
-        await self._connect(connector, request, opened)
-
-    async def _connect(self, connector: Connector, request: ConnectRequest, opened: Callable[[], None]) -> None:
         self.life.enter(self.endpoint.phases[0])
         self.life.signal(Signal.REQUESTED)
-        async with AsyncExitStack() as stack:
-            link = await self._open_link(connector, request, stack)
-            for observer in self.observers:
-                link = observer.wrap(link, request)
-            self.connection = self._make_connection(link)
-            self.life.signal(Signal.JOINED if self.endpoint.connected_when_ready else Signal.OPENED)
-            opened()
-            await self.connection.run()
+        return connector, request
 
-    async def _open_link(self, connector: Connector, request: ConnectRequest, stack: AsyncExitStack) -> Link:
-        clock, delay = self.settings.clock, FIRST_RETRY
-        give_up_at = clock.now() + (self.settings.connect_timeout or RETRY_TIME)
-        while True:
-            try:
-                return await stack.enter_async_context(connector(request))
-            except UpgradeRejected as exc:
-                # A call can be attached to once its media is up: until then the service knows of no session.
-                if request.call_id is None or exc.status != 404 or clock.now() + delay >= give_up_at:
-                    raise
-            await clock.sleep_until(clock.now() + delay)
-            delay *= 2
+    def _begin(self, link: Link, request: ConnectRequest) -> Connection:
+        for observer in self.observers:
+            link = observer.wrap(link, request)
+        connection = self.connection = self._make_connection(link)
+        self.life.signal(Signal.JOINED if self.endpoint.connected_when_ready else Signal.OPENED)
+        return connection
 
     def _make_connection(self, link: Link) -> Connection:
         return Connection(
@@ -237,19 +237,20 @@ class Attempt:
             raise LocalProtocolError(f"{name!r} is not one of the phases of this endpoint")
         self.life.enter(phase)
 
-    async def _expire(self, timeout: float) -> None:
+    async def _expire(self) -> None:
         clock = self.settings.clock
-        with clock.move_on_at(clock.now() + timeout):
+        with clock.move_on_at(clock.now() + (self.settings.connect_timeout or 0.0)):
             await self.life.wait_while(State.RESOLVING_KEY, State.OPENING)
         if self.life.is_opening:
-            phase = self.life.phase
-            late = SetupTimeout(
-                f"waited {timeout:g} s for {phase.waits_for}; raise connect_timeout if it needs longer",
-                phase=phase.name,
-                timeout=timeout,
-            )
-            self.life.finish(ConnectionEnd(code=None, reason="", error=late))
             self._opening.cancel()
+
+    def _late(self) -> SetupTimeout:
+        phase, timeout = self.life.phase, self.settings.connect_timeout or 0.0
+        return SetupTimeout(
+            f"waited {timeout:g} s for {phase.waits_for}; raise connect_timeout if it needs longer",
+            phase=phase.name,
+            timeout=timeout,
+        )
 
     def close(self, *, discard: bool = False) -> None:
         """Begin to close, at whatever stage. Idempotent."""
@@ -349,6 +350,65 @@ class Attempt:
 
     def _error_for_iterator(self) -> BaseException:
         return self.life.error_for_caller() or anyio.EndOfStream()
+
+
+class _Block:
+    """A block that an attempt runs beside. What the block raises is not wrapped by the task group in between."""
+
+    __slots__ = ("_attempt", "_group")
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt, self._group = attempt, open_task_group()
+
+    async def __aenter__(self) -> None:
+        tasks = await self._group.__aenter__()
+        try:
+            await tasks.start(self._attempt.run_beside, name="realtime connection")
+            return
+        except BaseException as exc:  # noqa: BLE001 - raised again below
+            failure = exc
+        await self._leave(failure)
+        raise failure
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._leave(exc)
+        loss = self._attempt.life.take_unreported_loss()
+        if loss is not None and exc is None:
+            raise loss
+
+    async def _leave(self, failure: BaseException | None) -> None:
+        self._attempt.close(discard=failure is not None)
+        await self._group.__aexit__(None, None, None)
+
+
+class _OpenLink:
+    """The link that a connector opens. A call that is not there yet is asked for again."""
+
+    __slots__ = ("_connector", "_manager", "_request", "_settings")
+
+    def __init__(self, connector: Connector, request: ConnectRequest, settings: Settings) -> None:
+        self._connector, self._request, self._settings = connector, request, settings
+
+    async def __aenter__(self) -> Link:
+        clock, delay = self._settings.clock, FIRST_RETRY
+        give_up_at = clock.now() + (self._settings.connect_timeout or RETRY_TIME)
+        while True:
+            try:
+                self._manager = self._connector(self._request)
+                return await self._manager.__aenter__()
+            except UpgradeRejected as exc:
+                # A call can be attached to once its media is up: until then the service knows of no session.
+                if self._request.call_id is None or exc.status != 404 or clock.now() + delay >= give_up_at:
+                    raise
+            await clock.sleep_until(clock.now() + delay)
+            delay *= 2
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return await self._manager.__aexit__(exc_type, exc, traceback)
 
 
 def _refused(what: str, said: Reported | None, reason: str = "") -> ConnectError:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import ssl
 import sys
-from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -27,7 +26,9 @@ from .stream_link import StreamLink, TLSOverTrio
 from .tcp_race import open_tcp_socket
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection
+    from collections.abc import Collection
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
 
     from ..endpoint.options import ConnectRequest
 
@@ -84,8 +85,9 @@ async def _tls_context() -> ssl.SSLContext:
     return await anyio.to_thread.run_sync(tls_context, abandon_on_cancel=True)
 
 
-@asynccontextmanager
-async def open_directly(request: ConnectRequest, url: str) -> AsyncGenerator[AsyncioLink | TrioLink | StreamLink]:
+def open_directly(
+    request: ConnectRequest, url: str
+) -> AbstractAsyncContextManager[AsyncioLink | TrioLink | StreamLink]:
     """Open a WebSocket to *url*, an http or https URL, as *request* says.
 
     If cancelled, the socket is closed.
@@ -96,13 +98,27 @@ async def open_directly(request: ConnectRequest, url: str) -> AsyncGenerator[Asy
         NegotiationError: The answer does not fit the request.
         ConnectError: No connection, or no answer.
     """
-    require_encryption(url, allow_insecure=request.allow_insecure)
-    link = await _open(request, url)
-    try:
-        yield link
-    finally:
+    return _Opening(request, url)
+
+
+class _Opening:
+    __slots__ = ("_link", "_request", "_url")
+
+    _link: AsyncioLink | TrioLink | StreamLink
+
+    def __init__(self, request: ConnectRequest, url: str) -> None:
+        self._request, self._url = request, url
+
+    async def __aenter__(self) -> AsyncioLink | TrioLink | StreamLink:
+        require_encryption(self._url, allow_insecure=self._request.allow_insecure)
+        self._link = await _open(self._request, self._url)
+        return self._link
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         with anyio.CancelScope(shield=True):
-            await link.abort()
+            await self._link.abort()
 
 
 async def _open(request: ConnectRequest, url: str) -> AsyncioLink | TrioLink | StreamLink:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 from realtime_transport.urls import http_url
@@ -13,7 +12,7 @@ from .direct_trio import TrioLink
 from .stream_link import StreamLink
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from contextlib import AbstractAsyncContextManager
 
     import httpx
 
@@ -25,10 +24,9 @@ WebSocketLink: TypeAlias = AsyncioLink | TrioLink | StreamLink
 """What `connect_websocket` gives; which of them, its ``statistics()`` say."""
 
 
-@asynccontextmanager
-async def connect_websocket(
+def connect_websocket(
     request: ConnectRequest, *, client: httpx.AsyncClient | None = None
-) -> AsyncGenerator[WebSocketLink]:
+) -> AbstractAsyncContextManager[WebSocketLink]:
     """Open a WebSocket as *request* says, over *client* (proxies, TLS, in-process ASGI) or on a socket of our own.
 
     The client is any object with ``stream()`` as httpx has it and the ``network_stream`` extension; it stays open.
@@ -42,14 +40,7 @@ async def connect_websocket(
     """
     url = http_url(request.url)
     if client is None and can_open_directly(url):
-        opening = open_directly(request, url)
-    elif client is None:
-        from .httpx_upgrade import upgrade_through_own_client
+        return open_directly(request, url)
+    from .httpx_upgrade import upgrade_through, upgrade_through_own_client
 
-        opening = upgrade_through_own_client(request, url)
-    else:
-        from .httpx_upgrade import upgrade_through
-
-        opening = upgrade_through(request, url, client)
-    async with opening as link:
-        yield link
+    return upgrade_through_own_client(request, url) if client is None else upgrade_through(request, url, client)
