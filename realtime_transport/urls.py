@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlencode, urlsplit, urlunsplit
 
@@ -177,9 +178,13 @@ def http_url(url: str, *, example: str = "wss://host/path") -> str:
 def is_loopback(url: str) -> bool:
     """Whether *url* names this machine: ``localhost``, or an address of the loopback network."""
     try:
-        host = (urlsplit(url).hostname or "").rstrip(".")
+        return _is_loopback((urlsplit(url).hostname or "").rstrip("."))
     except ValueError:
         return False
+
+
+@lru_cache(maxsize=64)
+def _is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

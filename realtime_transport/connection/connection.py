@@ -24,7 +24,7 @@ from realtime_transport.task_groups import open_task_group
 
 from .keepalive import KeepAlive
 from .life_cycle import ConnectionEnd, LifeCycle, State
-from .link import CountingLink, DirectLink, KeepAliveLink, LimitedLink, LinkClosed, LinkEnds
+from .link import CountingLink, LinkClosed, LinkEnds, is_direct, is_limited, keeps_alive
 from .outbox import Outbox
 from .statistics import ConnectionStatistics, Traffic
 from .wakeup import Wakeup
@@ -99,7 +99,7 @@ class Connection:
         self._timeouts = timeouts
         self._pumps = pumps
         self._before_receive = before_receive
-        self._check_size = link.check_size if isinstance(link, LimitedLink) else _any_size
+        self._check_size = link.check_size if is_limited(link) else _any_size
         self._outbox = Outbox(max_outbox_bytes)
         self._timer_deadline: float | None = None
         self._sends = 0
@@ -108,7 +108,7 @@ class Connection:
         self._ending = False
         self._leaving = False
         self._may_write = False
-        self._direct = link if isinstance(link, DirectLink) else None
+        self._direct = link if is_direct(link) else None
         self._takes_audio = self._direct is not None and not audio_by_engine
         self._tasks = None if self._direct is not None else _LinkTasks()
         self._keepalive: KeepAlive | None = None
@@ -225,7 +225,7 @@ class Connection:
         if self._direct is not None:
             ends = LinkEnds(received=self._receive, ended=self._link_closed, take=self._take)
             return self._direct.attach(ends)
-        if isinstance(self._link, KeepAliveLink):
+        if keeps_alive(self._link):
             self._link.on_control(self._outbox.poke)
         return (("reader", self._read), ("writer", self._write))
 
@@ -301,7 +301,7 @@ class Connection:
 
     def _start_keepalive(self) -> None:
         interval, link = self._timeouts.ping_interval, self._link
-        if interval is not None and isinstance(link, KeepAliveLink):
+        if interval is not None and keeps_alive(link):
             self._keepalive = KeepAlive.starting(link, interval, self._timeouts.ping_timeout, self._clock.now())
 
     async def _keep_time(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, TypeGuard, runtime_checkable
 
 import anyio
 
@@ -23,6 +23,9 @@ __all__ = [
     "LinkEnds",
     "LinkStatistics",
     "ObjectStreamLink",
+    "is_direct",
+    "is_limited",
+    "keeps_alive",
 ]
 
 
@@ -173,6 +176,24 @@ class LimitedLink(Protocol):
             LocalProtocolError: It is.
         """
         ...
+
+
+# As `isinstance`, which takes 10 µs for a protocol under Python 3.11; a connection asks three times.
+
+
+def is_direct(link: object) -> TypeGuard[DirectLink]:
+    """Whether *link* is a `DirectLink`."""
+    return hasattr(link, "attach") and hasattr(link, "poke") and hasattr(link, "drain")
+
+
+def keeps_alive(link: object) -> TypeGuard[KeepAliveLink]:
+    """Whether *link* is a `KeepAliveLink`."""
+    return hasattr(link, "ping") and hasattr(link, "on_control") and hasattr(link, "bytes_received")
+
+
+def is_limited(link: object) -> TypeGuard[LimitedLink]:
+    """Whether *link* is a `LimitedLink`."""
+    return hasattr(link, "check_size")
 
 
 class ObjectStreamLink:

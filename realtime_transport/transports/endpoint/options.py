@@ -187,9 +187,9 @@ def settings_of(options: TransportOptions, transport: type[object]) -> Settings:
     Raises:
         ConfigError: There is no such option; the message names the nearest.
     """
-    known = [field.name for field in attrs.fields(Settings)]
     for name in options:
-        if name not in known:
+        if name not in Settings.__annotations__:
+            known = [field.name for field in attrs.fields(Settings)]
             raise unknown_argument(transport.__name__, name, [*known, *signature(transport).parameters])
     return Settings(**options)
 

@@ -26,7 +26,6 @@ from .stream_link import StreamLink, TLSOverTrio
 from .tcp_race import open_tcp_socket
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -127,7 +126,7 @@ async def _open(request: ConnectRequest, url: str) -> AsyncioLink | TrioLink | S
     codec = FrameCodec(max_message_bytes=request.max_message_bytes)
     stream = await _connect(url)
     try:
-        rest = await _shake_hands(stream, upgrade, request.secrets)
+        rest = await _shake_hands(stream, upgrade, request)
         if isinstance(stream, TLSOverTrio):
             return StreamLink(stream, codec, path="direct", rest=rest)
         stream.upgrade(codec, rest)
@@ -147,7 +146,7 @@ async def _connect(url: str) -> AsyncioLink | TrioLink | TLSOverTrio:
         if not in_trio():
             return await _connect_asyncio(host, port, context)
         if context is None:
-            return TrioLink(await anyio.connect_tcp(host, port))
+            return TrioLink(await open_tcp_socket(host, port))
         return TLSOverTrio(
             await anyio.connect_tcp(host, port, tls_hostname=host, ssl_context=context, tls_standard_compatible=False)
         )
@@ -167,7 +166,7 @@ async def _connect_asyncio(host: str, port: int, context: ssl.SSLContext | None)
 
 
 async def _shake_hands(
-    stream: AsyncioLink | TrioLink | TLSOverTrio, upgrade: UpgradeRequest, secrets: Collection[str]
+    stream: AsyncioLink | TrioLink | TLSOverTrio, upgrade: UpgradeRequest, request: ConnectRequest
 ) -> bytes:
     answer = UpgradeAnswer()
     await stream.write(upgrade.encode())
@@ -184,7 +183,7 @@ async def _shake_hands(
                 if not data:
                     break
                 answer.rest += data
-        raise rejection(answer.status, answer.headers, answer.body, url=upgrade.url, secrets=secrets)
+        raise rejection(answer.status, answer.headers, answer.body, url=upgrade.url, secrets=request.secrets)
     check_answer(answer.headers, upgrade.key, upgrade.subprotocols)
     return answer.rest
 

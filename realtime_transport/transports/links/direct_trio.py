@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.abc
 import anyio.lowlevel
 
 from realtime_transport.connection.link import LinkClosed, LinkEnds
@@ -26,13 +25,12 @@ class TrioLink(DirectWebSocketLink):
     """The link on a socket under trio. Until `upgrade`, `read` gives the answer to the handshake.
 
     Args:
-        stream: The stream that owns the socket.
+        opened: The socket, connected and not blocking. The link closes it.
     """
 
-    def __init__(self, stream: anyio.abc.SocketStream) -> None:
+    def __init__(self, opened: socket.socket) -> None:
         super().__init__()
-        self._stream = stream
-        self._socket: socket.socket = stream.extra(anyio.abc.SocketAttribute.raw_socket)
+        self._socket = opened
         self._unsent: memoryview = memoryview(b"")
         self._flusher = Wakeup()
         self._reading = self._writing = False  # By tasks of their own.
@@ -178,9 +176,15 @@ class TrioLink(DirectWebSocketLink):
             while not self._codec.finished:
                 await (self._change.wait() if self._reading else self._read_step())
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._stream.aclose()
+            self._close()
 
     async def abort(self) -> None:
         """Close the socket without a word. Idempotent. If cancelled, the socket is closed all the same."""
-        await anyio.aclose_forcefully(self._stream)
+        self._close()
+
+    def _close(self) -> None:
+        if self._socket.fileno() >= 0:
+            import trio
+
+            trio.lowlevel.notify_closing(self._socket)
+            self._socket.close()

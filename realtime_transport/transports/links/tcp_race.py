@@ -1,11 +1,14 @@
-"""Opens a TCP connection on asyncio to whichever address of a host answers first (RFC 8305, happy eyeballs).
+"""Opens a TCP connection to whichever address of a host answers first (RFC 8305, happy eyeballs).
 
-The loop's own way of doing that leaves sockets open when it is cancelled at the wrong moment.
+asyncio's own way of doing that leaves sockets open when it is cancelled at the wrong moment, and that of anyio puts two
+streams around the socket on trio.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 from itertools import chain, zip_longest
 from typing import Any
@@ -13,12 +16,15 @@ from typing import Any
 import anyio
 import attrs
 
+from realtime_transport.clock import in_trio
 from realtime_transport.task_groups import open_task_group
 
 __all__ = ["open_tcp_socket"]
 
 HEAD_START = 0.25
 """Seconds that an address has before the next one is tried as well."""
+
+_IN_PROGRESS = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY})
 
 _Address = tuple[int, Any]  # Family, and what `connect` takes.
 
@@ -61,11 +67,26 @@ async def _connect(family: int, address: Any) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
         opened.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(opened, address)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if in_trio():
+            await _connect_trio(opened, address)
+        else:
+            await asyncio.get_running_loop().sock_connect(opened, address)
     except BaseException:
         opened.close()
         raise
     return opened
+
+
+async def _connect_trio(opened: socket.socket, address: Any) -> None:
+    import trio
+
+    code = opened.connect_ex(address)
+    if code in _IN_PROGRESS:
+        await trio.lowlevel.wait_writable(opened)
+        code = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
 
 
 @attrs.define(eq=False, repr=False)
