@@ -41,7 +41,8 @@ Notice: TypeAlias = Literal["error", "connection_change", "connected", "disconne
 class State(enum.Enum):
     """Where a connect attempt stands."""
 
-    __hash__ = object.__hash__  # In C: the table is keyed by members.
+    if not TYPE_CHECKING:
+        __hash__ = object.__hash__  # In C: the table is keyed by members.
 
     RESOLVING_KEY = "resolving_key"
     """The key is asked for, and the wire prepares itself. Nobody has heard of the attempt."""
@@ -68,7 +69,8 @@ class State(enum.Enum):
 class Signal(enum.Enum):
     """What moves a connect attempt."""
 
-    __hash__ = object.__hash__  # In C: the table is keyed by members.
+    if not TYPE_CHECKING:
+        __hash__ = object.__hash__  # In C: the table is keyed by members.
 
     REQUESTED = "the request is made"
     OPENED = "the link is open"

@@ -18,8 +18,8 @@ try:
 
     from .connection import ConnectionTelemetry, TelemetryOptions
     from .instruments import Instruments
-except ImportError as error:
-    missing_extra(error, "otel")
+except ImportError as _error:
+    missing_extra(_error, "otel")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping

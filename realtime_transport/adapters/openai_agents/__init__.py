@@ -13,8 +13,8 @@ from realtime_transport.errors import missing_extra
 
 try:
     import agents.realtime as _framework
-except ModuleNotFoundError as error:
-    missing_extra(error, "openai-agents")
+except ModuleNotFoundError as _error:
+    missing_extra(_error, "openai-agents")
 
 from .model import TransportRealtimeModel
 

@@ -17,8 +17,8 @@ from realtime_transport.errors import missing_extra
 
 try:
     import pydantic_ai.realtime.lifecycle as _lifecycle
-except ModuleNotFoundError as error:
-    missing_extra(error, "pydantic-ai")
+except ModuleNotFoundError as _error:
+    missing_extra(_error, "pydantic-ai")
 
 from .connection import TransportRealtimeConnection
 from .model import TransportRealtimeModel

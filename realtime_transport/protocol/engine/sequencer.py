@@ -39,7 +39,8 @@ MAX_WAITING = 1000
 class Phase(enum.Enum):
     """What is known about the active response."""
 
-    __hash__ = object.__hash__  # In C: the table is keyed by members.
+    if not TYPE_CHECKING:
+        __hash__ = object.__hash__  # In C: the table is keyed by members.
 
     IDLE = enum.auto()
     """None is active."""
@@ -56,7 +57,8 @@ class Phase(enum.Enum):
 class Input(enum.Enum):
     """What can happen."""
 
-    __hash__ = object.__hash__  # In C: the table is keyed by members.
+    if not TYPE_CHECKING:
+        __hash__ = object.__hash__  # In C: the table is keyed by members.
 
     SENT = enum.auto()
     CREATED = enum.auto()
