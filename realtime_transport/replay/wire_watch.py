@@ -88,6 +88,12 @@ class _WatchedDirectLink(_WatchedLink):
     def poke(self, *, at_once: bool = False) -> None:
         self._direct.poke(at_once=at_once)
 
+    def offer(self, text: str, /) -> bool:
+        went = self._direct.offer(text)
+        if went:
+            self._tell((text,))
+        return went
+
     async def drain(self) -> None:
         await self._direct.drain()
 

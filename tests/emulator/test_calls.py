@@ -199,7 +199,8 @@ async def test_a_sideband_hears_a_turn_in_the_order_of_a_live_one(emulator: Real
     transport = transport_to(emulator)
     text_only = {"output_modalities": ["text"]}
     async with transport.connect(initial_session_config=text_only):
-        while not emulator.sessions[0].sent["session.updated"]:  # The answer to the client's own configuration.
+        # The answers to the client's own configuration, and to its tracing.
+        while emulator.sessions[0].sent["session.updated"] < 2:
             await anyio.lowlevel.checkpoint()
         beside = f"call_id={transport.call_id}"
         async with connect(emulator, beside) as client:
