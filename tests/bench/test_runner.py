@@ -154,8 +154,8 @@ async def test_the_user_talks_over_the_reply_as_planned(corpus: Corpus, anyio_ba
     barge_ins = [row for row in rows if isinstance(row, BargeIn)]
     assert barge_ins
     assert record.received["conversation.item.truncate"] >= 1
-    # A tenth of a minute, less what was heard since the last report: 20 ms of real time are 400 ms of the reply.
-    planned = [one for one in barge_ins if one.heard_ms >= 6000 - 400]
+    # A tenth of a minute, less what was heard since the last report: 40 ms of real time are 800 ms of the reply.
+    planned = [one for one in barge_ins if one.heard_ms >= 6000 - 800]
     assert planned
     assert all(one.silence is not None and one.acknowledged is not None for one in planned)
     assert all(one.truncation is not None and one.truncation <= (one.acknowledged or 0.0) for one in planned)
