@@ -12,7 +12,8 @@ import anyio.to_thread
 import attrs
 
 from realtime_transport.clock import EventLoopClock
-from realtime_transport.connection.link import CountingLink, KeepAliveLink, LimitedLink, LinkClosed
+from realtime_transport.connection.link import CountingLink, LinkClosed
+from realtime_transport.connection.wrapped_link import WrappedLink
 
 from .format import Close, Frame, Header, Media, Note, Open, Tool
 from .scrub import Scrubber
@@ -98,10 +99,9 @@ class Recorder:
 
 
 @attrs.define(eq=False)
-class _RecordedLink:
-    """A link that writes down what goes through it."""
+class _RecordedLink(WrappedLink):
+    """A link that writes down what goes through it. It is never direct: its messages have to pass here."""
 
-    _link: Link
     _writer: RecordingWriter
     _conn: int
     _now: Callable[[], float]
@@ -132,23 +132,6 @@ class _RecordedLink:
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         self._close(code, reason, by_client=True)
         await self._link.aclose(code, reason)
-
-    # What some links can do besides. A recorded one is never direct: its messages have to pass here.
-
-    @property
-    def bytes_received(self) -> int:
-        return self._link.bytes_received if isinstance(self._link, KeepAliveLink) else 0
-
-    def on_control(self, wake: Callable[[], None], /) -> None:
-        if isinstance(self._link, KeepAliveLink):
-            self._link.on_control(wake)
-
-    def ping(self) -> bool:
-        return isinstance(self._link, KeepAliveLink) and self._link.ping()
-
-    def check_size(self, size: int, /) -> None:
-        if isinstance(self._link, LimitedLink):
-            self._link.check_size(size)
 
     def _close(self, code: int, reason: str, *, by_client: bool) -> None:
         if not self._closed:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import attrs
 
-from realtime_transport.connection.link import CountingLink, DirectLink, KeepAliveLink, LimitedLink
+from realtime_transport.connection.link import CountingLink, DirectLink
+from realtime_transport.connection.wrapped_link import WrappedLink
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -41,34 +42,12 @@ class WireWatch:
 
 
 @attrs.define(eq=False)
-class _WatchedLink:
-    _link: Link
+class _WatchedLink(WrappedLink):
     _tell: Callable[[Sequence[str]], None]
-
-    async def receive(self) -> list[str | bytes]:
-        return await self._link.receive()
 
     async def send(self, messages: Sequence[str], /) -> None:
         self._tell(messages)
         await self._link.send(messages)
-
-    async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        await self._link.aclose(code, reason)
-
-    @property
-    def bytes_received(self) -> int:
-        return self._link.bytes_received if isinstance(self._link, KeepAliveLink) else 0
-
-    def on_control(self, wake: Callable[[], None], /) -> None:
-        if isinstance(self._link, KeepAliveLink):
-            self._link.on_control(wake)
-
-    def ping(self) -> bool:
-        return isinstance(self._link, KeepAliveLink) and self._link.ping()
-
-    def check_size(self, size: int, /) -> None:
-        if isinstance(self._link, LimitedLink):
-            self._link.check_size(size)
 
 
 class _Direct(CountingLink, DirectLink, Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from realtime_transport import OpenAIRealtimeWebSocket
@@ -27,11 +28,16 @@ async def test_a_direct_link_stays_direct_and_every_message_is_seen() -> None:
                 async for event in transport:
                     if isinstance(event, TurnDoneEvent):
                         break
+                for _ in range(3):  # By the short path of audio, where the link is idle.
+                    await transport.send_audio(bytes(960))
+                while emulator.sessions[0].received["input_audio_buffer.append"] < 3:
+                    await anyio.lowlevel.checkpoint()
                 link = transport.statistics().link
                 assert link is not None
                 assert link.path == "direct"
                 assert link.bytes_received > 0
-    assert [json.loads(message)["type"] for message in seen] == ["conversation.item.create", "response.create"]
+    audio = ["input_audio_buffer.append"] * 3
+    assert [json.loads(message)["type"] for message in seen] == ["conversation.item.create", "response.create", *audio]
 
 
 async def test_any_other_link_is_watched_too() -> None:

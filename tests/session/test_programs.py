@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from realtime_transport import (
 from realtime_transport.emulator import RealtimeEmulator
 from realtime_transport.events import TurnDoneEvent
 from tests.processes import environment, serving
+from tests.telephony.caller import Caller
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -64,34 +64,6 @@ def test_a_voice_agent_with_two_tools_and_a_handoff(tmp_path: Path) -> None:
     assert lines[2:] == ["(Ada is handed over)", "Billing takes over", "Billing: How much is it?"]
 
 
-class Telephone:
-    """A call at Twilio, as a framework hands its socket over: hangs up after half a second of the agent's voice."""
-
-    def __init__(self) -> None:
-        self.heard = 0
-        self.enough = anyio.Event()
-        start = {"streamSid": "MZ1", "callSid": "CA1", "mediaFormat": {"encoding": "audio/x-mulaw"}}
-        self.messages: list[dict[str, Any]] = [
-            {"event": "connected", "protocol": "Call", "version": "1.0.0"},
-            {"event": "start", "streamSid": "MZ1", "sequenceNumber": "1", "start": start},
-        ]
-
-    async def receive_text(self) -> str:
-        await anyio.lowlevel.checkpoint()
-        if self.messages:
-            return json.dumps(self.messages.pop(0))
-        await self.enough.wait()
-        return json.dumps({"event": "stop", "streamSid": "MZ1", "stop": {"callSid": "CA1"}})
-
-    async def send_text(self, data: str, /) -> None:
-        await anyio.lowlevel.checkpoint()
-        message = json.loads(data)
-        if message["event"] == "media":
-            self.heard += len(base64.b64decode(message["media"]["payload"]))
-            if self.heard >= 4000:
-                self.enough.set()
-
-
 PHONE_SCRIPT = {
     "rules": [
         {"when": {"turn": 1}, "reply": {"calls": [{"name": "order_status", "arguments": {"number": "1001"}}]}},
@@ -106,7 +78,7 @@ async def test_an_agent_on_a_twilio_number(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("OPENAI_API_KEY", "sk-local")
     import phone_agent  # type: ignore[import-not-found]
 
-    telephone = Telephone()
+    telephone = Caller()
     with anyio.fail_after(20):
         async with RealtimeEmulator(script=PHONE_SCRIPT, keep_transcripts=True) as emulator:
             await phone_agent.answer(telephone, f"{emulator.websocket_url}?model=gpt-realtime-2.1")

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import importlib.util
-import json
 import wave
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,8 @@ from realtime_transport.emulator import RealtimeEmulator
 from realtime_transport.pages.session_page import write_session_page
 from realtime_transport.pages.session_timeline import read_timeline
 from realtime_transport.recording import load_recording
+
+from .caller import Caller
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -184,43 +185,14 @@ async def test_a_peer_that_vanishes_before_it_is_accepted_is_no_error_either(exa
     assert not gateway.calls
 
 
-class Caller:
-    """A call as a framework hands its socket over: speaks, hears half a second of the reply, hangs up."""
-
-    def __init__(self) -> None:
-        self.heard = 0
-        self.enough = anyio.Event()
-        start = {"streamSid": "MZ1", "callSid": "CA1", "mediaFormat": {"encoding": "audio/x-mulaw"}}
-        self.messages: list[dict[str, Any]] = [{"event": "start", "streamSid": "MZ1", "start": start}]
-        with wave.open(str(EXAMPLE.parents[1] / "audio/vm-options.wav")) as file:  # 8 kHz
-            spoken = file.readframes(8000 * 2) + bytes(16000)
-        voice = ulaw_encode(spoken)
-        for at in range(0, len(voice), 160):
-            media = {"payload": base64.b64encode(voice[at : at + 160]).decode(), "timestamp": str(at // 8)}
-            self.messages.append({"event": "media", "streamSid": "MZ1", "media": media})
-
-    async def receive_text(self) -> str:
-        await anyio.lowlevel.checkpoint()
-        if self.messages:
-            return json.dumps(self.messages.pop(0))
-        await self.enough.wait()
-        return json.dumps({"event": "stop", "streamSid": "MZ1", "stop": {"callSid": "CA1"}})
-
-    async def send_text(self, data: str, /) -> None:
-        await anyio.lowlevel.checkpoint()
-        message = json.loads(data)
-        if message["event"] == "media":
-            self.heard += len(base64.b64decode(message["media"]["payload"]))
-            if self.heard >= 4000:
-                self.enough.set()
-
-
 async def test_a_recorded_call_has_both_voices(example: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-local")
+    with wave.open(str(EXAMPLE.parents[1] / "audio/vm-options.wav")) as file:  # 8 kHz
+        caller = Caller(ulaw_encode(file.readframes(8000 * 2) + bytes(16000)))
     with anyio.fail_after(20):
         async with RealtimeEmulator() as emulator:
             gateway = example.Gateway(realtime_url=emulator.websocket_url, recordings=str(tmp_path / "calls"))
-            await gateway.talk(TwilioRealtimeTransportLayer(Caller(), model=gateway.model))
+            await gateway.talk(TwilioRealtimeTransportLayer(caller, model=gateway.model))
     [path] = (tmp_path / "calls").iterdir()
     recording = load_recording(path)
     assert recording.problem is None

@@ -310,7 +310,7 @@ async def test_leaving_in_the_middle(make_transport: MakeTransport, emulator: Re
                 raise ZeroDivisionError
     with anyio.fail_after(20):
         while emulator.sessions[0].is_open:
-            await anyio.sleep(0.01)
+            await anyio.lowlevel.checkpoint()
 
 
 async def test_one_model_has_one_session_after_the_other(make_transport: MakeTransport) -> None:

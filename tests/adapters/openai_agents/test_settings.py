@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from agents import function_tool
 from agents.exceptions import UserError
@@ -84,7 +85,7 @@ async def opened_with(model: RealtimeModel, emulator: RealtimeEmulator, settings
     record = emulator.sessions[-1]
     with anyio.fail_after(30):
         while record.received["session.update"] < 2:  # The framework's own does not wait for the server to take it.
-            await anyio.sleep(0.001)
+            await anyio.lowlevel.checkpoint()
     await model.close()
     updates = [event["session"] for who, event in record.transcript if who == "client" and "session" in event]
     [session] = [session for session in updates if "audio" in session]

@@ -6,6 +6,7 @@ import contextlib
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from pydantic_ai import BinaryContent, UserError
 
@@ -52,8 +53,11 @@ async def test_the_caller_interrupts(phone: Phone, emulator: RealtimeEmulator) -
     async with weather_agent().realtime(over(phone, emulator)).session() as session:
         await session.send("/say 20")
         await until(session, speaks)
-        await anyio.sleep(0.3)
-        marks = [message["mark"]["name"] for message in phone.heard() if message["event"] == "mark"]
+        marks: list[str] = []
+        with anyio.fail_after(20):
+            while not marks:
+                await anyio.lowlevel.checkpoint()
+                marks = [message["mark"]["name"] for message in phone.heard() if message["event"] == "mark"]
         phone.say(mark(marks[0]))
         await session.interrupt()
         await turn(session)
