@@ -31,7 +31,7 @@ from realtime_transport.bench import (
 from realtime_transport.bench.compare import Threshold
 from realtime_transport.bench.results import Row, results_of
 from realtime_transport.bench.synthesis import make_corpus
-from realtime_transport.cli.bench_wire import BenchWire, noted_by_emulator
+from realtime_transport.cli.bench.wire import BenchWire, noted_by_emulator
 from realtime_transport.cli.target import Target
 from tests.processes import serving
 

@@ -129,7 +129,7 @@ if TYPE_CHECKING:
         Usage as Usage,
         UsageUpdateEvent as UsageUpdateEvent,
     )
-    from .protocol.engine.playback_ledger import PlaybackPosition as PlaybackPosition, Truncation as Truncation
+    from .protocol.engine.playback.ledger import PlaybackPosition as PlaybackPosition, Truncation as Truncation
     from .protocol.engine.realtime_items import (
         RealtimeItem as RealtimeItem,
         RealtimeMcpCallApprovalRequestItem as RealtimeMcpCallApprovalRequestItem,
@@ -318,7 +318,7 @@ _HOMES = {
         ItemDeletedEvent ItemUpdateEvent McpApprovalRequestEvent McpToolCallCompletedEvent McpToolsListedEvent
         OutputTextDeltaEvent SemanticEvent ServerError TurnDoneEvent TurnStartedEvent Usage UsageUpdateEvent
     """,
-    "protocol.engine.playback_ledger": """
+    "protocol.engine.playback.ledger": """
         PlaybackPosition Truncation
     """,
     "protocol.vendors.profiles": """

@@ -43,6 +43,7 @@ SUB_ROOMS = {
     "transports": ["endpoint", "links", "phone", "interface", "base", ""],
     "emulator": ["", "checks", "conversation", "responders", "server"],
     "session": ["tools", "agents", "core", ""],
+    "cli": ["arguments", "", "bench", "replay", "talk", "serve", "doctor"],
 }
 """Within these rooms, from the bottom to the top; ``""`` is what lies in the room itself: the vocabulary that the
 emulator shares, a wire a file, the tasks of a session."""

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: The arguments; those of the process if not given.
     """
-    from realtime_transport.cli.arguments import parse
+    from realtime_transport.cli.arguments.parser import parse
 
     try:
         arguments = parse(sys.argv[1:] if argv is None else argv)

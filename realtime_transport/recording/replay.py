@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from realtime_transport.clock import Clock
-    from realtime_transport.protocol.engine.playback_ledger import PlaybackPosition
+    from realtime_transport.protocol.engine.playback.ledger import PlaybackPosition
     from realtime_transport.transports.endpoint.options import ApiKey, ConnectRequest, SessionConfig, TransportOptions
 
 __all__ = ["ReplayTransport", "match_of", "pace_factor"]

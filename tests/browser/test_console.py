@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from realtime_transport.cli.export import zipped_recording
+from realtime_transport.cli.serve.export import zipped_recording
 from realtime_transport.emulator import RealtimeEmulator
 
 SPEECH = Path(__file__).parents[2] / "examples/audio/demo-echotest.wav"

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from realtime_transport.cli import main
-from realtime_transport.cli.doctor_checks import Finding, check_key, check_network
+from realtime_transport.cli.doctor.checks import Finding, check_key, check_network
 from tests.canary import CANARY
 from tests.processes import serving
 

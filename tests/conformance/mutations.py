@@ -20,12 +20,12 @@ from realtime_transport.protocol.config import defaults, settings as config
 from realtime_transport.protocol.engine import (
     history_diff as history,
     interruption,
-    playback_ledger as playback,
     reactions,
     receiver,
-    sequencer,
 )
-from realtime_transport.protocol.engine.sequencer import Input, Phase
+from realtime_transport.protocol.engine.playback import ledger as playback
+from realtime_transport.protocol.engine.responses import sequencer
+from realtime_transport.protocol.engine.responses.sequencer import Input, Phase
 
 from .compare import differences, is_scored, scored_part
 from .drivers import DRIVERS

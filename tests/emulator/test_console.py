@@ -11,7 +11,7 @@ import anyio
 import httpx
 import pytest
 
-from realtime_transport.cli.export import zipped_recording
+from realtime_transport.cli.serve.export import zipped_recording
 from realtime_transport.emulator import RealtimeEmulator
 from realtime_transport.emulator.server.console import is_loopback
 from realtime_transport.emulator.server.timeline import Timeline

@@ -13,7 +13,7 @@ from realtime_transport.protocol.engine.events import (
     AudioInterruptedEvent,
     Withdrawal,
 )
-from realtime_transport.protocol.engine.playback_ledger import Truncation
+from realtime_transport.protocol.engine.playback.ledger import Truncation
 from realtime_transport.protocol.engine.policy import SERVER_PLAYBACK, EnginePolicy
 from realtime_transport.protocol.wire import server_events as server
 from tests.protocol.engine_driver import CANCEL, EngineDriver, truncate

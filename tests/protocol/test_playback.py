@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from realtime_transport.audio.formats import AudioFormat
-from realtime_transport.protocol.engine.playback_ledger import MAX_PARTS, PlaybackLedger, PlaybackPosition, Truncation
+from realtime_transport.protocol.engine.playback.ledger import MAX_PARTS, PlaybackLedger, PlaybackPosition, Truncation
 
 MS = 48  # bytes of a millisecond at 24 kHz
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from realtime_transport.protocol.engine.events import AudioEvent, AudioInterruptedEvent, ErrorEvent, UsageUpdateEvent
-from realtime_transport.protocol.engine.sequencer import BUSY_CODE
+from realtime_transport.protocol.engine.responses.sequencer import BUSY_CODE
 from realtime_transport.protocol.vendors.profiles import profile_named
 from realtime_transport.protocol.wire.codec import encode
 from realtime_transport.protocol.wire.responses import Response

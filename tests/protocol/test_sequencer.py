@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from realtime_transport.errors import LocalProtocolError
-from realtime_transport.protocol.engine.sequencer import BUSY_CODE, MAX_WAITING, Phase, ResponseSequencer
+from realtime_transport.protocol.engine.responses.sequencer import BUSY_CODE, MAX_WAITING, Phase, ResponseSequencer
 
 AUTO = {"type": "response.create"}
 

@@ -18,7 +18,7 @@ from realtime_transport.events import (
     TurnStartedEvent,
     Usage,
 )
-from realtime_transport.protocol.engine.playback_ledger import Truncation
+from realtime_transport.protocol.engine.playback.ledger import Truncation
 from realtime_transport.protocol.wire.codec import decode_server_event
 from realtime_transport.protocol.wire.objects import ServerError
 from realtime_transport.replay import Listener

@@ -8,7 +8,7 @@ import attrs
 
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.errors import ConfigError
-from realtime_transport.protocol.engine.playback_ledger import PlaybackPosition
+from realtime_transport.protocol.engine.playback.ledger import PlaybackPosition
 
 if TYPE_CHECKING:
     from collections.abc import Container

@@ -18,20 +18,20 @@ from realtime_transport.protocol.config.settings import SessionConfigInput, Sess
 from realtime_transport.protocol.wire.codec import dumps, loads
 
 from . import requests
-from .answer_gate import AnswerGate
 from .events import ErrorEvent, FunctionCallEvent, ItemUpdateEvent, McpApprovalRequestEvent
 from .function_calls import FunctionCalls
 from .history_diff import HistoryEditor
 from .interruption import Interrupter
-from .open_responses import OpenResponses
 from .output_queue import Interest, ObservedOutput, Output, SendObserver
-from .playback_ledger import PlaybackLedger
+from .playback.ledger import PlaybackLedger
+from .playback.server_playback import ServerPlayback
 from .policy import CLIENT_PLAYBACK, EnginePolicy
 from .reactions import Machines, Reactions
 from .realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem, RealtimeToolCallItem, realtime_item
 from .receiver import Receiver
-from .sequencer import Phase, ResponseSequencer
-from .server_playback import ServerPlayback
+from .responses.answer_gate import AnswerGate
+from .responses.open_responses import OpenResponses
+from .responses.sequencer import Phase, ResponseSequencer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.wire.session import Session
 
     from .lanes import Outgoing
-    from .playback_ledger import PlaybackPosition
+    from .playback.ledger import PlaybackPosition
 
 __all__ = ["Engine"]
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from realtime_transport.protocol.wire.items import Item
     from realtime_transport.protocol.wire.responses import Response
 
-    from .playback_ledger import Truncation
+    from .playback.ledger import Truncation
     from .realtime_items import RealtimeItem, RealtimeMcpCallApprovalRequestItem, RealtimeMcpCallItem
 
 __all__ = [

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from realtime_transport.protocol.wire.model import Event
 
-    from .open_responses import OpenResponse, OpenResponses
     from .output_queue import Output
-    from .playback_ledger import Interruption, PlaybackLedger
+    from .playback.ledger import Interruption, PlaybackLedger
+    from .playback.server_playback import ServerPlayback
     from .policy import EnginePolicy
-    from .sequencer import ResponseSequencer
-    from .server_playback import ServerPlayback
+    from .responses.open_responses import OpenResponse, OpenResponses
+    from .responses.sequencer import ResponseSequencer
 
 __all__ = ["Interrupter"]
 

@@ -13,8 +13,8 @@ from realtime_transport.protocol.wire.old_events import ResponseAudioDelta
 from realtime_transport.protocol.wire.server_events import ResponseOutputAudioDelta
 
 from .events import AudioEvent, FunctionCallRepeatedEvent, Withdrawal
-from .in_flight import InFlight
 from .lanes import AUDIO, Lane, Outgoing, lane_of
+from .responses.in_flight import InFlight
 
 if TYPE_CHECKING:
     from realtime_transport.protocol.config.settings import SentUpdate

@@ -17,21 +17,21 @@ from realtime_transport.protocol.wire.session import RealtimeSession, Transcript
 
 from .events import ErrorEvent
 from .projection import text
-from .sequencer import Phase
+from .responses.sequencer import Phase
 from .session_state import SessionState
 
 if TYPE_CHECKING:
     from realtime_transport.protocol.config.settings import SentUpdate, SessionSettings
 
-    from .answer_gate import AnswerGate
     from .function_calls import FunctionCalls
     from .history_diff import HistoryEditor
     from .interruption import Interrupter
-    from .open_responses import OpenResponses
     from .output_queue import Output
-    from .playback_ledger import PlaybackLedger
-    from .sequencer import ResponseSequencer
-    from .server_playback import ServerPlayback
+    from .playback.ledger import PlaybackLedger
+    from .playback.server_playback import ServerPlayback
+    from .responses.answer_gate import AnswerGate
+    from .responses.open_responses import OpenResponses
+    from .responses.sequencer import ResponseSequencer
 
 __all__ = ["Machines", "Reactions"]
 

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from realtime_transport.protocol.wire.model import FieldProblem, ServerEvent
 
-    from .answer_gate import AnswerGate
     from .events import SemanticEvent
     from .function_calls import FunctionCalls
     from .output_queue import Output
-    from .playback_ledger import PlaybackLedger
+    from .playback.ledger import PlaybackLedger
     from .reactions import Reactions
+    from .responses.answer_gate import AnswerGate
 
 __all__ = ["Receiver"]
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
     from realtime_transport.connection.connection import Connection
-    from realtime_transport.protocol.engine.playback_ledger import PlaybackPosition
+    from realtime_transport.protocol.engine.playback.ledger import PlaybackPosition
     from realtime_transport.protocol.engine.policy import EnginePolicy
 
     from ..endpoint.options import ApiKey, Connector, SessionConfig, TransportOptions

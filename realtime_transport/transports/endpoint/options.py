@@ -25,7 +25,7 @@ from realtime_transport.urls import redact_url, secrets_in
 if TYPE_CHECKING:
     from realtime_transport.audio.sinks import AudioSink
     from realtime_transport.audio.sources import AudioSource
-    from realtime_transport.protocol.engine.playback_ledger import PlaybackPosition
+    from realtime_transport.protocol.engine.playback.ledger import PlaybackPosition
     from realtime_transport.protocol.vendors.profiles import EndpointProfile
 
 __all__ = [

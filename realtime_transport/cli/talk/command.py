@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import attrs
 
-from realtime_transport.cli.agents import load_agent
 from realtime_transport.cli.recorded import record_into
 from realtime_transport.cli.running import require, run_async, say
+from realtime_transport.cli.talk.agents import load_agent
 from realtime_transport.cli.target import Target, responder_of
 from realtime_transport.cli.webrtc import calls_url
 from realtime_transport.errors import ConfigError

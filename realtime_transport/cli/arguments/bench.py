@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from realtime_transport.cli.argument_values import barge_in, command, count, names, positive, sessions, speed, whole
+from realtime_transport.cli.arguments.values import barge_in, command, count, names, positive, sessions, speed, whole
 
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +21,7 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     what = parser.add_subparsers(title="what to do", metavar="COMMAND", required=True)
     _add_run(what.add_parser("run", allow_abbrev=False, help="play a corpus (may be left out)"))
     compare = what.add_parser("compare", allow_abbrev=False, help="the differences of two runs, with their intervals")
-    compare.set_defaults(run=command("bench_report", "compare"))
+    compare.set_defaults(run=command("bench.report", "compare"))
     compare.add_argument("old", metavar="OLD", help="the folder of the earlier run")
     compare.add_argument("new", metavar="NEW", help="the folder of the later run")
     compare.add_argument(
@@ -32,13 +32,13 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
         help="end with 1 if a figure grew by more (+10%% or +0.05), and not by chance; may be repeated",
     )
     make = what.add_parser("make-corpus", allow_abbrev=False, help="speak sentences with espeak-ng into a folder")
-    make.set_defaults(run=command("bench_report", "make_corpus"))
+    make.set_defaults(run=command("bench.report", "make_corpus"))
     make.add_argument("folder", metavar="FOLDER", help="where they go; it must not exist")
     make.add_argument("--count", type=count, default=200, metavar="N", help="how many (default: 200)")
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=command("bench_command"))
+    parser.set_defaults(run=command("bench.command"))
     parser.description = (
         "Plays a corpus (files, folders, recorded sessions, manifests in CSV or JSONL with the columns file, words and "
         "barge_in) and measures. Writes results.jsonl and report.html, and prints a table. Without --url it talks to "

@@ -52,7 +52,7 @@ def _recorded(arguments: argparse.Namespace) -> RecordedServer | None:
 
 
 def _emulator(arguments: argparse.Namespace) -> RealtimeEmulator:
-    from realtime_transport.cli.export import zipped_recording
+    from realtime_transport.cli.serve.export import zipped_recording
     from realtime_transport.emulator import Faults, RealtimeEmulator, Stall
 
     faults = Faults(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from realtime_transport.cli.doctor_checks import (
+from realtime_transport.cli.doctor.checks import (
     Finding,
     check_devices,
     check_extras,

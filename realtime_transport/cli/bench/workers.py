@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from realtime_transport.cli.bench_wire import BenchWire
+from realtime_transport.cli.bench.wire import BenchWire
 from realtime_transport.cli.target import Target
 from realtime_transport.errors import ConfigError
 

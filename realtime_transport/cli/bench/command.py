@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 import orjson
 
-from realtime_transport.cli.bench_progress import with_progress
-from realtime_transport.cli.bench_report import tell
-from realtime_transport.cli.bench_wire import BenchWire, noted_by_emulator
+from realtime_transport.cli.bench.progress import with_progress
+from realtime_transport.cli.bench.report import tell
+from realtime_transport.cli.bench.wire import BenchWire, noted_by_emulator
 from realtime_transport.cli.running import require, run_async
 from realtime_transport.cli.target import Target
 from realtime_transport.errors import ConfigError
@@ -180,7 +180,7 @@ class _BenchCommand:
 
     def _run_on_workers(self) -> int:
         from realtime_transport.bench.cluster import Job
-        from realtime_transport.cli.bench_workers import WorkerWire, run_on_workers
+        from realtime_transport.cli.bench.workers import WorkerWire, run_on_workers
 
         assert self._target is not None
         folder = (self._folder / "recordings").absolute() if self._arguments.record else None

@@ -13,10 +13,10 @@ import anyio
 import attrs
 import orjson
 
-from realtime_transport.cli.display import choose_display
-from realtime_transport.cli.output import ReplayFiles, figures
-from realtime_transport.cli.playing import PlayedSink, open_speaker
 from realtime_transport.cli.recorded import record_into
+from realtime_transport.cli.replay.display import choose_display
+from realtime_transport.cli.replay.output import ReplayFiles, figures
+from realtime_transport.cli.replay.playing import PlayedSink, open_speaker
 from realtime_transport.cli.running import require, run_async, say
 from realtime_transport.cli.target import Target, responder_of
 from realtime_transport.cli.webrtc import calls_url, check_replay, webrtc_transport
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from realtime_transport.audio.devices import Speaker
     from realtime_transport.audio.formats import AudioFormat
     from realtime_transport.audio.sinks import AudioSink
-    from realtime_transport.cli.display import Display
+    from realtime_transport.cli.replay.display import Display
     from realtime_transport.connection.statistics import ConnectionStatistics
     from realtime_transport.replay import Recording, Replay, ReplayReport, TimelineEntry
     from realtime_transport.transports.base.realtime import OpenAIRealtimeBase

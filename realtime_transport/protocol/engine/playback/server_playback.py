@@ -6,7 +6,7 @@ import attrs
 
 from realtime_transport.audio.formats import AudioFormat
 
-from .playback_ledger import Interruption, Truncation
+from .ledger import Interruption, Truncation
 
 __all__ = ["ServerPlayback"]
 

@@ -1,0 +1,36 @@
+"""What ``realtime-transport talk`` understands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .common import add_answer, add_backend, add_record, add_server, add_session
+from .values import command
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add_talk"]
+
+
+def add_talk(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``talk``."""
+    parser.set_defaults(run=command("talk.command"))
+    parser.description = (
+        "A live conversation: your microphone, your loudspeaker, transcripts and level meters; speak to interrupt. "
+        "Without --url or --live it talks to the emulator, in this process: nobody is billed. Use headphones."
+    )
+    parser.add_argument("--list-devices", action="store_true", help="show the sound devices, and end")
+    parser.add_argument("--input", metavar="DEVICE", help="the microphone: a name, a part of one, or a number")
+    parser.add_argument("--output", metavar="DEVICE", help="the loudspeaker, likewise")
+    add_server(parser, "a server, as for replay")
+    parser.add_argument(
+        "--transport", choices=["webrtc", "websocket"], default="webrtc", help="the wire (default: webrtc)"
+    )
+    add_session(parser)
+    parser.add_argument(
+        "--agent", metavar="MODULE:AGENT", help="talk to a RealtimeAgent, with its instructions, tools and handoffs"
+    )
+    add_record(parser)
+    add_answer(parser, "voice")
+    add_backend(parser)

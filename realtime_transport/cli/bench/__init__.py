@@ -1,0 +1,1 @@
+"""``realtime-transport bench``: play a corpus, compare two runs, make a corpus."""

@@ -1,0 +1,1 @@
+"""``realtime-transport doctor``: is everything there that a session needs?"""

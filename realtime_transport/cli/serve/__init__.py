@@ -1,0 +1,1 @@
+"""``realtime-transport serve``: the emulator as a process, with its console."""

@@ -1,0 +1,1 @@
+"""``realtime-transport talk``: a conversation by microphone and loudspeaker."""

@@ -1,0 +1,1 @@
+"""How much of a reply was heard: where we play it, and where the server does."""
