@@ -17,7 +17,7 @@ import anyio
 import httpcore
 import httpx
 
-from .urls import is_loopback, require_encryption, scrub, secrets_in
+from .urls import is_loopback, origin, require_encryption, scrub, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
@@ -116,8 +116,7 @@ def _redirect_within_origin(method: str, url: str, response: httpx.Response) -> 
 def origin_of(url: str) -> str:
     """Host and port of *url*, with the scheme where it is not encrypted."""
     parsed = httpx.URL(url)
-    encrypted = parsed.scheme == "https"
-    return f"{'' if encrypted else 'http://'}{parsed.host}:{parsed.port or (443 if encrypted else 80)}"
+    return origin(parsed.scheme, parsed.host, parsed.port)
 
 
 async def read_body(response: httpx.Response, limit: int) -> tuple[bytes, bool]:

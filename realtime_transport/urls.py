@@ -26,6 +26,7 @@ __all__ = [
     "is_base_url",
     "is_loopback",
     "model_in",
+    "origin",
     "redact_query",
     "redact_url",
     "require_encryption",
@@ -53,6 +54,13 @@ _KEY_SHAPE = re.compile(r"\b(?:sk|ek|xai|whsec)[-_][\w.-]{4,}")
 _AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]?|[^:@\s\[\]]*)(?::\d*)?")
 
 _HTTP = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
+
+
+def origin(scheme: str, host: str, port: int | None) -> str:
+    """Host and port as a URL writes them, with the scheme (http or https) where it is not encrypted."""
+    encrypted = scheme == "https"
+    literal = f"[{host}]" if ":" in host else host
+    return f"{'' if encrypted else 'http://'}{literal}:{port or (443 if encrypted else 80)}"
 
 
 def redact_url(url: str, *secrets: str) -> str:

@@ -12,6 +12,7 @@ from realtime_transport.urls import (
     endpoint_url,
     http_url,
     is_loopback,
+    origin,
     redact_url,
     require_encryption,
     rest_base_url,
@@ -178,3 +179,16 @@ def test_the_likely_address(url: str, said: str) -> None:
 def test_a_text_is_not_taken_apart_for_the_sake_of_a_key_of_one_letter() -> None:
     assert scrub("No WebSocket here", ["k", "", "any"]) == "No WebSocket here"
     assert scrub("Bearer sk-1234 is wrong", ["sk-1234"]) == "Bearer *** is wrong"
+
+
+@pytest.mark.parametrize(
+    ("parts", "shown"),
+    [
+        (("https", "api.example", None), "api.example:443"),
+        (("http", "127.0.0.1", 8642), "http://127.0.0.1:8642"),
+        (("http", "::1", None), "http://[::1]:80"),
+        (("https", "2001:db8::1", 444), "[2001:db8::1]:444"),
+    ],
+)
+def test_an_address_is_shown_as_a_url_writes_it(parts: tuple[str, str, int | None], shown: str) -> None:
+    assert origin(*parts) == shown

@@ -16,7 +16,7 @@ import anyio.to_thread
 from realtime_transport.clock import in_trio
 from realtime_transport.errors import ConnectError
 from realtime_transport.keys import usable_headers
-from realtime_transport.urls import is_loopback, require_encryption
+from realtime_transport.urls import is_loopback, origin, require_encryption
 
 from .direct_asyncio import AsyncioLink
 from .direct_trio import TrioLink
@@ -190,8 +190,7 @@ async def _shake_hands(
 
 def _origin(url: str) -> str:
     parts = urlsplit(url)
-    encrypted = parts.scheme == "https"
-    return f"{'' if encrypted else 'http://'}{parts.hostname}:{parts.port or (443 if encrypted else 80)}"
+    return origin(parts.scheme, parts.hostname or "", parts.port)
 
 
 def _reason(error: BaseException) -> str:
