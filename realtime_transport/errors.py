@@ -14,6 +14,7 @@ Facts are attributes; the message is prose for people and is never compared.
 
 from __future__ import annotations
 
+from reprlib import Repr
 from typing import TYPE_CHECKING, NoReturn
 
 import anyio
@@ -361,3 +362,12 @@ def missing_extra(error: ImportError, extra: str) -> NoReturn:
         MissingExtraError: Always, from *error*.
     """
     raise MissingExtraError((error.name or str(error)).partition(".")[0], extra) from error
+
+
+_REPR = Repr()
+_REPR.maxlevel, _REPR.maxdict, _REPR.maxlist, _REPR.maxstring, _REPR.maxother = 3, 3, 3, 60, 60
+
+
+def brief(value: object) -> str:
+    """*value* as an error shows it: a line, whatever it holds, and whatever its own ``repr`` does."""
+    return _REPR.repr(value)[:80]

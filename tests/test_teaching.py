@@ -63,6 +63,17 @@ async def test_a_connect_that_is_awaited_says_async_with() -> None:
     assert transport.status == "disconnected"
 
 
+async def test_a_subscription_that_is_iterated_or_awaited_says_async_with() -> None:
+    transport = OpenAIRealtimeWebSocket(api_key="k")
+    session = RealtimeSession(RealtimeAgent(name="a"), transport=transport)
+    for subscription in (transport.subscribe(ErrorEvent), session.subscribe(ErrorEvent)):
+        with pytest.raises(LocalProtocolError, match=r"async with ….subscribe\(…\) as events"):
+            async for _ in subscription:  # type: ignore[attr-defined]
+                pass
+        with pytest.raises(LocalProtocolError, match=r"async with ….subscribe\(…\) as events"):
+            await subscription  # type: ignore[misc]
+
+
 @pytest.mark.parametrize(
     ("name", "meant"),
     [

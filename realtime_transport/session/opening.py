@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from realtime_transport.errors import ConfigError
+from realtime_transport.errors import ConfigError, brief
 from realtime_transport.protocol.config.settings import DEFAULT_MODEL, SessionSettings
 from realtime_transport.transports.interface.layer import RealtimeTransportLayer
 
@@ -33,7 +33,7 @@ def make_transport(transport: TransportName | RealtimeTransportLayer) -> Realtim
 
         return OpenAIRealtimeWebRTC()
     raise ConfigError(
-        f"transport: 'websocket', 'webrtc' or a transport expected, not {transport!r:.80}", key="transport"
+        f"transport: 'websocket', 'webrtc' or a transport expected, not {brief(transport)}", key="transport"
     )
 
 

@@ -12,7 +12,7 @@ from realtime_transport.argument_names import named
 from realtime_transport.connection.hub import Hub
 from realtime_transport.connection.owner import Owner
 from realtime_transport.connection.subscription import Subscription, SubscriptionLimits
-from realtime_transport.errors import ConfigError, LocalProtocolError
+from realtime_transport.errors import ConfigError, LocalProtocolError, brief
 from realtime_transport.task_groups import open_task_group
 from realtime_transport.transports.base.connecting import connecting
 
@@ -112,7 +112,7 @@ class RealtimeSession(ObservedSession, SessionStreams, SessionCalls[Ctx]):
         limits: SubscriptionLimits | None = None,
     ) -> None:
         if not isinstance(agent, RealtimeAgent):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigError(f"agent: a RealtimeAgent expected, not {agent!r:.80}", key="agent")
+            raise ConfigError(f"agent: a RealtimeAgent expected, not {brief(agent)}", key="agent")
         check_config(config)
         super().__init__()
         self._initial = agent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import anyio
@@ -10,6 +9,7 @@ import anyio
 from realtime_transport.connection.subscription import Subscription, SubscriptionLimits
 from realtime_transport.errors import NotConnectedError
 from realtime_transport.protocol.engine.events import AudioEvent, ErrorEvent, SemanticEvent
+from realtime_transport.transports.base.subscribing import subscribing
 
 from .core.events import AudioInterruptedEvent, McpToolCallCompletedEvent, SessionEvent, TransportEvent
 
@@ -74,7 +74,7 @@ class SessionStreams:
     def subscribe(
         self, *types: type[E], agent: RealtimeAgent[Any] | None = None
     ) -> AbstractAsyncContextManager[Subscription[E]]: ...
-    @asynccontextmanager
+    @subscribing
     async def subscribe(
         self, *types: type[Event], agent: RealtimeAgent[Any] | None = None
     ) -> AsyncGenerator[Subscription[Any]]:

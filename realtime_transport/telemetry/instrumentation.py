@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from realtime_transport import session_events
-from realtime_transport.errors import ConfigError, LocalProtocolError, missing_extra
+from realtime_transport.errors import ConfigError, LocalProtocolError, brief, missing_extra
 from realtime_transport.session.session import RealtimeSession
 from realtime_transport.transports.base.core import TransportCore
 
@@ -78,7 +78,7 @@ def instrument(
     transport = target if session is None else session.transport
     if not isinstance(transport, TransportCore):
         raise ConfigError(
-            f"target: a transport of this package or a session on one expected, not {transport!r:.80}", key="target"
+            f"target: a transport of this package or a session on one expected, not {brief(transport)}", key="target"
         )
     release = version("realtime-transport")
     options = TelemetryOptions(

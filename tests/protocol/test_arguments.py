@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from realtime_transport.errors import LocalProtocolError
+from realtime_transport.errors import ConfigError, LocalProtocolError
 from realtime_transport.protocol.engine.events import FunctionCallEvent
 from tests.protocol.engine_driver import EngineDriver
 
@@ -126,3 +126,33 @@ def test_half_a_surrogate_pair_and_large_numbers_go_out() -> None:
     item, create = talk.sent()
     assert item["item"]["content"][0]["text"] == half
     assert create["response"] == {"instructions": half, "metadata": {"n": 2**70}}
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise ValueError("no repr")
+
+
+DEEP: dict[str, Any] = {}
+for _ in range(3000):
+    DEEP = {"type": "x", "deeper": DEEP}
+
+
+@pytest.mark.parametrize("value", [CYCLE, DEEP, {"x": Unprintable()}], ids=["cycle", "deep", "unprintable"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda value: {"tools": [value]},
+        lambda value: {"audio": {"input": {"turn_detection": value}}},
+        lambda value: {"provider_data": value},
+    ],
+    ids=["tools", "turn detection", "provider data"],
+)
+def test_a_setting_that_cannot_be_json_is_named(place: Any, value: Any) -> None:
+    talk = EngineDriver()
+    with pytest.raises(ConfigError, match=r"^(tools|audio.input.turn_detection|provider_data)"):
+        talk.engine.update_session_config(place(value), False)
+    assert talk.sent() == []
+    with pytest.raises(LocalProtocolError):
+        talk.engine.send_event({"type": "x", "value": value}, talk.now)
+    assert talk.sent() == []

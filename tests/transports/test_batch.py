@@ -16,6 +16,10 @@ from realtime_transport.transports.interface.batch import Batch
 
 pytestmark = pytest.mark.anyio
 
+DEEP: dict[str, Any] = {}
+for _ in range(3000):
+    DEEP = {"deeper": DEEP}
+
 
 @asynccontextmanager
 async def connected(server: MemoryServer, **options: Any) -> AsyncGenerator[OpenAIRealtimeWebSocket]:
@@ -50,6 +54,7 @@ async def test_the_messages_of_a_batch_go_out_together() -> None:
     [
         (lambda batch: batch.update_session_config({"audio": 5}), ConfigError),
         (lambda batch: batch.send_event({}), LocalProtocolError),
+        (lambda batch: batch.send_event({"type": "x", "deep": DEEP}), LocalProtocolError),
         (lambda batch: batch.send_function_call_output({}, "x"), LocalProtocolError),
     ],
 )

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from realtime_transport.audio.formats import AudioFormat
-from realtime_transport.errors import ConfigError
+from realtime_transport.errors import ConfigError, brief
 from realtime_transport.protocol.wire.codec import encode
 from realtime_transport.protocol.wire.json_types import UNSET
 from realtime_transport.protocol.wire.model import WireModel
@@ -29,21 +29,28 @@ Rule: TypeAlias = "Callable[[Any, str], Any]"
 
 def wrong(key: str, expected: str, value: object) -> ConfigError:
     """The error for a value of the wrong type."""
-    return ConfigError(f"{key or 'configuration'}: {expected} expected, not {value!r:.80}", key=key)
+    return ConfigError(f"{key or 'configuration'}: {expected} expected, not {brief(value)}", key=key)
 
 
 def plain(value: object, key: str) -> Any:
     """A copy of *value* in plain JSON, without what is `UNSET`."""
+    try:
+        return _plain(value, key)
+    except RecursionError:
+        raise ConfigError(f"{key}: it holds itself, or is nested too deeply for JSON", key=key) from None
+
+
+def _plain(value: object, key: str) -> Any:
     if isinstance(value, AudioFormat):
         return value.to_wire()
     if isinstance(value, WireModel):
-        return plain(encode(value), key)
+        return _plain(encode(value), key)
     if isinstance(value, Mapping):
         mapping = cast("Mapping[object, object]", value)
-        return {str(name): plain(entry, f"{key}.{name}") for name, entry in mapping.items() if entry is not UNSET}
+        return {str(name): _plain(entry, f"{key}.{name}") for name, entry in mapping.items() if entry is not UNSET}
     if isinstance(value, list | tuple):
         entries = cast("Sequence[object]", value)
-        return [plain(entry, f"{key}[{index}]") for index, entry in enumerate(entries)]
+        return [_plain(entry, f"{key}[{index}]") for index, entry in enumerate(entries)]
     if isinstance(value, float) and not math.isfinite(value) and not key.endswith(".rate"):
         raise wrong(key, "a finite number", value)
     if value is None or isinstance(value, bool):

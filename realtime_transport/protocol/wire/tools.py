@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from realtime_transport.errors import ConfigError
+from realtime_transport.errors import ConfigError, brief
 
 __all__ = ["tool_payload"]
 
@@ -40,7 +40,7 @@ def tool_payload(tool: object, key: str) -> dict[str, Any]:
         ConfigError: It is no tool, or its approval policy makes no sense.
     """
     if not isinstance(tool, Mapping):
-        raise ConfigError(f"{key}: a tool is a mapping, not {tool!r:.80}", key=key)
+        raise ConfigError(f"{key}: a tool is a mapping, not {brief(tool)}", key=key)
     given = cast("Mapping[str, Any]", tool)
     fields = _MCP_FIELDS if given.get("type") == "mcp" else _FUNCTION_FIELDS
     payload = {name: given[name] for name in fields if name in given}

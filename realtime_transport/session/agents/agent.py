@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 import attrs
 
 from realtime_transport.argument_names import named_fields
-from realtime_transport.errors import ConfigError
+from realtime_transport.errors import ConfigError, brief
 
 from ..tools.context import Ctx
 from ..tools.tool import FunctionTool, function_tool
@@ -34,7 +34,7 @@ def _name(instance: object, attribute: attrs.Attribute[Any], value: object) -> N
 
 def _text(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if not (isinstance(value, str) or callable(value)):
-        raise ConfigError(f"instructions: text or a function expected, not {value!r:.80}", key="instructions")
+        raise ConfigError(f"instructions: text or a function expected, not {brief(value)}", key="instructions")
 
 
 def _tools(tools: Sequence[ToolInput]) -> tuple[FunctionTool | HostedMcpTool, ...]:
@@ -46,7 +46,7 @@ def _tool(tool: object, index: int) -> FunctionTool | HostedMcpTool:
         return tool
     if callable(tool) and not isinstance(tool, type):
         return function_tool(tool)
-    raise ConfigError(f"tools[{index}]: a tool or a function expected, not {tool!r:.80}", key=f"tools[{index}]")
+    raise ConfigError(f"tools[{index}]: a tool or a function expected, not {brief(tool)}", key=f"tools[{index}]")
 
 
 def _handoffs(handoffs: Any) -> Any:
@@ -111,7 +111,7 @@ def _handoff(entry: object, index: int) -> Handoff:
     if isinstance(entry, RealtimeAgent):
         return handoff(cast("RealtimeAgent[Any]", entry))
     key = f"handoffs[{index}]"
-    raise ConfigError(f"{key}: an agent or a handoff expected, not {entry!r:.80}", key=key)
+    raise ConfigError(f"{key}: an agent or a handoff expected, not {brief(entry)}", key=key)
 
 
 def check_names(tools: Sequence[FunctionTool], handoffs: Sequence[Handoff]) -> None:

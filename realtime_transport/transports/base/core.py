@@ -11,6 +11,8 @@ import anyio.lowlevel
 from realtime_transport.connection.hub import Hub
 from realtime_transport.errors import LocalProtocolError, NotConnectedError
 
+from .subscribing import subscribing
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
     from contextlib import AbstractAsyncContextManager
@@ -149,7 +151,7 @@ class TransportCore:
     ) -> AbstractAsyncContextManager[Subscription[A | B | C | D]]: ...
     @overload
     def subscribe(self, *types: type[E]) -> AbstractAsyncContextManager[Subscription[E]]: ...
-    @asynccontextmanager
+    @subscribing
     async def subscribe(self, *types: type[Event]) -> AsyncGenerator[Subscription[Any]]:
         """A stream of the events of *types* (and their subclasses), from now on.
 

@@ -143,7 +143,7 @@ def _size_of(value: object) -> int:
     try:
         return len(orjson.dumps(value, default=repr, option=orjson.OPT_NON_STR_KEYS))
     except orjson.JSONEncodeError:
-        return len(repr(value))  # The engine says what is wrong with it.
+        return 0  # The engine says what is wrong with it.
 
 
 def _encoded_size(text: str) -> int:
