@@ -1,4 +1,4 @@
-"""What a ``session.update`` says that nobody named."""
+"""The settings that a ``session.update`` names where the caller did not."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ __all__ = [
 ]
 
 DEFAULT_MODEL = "gpt-realtime-2.1"
-"""The model where nobody names one."""
+"""The model of a connection where the caller names none."""
 
 DEFAULT_TRANSCRIPTION_MODEL = "gpt-4o-mini-transcribe"
-"""What the vendor's own SDK transcribes with where nobody names a model."""
+"""The transcription model that the vendor's own SDK names by default."""
 
 WARNING_DAYS = 90
-"""How long before the end of a model its use is worth a warning."""
+"""A model that ends in fewer days than this is worth a warning."""
 
 ENDS_OF_LIFE: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("gpt-realtime", "gpt-realtime-2025-08-28"), ("2027-01-20", "gpt-realtime-2.1")),
@@ -41,7 +41,7 @@ ENDS_OF_LIFE: Mapping[str, tuple[str, str]] = {
         ("2027-02-26", "gpt-transcribe"),
     ),
 }
-"""Models that the vendor will switch off: the date, and the successor."""
+"""Models that the vendor will switch off: date and successor."""
 
 
 def end_of_life(model: object, today: date) -> str | None:
@@ -54,11 +54,11 @@ def end_of_life(model: object, today: date) -> str | None:
 
 @frozen()
 class SessionDefaults:
-    """What is sent where the caller named nothing.
+    """The settings sent where the caller gave none.
 
     Attributes:
-        transcription: Of the user's speech; `UNSET`: the server decides.
-        turn_detection: Likewise.
+        transcription: Transcription of the user's speech; `UNSET`: the server decides.
+        turn_detection: Turn detection; `UNSET`: the server decides.
         formats: Whether the usual audio formats are named.
         rest: Whether the model, the modalities, the speed and the noise reduction are named.
     """
@@ -78,4 +78,4 @@ SERVER_DEFAULTS = SessionDefaults(transcription=UNSET, turn_detection=UNSET, for
 """Other servers: they have models and detectors of their own."""
 
 NO_DEFAULTS = SessionDefaults(transcription=UNSET, turn_detection=UNSET, formats=False, rest=False)
-"""Calls that exist already: what nobody named stays as it was negotiated."""
+"""Calls that exist already: a setting that is not given stays as it was negotiated."""

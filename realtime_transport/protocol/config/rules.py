@@ -1,4 +1,4 @@
-"""What each setting of a session may be, and under which names it is known.
+"""The rule that checks each setting of a session, and the names of the settings.
 
 A rule checks one value, given in plain JSON and with the path under which the user wrote it, and may bring it into
 its final form.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["AUDIO_NAMES", "LEGACY_NAMES", "NESTED", "PASSED_ON", "RULES", "plain", "wrong"]
 
 Rule: TypeAlias = "Callable[[Any, str], Any]"
-"""Takes the value and its path; `UNSET` as the result: as if the setting were not given."""
+"""Takes the value and its path and returns the final value; `UNSET`: as if the setting were not given."""
 
 
 def wrong(key: str, expected: str, value: object) -> ConfigError:
@@ -56,7 +56,7 @@ def _plain(value: object, key: str) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return str.__str__(value)  # of an enumeration, its value
+        return str.__str__(value)  # an enumeration becomes its value
     if isinstance(value, int | float):
         return int(value) if isinstance(value, int) else float(value)
     raise wrong(key, "a value that JSON knows", value)

@@ -55,7 +55,8 @@ class RealtimeSessionConfig:
         parallel_tool_calls: The model may make several calls at once.
         reasoning: Settings of reasoning models.
         prompt: A prompt stored with the vendor: ``prompt_id`` (or ``id``), ``version``, ``variables``.
-        tracing: ``"auto"`` (the default), how to file the vendor's traces, or ``None`` for none. Counts on connecting.
+        tracing: ``"auto"`` (the default), labels for the vendor's traces, or ``None`` for none. Takes effect
+            on connecting only.
         provider_data: Further fields of the session, sent as they are.
     """
 
@@ -87,8 +88,8 @@ class SentUpdate:
     """A change of the session that was sent. The server may still refuse it.
 
     Attributes:
-        settings: What it changes.
-        reset: It starts from the defaults.
+        settings: The settings that it names.
+        reset: Whether it starts from the defaults.
     """
 
     settings: Settings
@@ -107,7 +108,7 @@ class SessionSettings:
         model: The model of the connection.
         default_format: The audio format, both ways, where none is named.
         fixed_formats: The sides (``"input"``, ``"output"``) whose format stays what the session was opened with.
-        session_defaults: What is sent where nobody named anything.
+        session_defaults: The settings sent where the caller gave none.
     """
 
     _model: str = DEFAULT_MODEL
@@ -135,7 +136,9 @@ class SessionSettings:
         return self._tracing
 
     def start(self, config: SessionConfigInput) -> dict[str, Any]:
-        """The payload that opens a session; the model of the connection wins over the configuration's.
+        """The payload that opens a session.
+
+        The model of the connection wins over the configuration's, except with `NO_DEFAULTS`.
 
         Raises:
             ConfigError: A setting has a wrong type or value.
@@ -172,7 +175,7 @@ class SessionSettings:
         return self._unanswered[-1]
 
     def taken(self, update: SentUpdate) -> None:
-        """The server has taken *update*, and whatever was sent before it and not refused."""
+        """Note that the server accepted *update*, and every earlier one that it has not refused."""
         if update in self._unanswered:
             count = self._unanswered.index(update) + 1
             for each in self._unanswered[:count]:
@@ -180,7 +183,7 @@ class SessionSettings:
             del self._unanswered[:count]
 
     def refused(self, update: SentUpdate) -> None:
-        """The server has refused *update*: later ones do not build on it."""
+        """Note that the server refused *update*: later ones do not build on it."""
         if update in self._unanswered:
             self._unanswered.remove(update)
 
@@ -212,7 +215,7 @@ class SessionSettings:
         return self._payload(read_settings(config))
 
     def _payload(self, settings: Settings, *, first: bool = True) -> dict[str, Any]:
-        """The ``session`` that *settings* give; a *first* one says also what could be left as it is."""
+        """The ``session`` that *settings* give; a *first* one also names what a later one leaves unchanged."""
         session: dict[str, Any] = {"type": "realtime"}
         self._put(session, settings, "model", self._model)
         self._put(session, settings, "output_modalities", ["audio"])

@@ -1,4 +1,4 @@
-"""When to tell the server how its traces of the session are to be filed.
+"""When to send the server the tracing settings of a session.
 
 The server refuses to change tracing that is on, but it can always be switched off.
 """
@@ -13,7 +13,7 @@ from realtime_transport.protocol.wire.json_types import UNSET, Unset
 __all__ = ["Tracing", "tracing_to_send"]
 
 Tracing: TypeAlias = Mapping[str, Any] | Literal["auto"] | None
-"""``"auto"``, how to file it, or ``None`` for off."""
+"""``"auto"``, labels for the traces, or ``None`` for off."""
 
 
 def tracing_to_send(wanted: Tracing | Unset, reported: object) -> Tracing | Unset:

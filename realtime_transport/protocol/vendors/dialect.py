@@ -1,7 +1,7 @@
 """Other spellings of the protocol: the names of the beta, and of servers that only transcribe.
 
 The engine speaks the current protocol; a dialect translates whole messages on their way in and out. What it does not
-know it leaves as it is. Each way has its inverse, for a server that plays the part of one that speaks the dialect.
+know it leaves as it is. Each direction has its inverse, which an emulator of such a server uses.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ Translation: TypeAlias = Callable[[Message], Message]
 
 @frozen()
 class Dialect:
-    """How to translate. The functions do not change what they are given.
+    """The translations of one dialect. None of the functions changes its argument.
 
     Attributes:
-        name: Of the dialect.
+        name: The name of the dialect.
         to_server: A client event of the current protocol, as the server knows it.
         from_server: What the server sends, as a server event of the current protocol.
         from_client: The inverse of ``to_server``.
         to_client: The inverse of ``from_server``.
-        behind: A further message that has to follow a client event, if one does.
+        behind: The message that must follow a client event; ``None`` for none.
     """
 
     name: str
@@ -122,7 +122,7 @@ def _format_from_beta(value: Any) -> Any:
 
 
 def _item(item: Any, parts: Mapping[str, str]) -> Any:
-    """The model's content parts have other names."""
+    """*item* with the content parts of the model renamed."""
     if not isinstance(item, dict):
         return cast("object", item)
     given = cast("Message", item)
@@ -166,7 +166,7 @@ def _beta_to_server(message: Message) -> Message:
     changed = _inside(message, _settings_to_beta, _PARTS_BACK, with_type=False)
     session = changed.get("session")
     if isinstance(session, dict):
-        cast("Message", session).pop("model", None)  # It was fixed by the URL, and naming it an error.
+        cast("Message", session).pop("model", None)  # The URL has fixed it; naming it is an error.
     return changed
 
 
@@ -214,7 +214,7 @@ def _xai_session_to_server(session: Message) -> Message:
 
 
 def _xai_detection(value: Any) -> Any:
-    """It knows one detector, and null."""
+    """Turn detection as xAI knows it: ``server_vad`` or null."""
     if not isinstance(value, dict):
         return value
     given = cast("Message", value)
@@ -271,7 +271,7 @@ def _vllm_to_server(message: Message) -> Message:
 
 
 def _vllm_behind(message: Message) -> Message | None:
-    """A commit begins a transcription, a final one ends it. Who names ``final`` decides for himself."""
+    """A commit begins a transcription, a final one ends it. A caller that names ``final`` sends both itself."""
     if message["type"] != "input_audio_buffer.commit" or "final" in message:
         return None
     return {"type": "input_audio_buffer.commit", "final": True}

@@ -1,4 +1,4 @@
-"""Servers that speak the Realtime protocol, and in what each differs: data, no code."""
+"""The servers that speak the Realtime protocol, and how they differ, as data."""
 
 from __future__ import annotations
 
@@ -58,29 +58,29 @@ class CallRules:
 @named_fields
 @frozen()
 class EndpointProfile:
-    """What a client has to know of a server beside its address.
+    """What a client must know about a server besides its address.
 
     Attributes:
-        name: For ``profile="…"``.
+        name: The name for ``profile="…"``.
         path: Path and query of the endpoint, with ``{model}`` filled in, escaped.
-        base_url: Where it is, if there is one place; else ``url=`` has to say.
+        base_url: Its address, if it has a fixed one; otherwise ``url=`` must be given.
         auth: Where the key goes.
-        auth_name: The header or the query parameter, where there is one.
+        auth_name: Name of the header or query parameter, if *auth* is one of these.
         headers: Further headers of the upgrade request.
         speaks_first: Whether the server says ``session.created`` at once. Otherwise the session counts as ready with
             the answer to our ``session.update``.
-        answers_updates: Whether it answers a ``session.update`` that it has taken by ``session.updated``. Otherwise
-            ``connect`` does not wait for that.
+        answers_updates: Whether it answers an accepted ``session.update`` with ``session.updated``. Otherwise
+            ``connect`` does not wait for one.
         naming: The names of events and fields.
         kind: Whether the server converses or only transcribes.
-        rates: The sample rates of linear audio that it takes; the first is the usual one.
-        g711: Whether it takes G.711.
+        rates: The sample rates of linear PCM that it accepts, in hertz; the first is its default.
+        g711: Whether it accepts G.711.
         needs_model: Whether the URL has to name a model.
         key_variable: The environment variable that holds the key where none is given; empty: no key is needed.
         max_session_seconds: How long a session may last; ``None``: not known.
         unsupported: Fields of a session that it refuses or misreads, as dotted paths; they are not sent.
-        defaults: What a session names where the caller does not.
-        calls: How it opens WebRTC calls; ``None``: it has none, or it is not known how.
+        defaults: The settings sent where the caller gave none.
+        calls: How it opens WebRTC calls; ``None``: it has none, or how is not known.
     """
 
     name: str
@@ -104,11 +104,11 @@ class EndpointProfile:
 
     @property
     def dialect(self) -> Dialect | None:
-        """How to translate; ``None`` for the current names."""
+        """The dialect of *naming*; ``None`` for the current names."""
         return DIALECTS[self.naming]
 
     def url(self, given: str | None) -> str:
-        """The URL to ask for, with ``{model}`` still to be filled in.
+        """The URL to connect to, with ``{model}`` still to be filled in.
 
         Args:
             given: An address without a path (``https://host:8000``) or the base URL of the API
@@ -267,14 +267,14 @@ PROFILES: Mapping[str, EndpointProfile] = {
         EndpointProfile(name="generic", needs_model=False, calls=CallRules()),
     )
 }
-"""By name. Facts of the vendors' documentation and of recorded sessions; see ``docs/endpoints.md``."""
+"""The profiles by name. Sources: the vendors' documentation and recorded sessions; see ``docs/endpoints.md``."""
 
 
 def profile_named(profile: str | EndpointProfile) -> EndpointProfile:
-    """The profile of that name; one that is one already is returned.
+    """The profile of that name; a profile is returned as it is.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: No profile has that name.
     """
     if isinstance(profile, EndpointProfile):
         return profile

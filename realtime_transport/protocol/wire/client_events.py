@@ -31,7 +31,7 @@ __all__ = [
 
 @wire_model
 class SessionUpdate(ClientEvent):
-    """Change settings of the session: those that are present. Answer: ``session.updated``.
+    """Change the settings that are present; the others keep their values. Answer: ``session.updated``.
 
     A refused update changes nothing.
     """
@@ -56,7 +56,7 @@ class InputAudioBufferAppend(ClientEvent):
 
 @wire_model
 class InputAudioBufferCommit(ClientEvent):
-    """Make a user message of the input buffer. Answer: ``input_audio_buffer.committed``.
+    """Turn the input buffer into a user message. Answer: ``input_audio_buffer.committed``.
 
     Never starts a response. Less than 100 ms of audio is the error ``input_audio_buffer_commit_empty``.
     """
@@ -75,7 +75,7 @@ class InputAudioBufferClear(ClientEvent):
 class OutputAudioBufferClear(ClientEvent):
     """Drop audio that the server has yet to play; WebRTC and SIP only. Answer: ``output_audio_buffer.cleared``.
 
-    Comes after a ``response.cancel``, which stops the generation.
+    Send it after a ``response.cancel``, which stops the generation.
     """
 
     type: ClassVar[str] = "output_audio_buffer.clear"
@@ -106,11 +106,11 @@ class ConversationItemRetrieve(ClientEvent):
 
 @wire_model
 class ConversationItemTruncate(ClientEvent):
-    """Cut the model's audio to what was heard, and wipe its transcript. Answer: ``conversation.item.truncated``.
+    """Cut the model's audio to what was heard; deletes its transcript. Answer: ``conversation.item.truncated``.
 
     Attributes:
         content_index: Index of the audio part, nearly always 0.
-        audio_end_ms: Milliseconds to keep. More than there are is an error.
+        audio_end_ms: Milliseconds to keep. More than the item holds is an error.
     """
 
     type: ClassVar[str] = "conversation.item.truncate"
@@ -131,7 +131,7 @@ class ConversationItemDelete(ClientEvent):
 
 @wire_model
 class ResponseCreate(ClientEvent):
-    """Let the model answer. Answer: ``response.created``, or an error if a response is active.
+    """Ask for a response. Answer: ``response.created``, or an error if a response is active.
 
     Attributes:
         response: Settings for this response only.
@@ -160,7 +160,7 @@ class SessionInputAudioBufferAppend(ClientEvent):
     """Add audio to a translation. No answer.
 
     Attributes:
-        audio: Base64 of 24 kHz mono PCM. Silence must be sent too: a gap counts as no time at all.
+        audio: Base64 of 24 kHz mono PCM. Silence must be sent too: the server counts only the audio that it receives.
     """
 
     type: ClassVar[str] = "session.input_audio_buffer.append"
@@ -170,7 +170,7 @@ class SessionInputAudioBufferAppend(ClientEvent):
 
 @wire_model
 class SessionClose(ClientEvent):
-    """End a translation. Answer: what is left of the output, over seconds, then ``session.closed``."""
+    """End a translation. Answer: the rest of the output, for some seconds, then ``session.closed``."""
 
     type: ClassVar[str] = "session.close"
 

@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 Hook = Callable[[Any, Any], Any]
-"""Signature of a structure hook of cattrs: the value, and the type that is wanted, which ours know already."""
+"""A structure hook of cattrs: takes the value and the wanted type, which ours are made for and ignore."""
 
 _SERVER_EVENTS: dict[str, type[ServerEvent]] = {cls.type: cls for cls in (*SERVER_EVENTS, *VENDOR_EVENTS, *OLD_EVENTS)}
 _CLIENT_EVENTS: dict[str, type[ClientEvent]] = {cls.type: cls for cls in CLIENT_EVENTS}
@@ -74,7 +74,7 @@ def loads(data: str | bytes) -> dict[str, Any]:
     try:
         message = orjson.loads(data)
     except orjson.JSONDecodeError:
-        message = UNSET  # Not here: the text is in the error, which must not be chained to another.
+        message = UNSET  # Not raised here: this error holds the text, and must not become the context of another.
     if message is UNSET:
         message = parse_json(data)
     if message.__class__ is not dict:
@@ -90,7 +90,7 @@ def dumps(message: Mapping[str, Any]) -> str:
     """Write *message* as JSON, without spaces. It may hold wire classes.
 
     Raises:
-        LocalProtocolError: It holds something that has no form in JSON.
+        LocalProtocolError: It holds a value that JSON cannot represent.
     """
     try:
         return orjson.dumps(message, default=_plain).decode()
@@ -104,7 +104,7 @@ def dumps(message: Mapping[str, Any]) -> str:
 
 
 def parse_json(data: str | bytes) -> Any:
-    """The value of a JSON text, which may hold halves of surrogate pairs.
+    """Parse any JSON value. Halves of surrogate pairs are accepted.
 
     Raises:
         DecodeError: It is not JSON.
@@ -138,7 +138,7 @@ def _plain(value: Any) -> Any:
 
 
 def decode_server_event(raw: Mapping[str, Any], sequence: int = 0) -> tuple[ServerEvent, tuple[FieldProblem, ...]]:
-    """Make the typed event of a message, and tell what in it was of the wrong type.
+    """Decode a server message into its event, and report its fields of the wrong type.
 
     Args:
         raw: The message as `loads` returns it. The event keeps it and shares its values: do not change it.
@@ -156,7 +156,7 @@ def decode_server_event(raw: Mapping[str, Any], sequence: int = 0) -> tuple[Serv
 
 
 def decode_client_event(raw: Mapping[str, Any]) -> tuple[ClientEvent, tuple[FieldProblem, ...]]:
-    """Make the typed event of a message that a client sends, and tell what in it was of the wrong type.
+    """Decode a client message into its event, and report its fields of the wrong type.
 
     Raises:
         DecodeError: There is no ``type`` that is a string.
@@ -165,12 +165,12 @@ def decode_client_event(raw: Mapping[str, Any]) -> tuple[ClientEvent, tuple[Fiel
 
 
 def decode_item(raw: Mapping[str, Any]) -> tuple[Item, tuple[FieldProblem, ...]]:
-    """Make the typed item of an object, and tell what in it was of the wrong type."""
+    """Decode an object into its item, and report its fields of the wrong type."""
     return _decode(shape_of(Item).classes, raw)
 
 
 def decode_session(raw: Mapping[str, Any]) -> tuple[Session, tuple[FieldProblem, ...]]:
-    """Make the typed session of an object, and tell what in it was of the wrong type."""
+    """Decode an object into its session, and report its fields of the wrong type."""
     return _decode(shape_of(Session).classes, raw)
 
 
@@ -232,7 +232,7 @@ def _class_hook(tolerance: Tolerance, cls: type[WireModel]) -> Hook:
 def _reader(cls: type[WireModel], tolerance: Tolerance) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     """Make the function that reads the arguments for *cls* from an object."""
     known = {name: _handlers(shape, tolerance) for name, shape in shapes_of(cls).items()}
-    # A tag is preset for those who write it, but what came without one must not get one.
+    # The default tag is for objects made in Python; one that was received without a tag must not get one.
     absent = {field.name: UNSET for field in attrs.fields(cls) if isinstance(field.default, str)}
     wrong = _give_up if tolerance is Tolerance.NONE else None
     type_is_class = issubclass(cls, ServerEvent | ClientEvent) and "type" not in known
@@ -274,7 +274,7 @@ def _object_hook(classes: tuple[type[WireModel], ...], tolerance: Tolerance) -> 
     get_hook = _converter(tolerance).get_structure_hook
     if len(classes) == 1:
         return get_hook(classes[0])
-    # Filled as the classes turn up, and only with their own tags: a server cannot make it grow.
+    # Filled on demand and with known tags only: a server cannot make it grow.
     by_tag: dict[str | Unset | None, Hook] = {}
 
     def hook(raw: dict[str, Any], _: Any) -> Any:

@@ -65,7 +65,7 @@ class ConversationItemAdded(ServerEvent):
 
     Attributes:
         previous_item_id: The item before it; null for the first.
-        item: Without audio. Of the model: in progress and empty.
+        item: Without audio. An item of the model is in progress and empty.
     """
 
     type: ClassVar[str] = "conversation.item.added"
@@ -126,9 +126,9 @@ class ConversationItemInputAudioTranscriptionDelta(ServerEvent):
     """A piece of the transcript of what the user says.
 
     Attributes:
-        item_id: The user's item; streaming models send it before that exists.
-        delta: To be appended to what came before.
-        logprobs: If the session's ``include`` asks for them.
+        item_id: The user's item; streaming transcription models send deltas before it exists.
+        delta: Text to append to the earlier deltas.
+        logprobs: Present if the session's ``include`` asks for them.
     """
 
     type: ClassVar[str] = "conversation.item.input_audio_transcription.delta"
@@ -145,8 +145,8 @@ class ConversationItemInputAudioTranscriptionCompleted(ServerEvent):
 
     Attributes:
         transcript: Empty for silence.
-        languages: What was heard, from models that tell.
-        logprobs: If the session's ``include`` asks for them.
+        languages: The languages heard, from models that report them.
+        logprobs: Present if the session's ``include`` asks for them.
     """
 
     type: ClassVar[str] = "conversation.item.input_audio_transcription.completed"

@@ -35,13 +35,13 @@ JSON_NAMES: dict[type, str] = {
 
 @frozen()
 class Shape:
-    """What may stand in one place of a message.
+    """The values that one place of a message may hold.
 
     Attributes:
-        kinds: The types that JSON values of this place have in Python. Null is among them everywhere: servers send
-            it where the documents do not allow it, and nothing is lost by accepting it.
-        classes: What an object may be; empty for one that is kept as it is.
-        entry: What the entries of an array may be.
+        kinds: The Python types of its JSON values. Null is always among them: servers send it where the
+            documentation does not allow it, and accepting it loses nothing.
+        classes: The classes of an object; empty for one that is kept as it is.
+        entry: The shape of an array's entries.
     """
 
     kinds: frozenset[type]
@@ -86,7 +86,7 @@ def shape_of(annotation: Any) -> Shape:
 
 
 def tag_of(raw: Mapping[str, Any]) -> str | Unset | None:
-    """Return what tells the class of an object: its ``type``, of a message with the role: ``"message/user"``.
+    """Return the tag that chooses the class of an object: its ``type``; for a message, ``"message/"`` and the role.
 
     `UNSET` where there is no type, ``None`` where it is not a string.
     """
@@ -100,7 +100,7 @@ def tag_of(raw: Mapping[str, Any]) -> str | Unset | None:
 def choose_class(classes: tuple[type[WireModel], ...], tag: str | Unset | None) -> type[WireModel]:
     """Return which of *classes* has the tag.
 
-    If none has it, that is the class without tags, for what is unknown; if all have tags, the first.
+    If none has it: the class without tags, which stands for unknown objects, or else the first.
     """
     known = _by_tag(classes)
     if tag not in known and isinstance(tag, str) and tag.startswith("message/"):

@@ -54,7 +54,7 @@ class InputAudioPart(WireObject):
 
     Attributes:
         audio: Base64 in the session's input format; from the server only in ``conversation.item.retrieved``.
-        transcript: Filled in by the input transcription, which the model does not see. Null until then.
+        transcript: Written by the input transcription; the model does not see it. Null until then.
     """
 
     tags: ClassVar[tuple[str | Unset, ...]] = ("input_audio",)
@@ -101,7 +101,7 @@ class OutputAudioPart(WireObject):
     Attributes:
         type: ``output_audio`` in items, ``audio`` in the ``response.content_part`` events.
         audio: Base64 in the session's output format; from the server only in ``conversation.item.retrieved``.
-        transcript: What was said. A truncation wipes it.
+        transcript: What was said. A truncation deletes it.
     """
 
     tags: ClassVar[tuple[str | Unset, ...]] = ("output_audio", "audio")
@@ -128,13 +128,13 @@ ContentPart: TypeAlias = (
 
 @wire_model
 class WireItem(WireObject):
-    """What every item has.
+    """The fields that every item has.
 
     Attributes:
         type: The kind of item.
         id: Chosen by the client or, with the prefix ``item_``, by the server.
         object: Always ``realtime.item``; some events leave it out.
-        status: ``in_progress``, ``completed`` or ``incomplete``. Says nothing when a client sends it.
+        status: ``in_progress``, ``completed`` or ``incomplete``. Has no effect when a client sends it.
     """
 
     type: str | Unset | None = UNSET
@@ -145,7 +145,7 @@ class WireItem(WireObject):
 
 @wire_model
 class MessageItem(WireItem):
-    """Something said; this class itself only where the role is none of the known three."""
+    """A message; this class itself only for a role other than the three known ones."""
 
     tags: ClassVar[tuple[str | Unset, ...]] = ("message",)
 
@@ -250,7 +250,7 @@ class McpError(WireObject):
 
 @wire_model
 class McpCallItem(WireItem):
-    """A tool of an MCP server that the Realtime server runs itself.
+    """A call of an MCP tool, which the Realtime server makes itself.
 
     Attributes:
         type: ``mcp_call``, in older servers ``mcp_tool_call``.
@@ -297,7 +297,7 @@ class McpApprovalResponseItem(WireItem):
 
 @wire_model
 class ItemReference(WireItem):
-    """Stands for an item of the session, in the ``input`` of a ``response.create`` only."""
+    """A reference to an item of the session; only in the ``input`` of a ``response.create``."""
 
     tags: ClassVar[tuple[str | Unset, ...]] = ("item_reference",)
 

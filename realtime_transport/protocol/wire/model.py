@@ -40,7 +40,7 @@ class FieldProblem:
     """A known field held a value of another JSON type than documented; the value was kept.
 
     Attributes:
-        path: Where, counted from the object that was decoded: ``"session.tools[0].name"``.
+        path: Where, from the object that was decoded: ``"session.tools[0].name"``.
         expected: The JSON types that are documented: ``"integer or string"``.
         got: The JSON type that came: ``"object"``.
     """
@@ -58,7 +58,7 @@ class WireModel:
     extra: Mapping[str, Any]
 
     tags: ClassVar[tuple[str | Unset, ...]] = ()
-    """Where one of several classes may stand, the values of ``type`` that choose this one; `UNSET`: having none."""
+    """The values of ``type`` that choose this class among several; `UNSET` stands for an object without ``type``."""
 
     def __repr__(self) -> str:
         shown = ((f.name, getattr(self, f.name)) for f in attrs.fields(self.__class__) if f.repr)
@@ -90,7 +90,7 @@ class WireObject(WireModel):
     """An object inside an event.
 
     Attributes:
-        extra: Fields that came and are not known here; they are sent along again.
+        extra: Received fields that are not known here; encoding writes them again.
     """
 
     extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any], hash=False)
@@ -103,7 +103,7 @@ class ServerEvent(WireModel, Event):
     Attributes:
         type: The wire type, such as ``"response.done"``.
         event_id: The server's id of the event.
-        extra: Fields that came and are not known here.
+        extra: Received fields that are not known here.
         raw: The message as it was received. Never used to encode.
     """
 

@@ -31,13 +31,12 @@ class UnknownObject(WireObject):
 
 @wire_model
 class ServerError(WireObject):
-    """What went wrong, in the server's words.
+    """An error as the server describes it.
 
     Attributes:
         type: The family: ``invalid_request_error``, ``server_error``, ...
         code: Machine-readable code. Some errors have none.
-        message: Prose for people. The one about an invalid key holds the key's last characters: redact it before
-            logging.
+        message: Text for people. For an invalid key it holds the key's last characters: redact it before logging.
         param: Path of the offending field.
         event_id: ``event_id`` of the client event at fault. Null if it had none, sometimes also if it had.
     """
@@ -104,7 +103,7 @@ class TokenDetails(WireObject):
     """How tokens divide among text, audio and images.
 
     Attributes:
-        cached_tokens: Those of them that were in the prompt cache.
+        cached_tokens: How many of them came from the prompt cache.
         cached_tokens_details: How the cached ones divide.
     """
 

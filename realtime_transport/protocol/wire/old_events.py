@@ -1,6 +1,6 @@
 """Server events under the names of the beta protocol, which servers of other vendors still send.
 
-Each is a kind of the event that has the current name, and means the same.
+Each is a subclass of the event with the current name, and means the same.
 """
 
 from __future__ import annotations
@@ -92,4 +92,4 @@ OLD_NAMES: Mapping[str, str] = {
     "response.audio_transcript.done": "response.output_audio_transcript.done",
     "conversation.item.created": "conversation.item.added",
 }
-"""The old name of an event, and the current one."""
+"""From the old name of an event to the current one."""

@@ -1,8 +1,7 @@
-"""The events that tell how a response is made, each class named after its wire type.
+"""The events of a response from its creation to its end, each class named after its wire type.
 
-All of them are in `server_events` too. The ``done`` events are also sent for what was
-cancelled or cut short. Indexes count from zero: ``output_index`` in the output of the response, ``content_index`` in
-the content of the item.
+All of them are in `server_events` too. The ``done`` events are also sent for what was cancelled or cut short. Indexes
+count from zero: ``output_index`` in the output of the response, ``content_index`` in the content of the item.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class ResponseCreated(ServerEvent):
 
 @wire_model
 class ResponseDone(ServerEvent):
-    """A response ended, in whatever way; there is one for every ``response.created``.
+    """A response ended, with whatever status; there is one for every ``response.created``.
 
     Attributes:
         response: With status, output without audio, and usage.
@@ -61,7 +60,7 @@ class ResponseDone(ServerEvent):
 
 @wire_model
 class ResponseOutputItemAdded(ServerEvent):
-    """An item of the output was begun.
+    """The model began an item of the output.
 
     Attributes:
         item: In progress, its content empty.
@@ -91,7 +90,7 @@ class ResponseOutputItemDone(ServerEvent):
 
 @wire_model
 class ResponseContentPartAdded(ServerEvent):
-    """A part of an assistant message was begun.
+    """The model began a part of an assistant message.
 
     Attributes:
         part: Empty so far; its type is ``text`` or ``audio``.
@@ -229,7 +228,7 @@ class ResponseFunctionCallArgumentsDelta(ServerEvent):
 
 @wire_model
 class ResponseFunctionCallArgumentsDone(ServerEvent):
-    """The arguments of a function call are complete, or were cut short: the item's status tells.
+    """The arguments of a function call are complete, or were cut short: the item's status says which.
 
     Attributes:
         arguments: JSON as text.

@@ -1,4 +1,4 @@
-"""Responses: how one is asked for, what becomes of it, what it cost."""
+"""Responses: their parameters, their status and output, their usage."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class ResponseStatusDetails(WireObject):
 
     Attributes:
         type: The status again.
-        reason: ``turn_detected`` or ``client_cancelled`` of a cancelled response, ``max_output_tokens`` or
-            ``content_filter`` of an incomplete one.
-        error: Of a failed response.
+        reason: For a cancelled response ``turn_detected`` or ``client_cancelled``, for an incomplete one
+            ``max_output_tokens`` or ``content_filter``.
+        error: For a failed response.
     """
 
     type: str | Unset | None = UNSET
@@ -64,7 +64,7 @@ class ResponseStatusDetails(WireObject):
 
 @wire_model
 class Usage(WireObject):
-    """Tokens that a response cost."""
+    """Tokens that a response used."""
 
     total_tokens: int | Unset | None = UNSET
     input_tokens: int | Unset | None = UNSET

@@ -292,7 +292,7 @@ class SessionInputTranscriptDelta(ServerEvent):
     """A piece of the transcript in the language that was spoken; translations only.
 
     Attributes:
-        delta: To be appended as it is, without a space.
+        delta: Text to append as it is, without a space.
         elapsed_ms: Milliseconds of audio to which it belongs, in steps of 200; may repeat.
     """
 
@@ -307,7 +307,7 @@ class SessionOutputTranscriptDelta(ServerEvent):
     """A piece of the translated transcript; translations only.
 
     Attributes:
-        delta: To be appended as it is, without a space.
+        delta: Text to append as it is, without a space.
         elapsed_ms: Milliseconds of audio to which it belongs, in steps of 200; may repeat.
     """
 
@@ -346,7 +346,7 @@ class UnknownServerEvent(ServerEvent):
 
 @wire_model
 class Ping(ServerEvent):
-    """A sign of life of xAI's servers. No answer is expected.
+    """A keepalive message of xAI's servers. No answer is expected.
 
     Attributes:
         timestamp: Unix time in milliseconds.
@@ -413,4 +413,4 @@ SERVER_EVENTS: tuple[type[ServerEvent], ...] = (
 """Every server event of the protocol."""
 
 VENDOR_EVENTS: tuple[type[ServerEvent], ...] = (Ping,)
-"""Server events that other vendors send besides; live sessions of 2026."""
+"""Further server events of other vendors. Source: live sessions of 2026."""

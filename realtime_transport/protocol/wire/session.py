@@ -1,4 +1,4 @@
-"""Sessions and what they are made of.
+"""Sessions and the objects they consist of.
 
 The server sends a session whole, a client sends the fields to change. Open enumerations are plain strings: a model,
 a voice or a language that is new today must not need a new version of this package.
@@ -147,7 +147,7 @@ TurnDetection: TypeAlias = ServerVad | SemanticVad | UnknownObject
 
 @wire_model
 class AudioInput(WireObject):
-    """What happens to the user's audio.
+    """How the server treats the user's audio.
 
     Attributes:
         noise_reduction: Null switches it off.
@@ -163,14 +163,14 @@ class AudioInput(WireObject):
 
 @wire_model
 class CustomVoice(WireObject):
-    """A voice of one's own, ``voice_...``."""
+    """A custom voice; its id begins with ``voice_``."""
 
     id: str | Unset | None = UNSET
 
 
 @wire_model
 class AudioOutput(WireObject):
-    """How the model sounds.
+    """The model's audio.
 
     Attributes:
         voice: Name of a built-in voice or a custom one. Cannot be changed once audio was produced.
@@ -199,7 +199,7 @@ class TranscriptionAudio(WireObject):
 
 @wire_model
 class TranslationAudioOutput(WireObject):
-    """Into which language to translate."""
+    """The language to translate into."""
 
     language: str | Unset | None = UNSET
 
@@ -252,7 +252,7 @@ class McpTool(WireObject):
     """An MCP server whose tools the Realtime server runs.
 
     Attributes:
-        server_url: Where it is, unless *connector_id* or *tunnel_id* says so.
+        server_url: Its address; not needed with *connector_id* or *tunnel_id*.
         connector_id: A connector of the vendor. Models released after 2026-09-01 take *server_url* or *tunnel_id*.
         tunnel_id: A tunnel of the vendor to the server.
         authorization: OAuth token. Not shown in the repr, and neither are the headers.
@@ -309,7 +309,7 @@ ToolChoice: TypeAlias = str | FunctionToolChoice | McpToolChoice | UnknownObject
 
 @wire_model
 class TracingConfig(WireObject):
-    """How the vendor's traces of the session are filed."""
+    """Labels for the vendor's traces of the session."""
 
     workflow_name: str | Unset | None = UNSET
     group_id: str | Unset | None = UNSET
@@ -378,7 +378,7 @@ class RealtimeSession(WireObject):
         instructions: The system prompt; ``""`` clears it.
         tools: ``[]`` clears them.
         max_output_tokens: 1 to 4096 per response, or ``"inf"``.
-        tracing: ``"auto"`` or how to file it; null switches it off. Cannot be changed once it is on.
+        tracing: ``"auto"`` or labels; null switches it off. Cannot be changed once it is on.
         truncation: ``"auto"`` drops the oldest messages when the context is full, ``"disabled"`` makes that an error.
         include: Further output: ``item.input_audio_transcription.logprobs``.
     """

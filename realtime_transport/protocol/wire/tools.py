@@ -1,4 +1,4 @@
-"""Tools as a ``session.update`` carries them."""
+"""The form of tools in a ``session.update``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MCP_FIELDS = (
     "defer_loading",
     "require_approval",
 )
-"""The documented fields. Others (a function, an approval rule of the application) mean something to the caller only."""
+"""The documented fields. Others (a function, an approval rule) are for the application only and are not sent."""
 
 _FILTER_NAMES = {"toolNames": "tool_names", "readOnly": "read_only"}
 
@@ -34,10 +34,10 @@ def tool_payload(tool: object, key: str) -> dict[str, Any]:
 
     Args:
         tool: The tool in plain JSON.
-        key: Where it stands in the configuration.
+        key: Its path in the configuration, for errors.
 
     Raises:
-        ConfigError: It is no tool, or its approval policy makes no sense.
+        ConfigError: It is not a tool, or its approval policy is invalid.
     """
     if not isinstance(tool, Mapping):
         raise ConfigError(f"{key}: a tool is a mapping, not {brief(tool)}", key=key)
