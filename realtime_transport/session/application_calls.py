@@ -1,4 +1,4 @@
-"""Runs the functions of the application: tools, policies, guardrails, handoffs, and what an agent prepares."""
+"""Runs the functions of the application: tools, approval policies, guardrails, handoffs, and those of agents."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ __all__ = ["ApplicationCalls", "RunningSettings"]
 
 @attrs.frozen(kw_only=True)
 class RunningSettings:
-    """What a session was made with, as far as its tasks need it.
+    """The settings that the tasks of a session need.
 
     Attributes:
-        tools: How tools are treated.
-        guardrails: They look at what the model says.
-        guardrail_settings: When, and for how long.
-        render: Makes text of the result of a tool.
+        tools: How the session runs tools.
+        guardrails: They check what the model says.
+        guardrail_settings: When the guardrails run, and their time limit.
+        render: Turns the result of a tool into text.
         format_rejection: Makes the text for a rejected call.
-        observers: Tools run in what they give.
+        observers: Each tool runs within their `SessionObserver.within_tool`.
     """
 
     tools: ToolSettings
@@ -60,7 +60,7 @@ class RunningSettings:
 class ApplicationCalls:
     """Runs what the core asks to run, in the task of the caller.
 
-    What a function raises is reported to the core, unless it is no `Exception`: that goes on to the caller.
+    An `Exception` of a function is reported to the core; any other exception is raised.
     """
 
     _core: SessionCore
@@ -74,7 +74,7 @@ class ApplicationCalls:
             self._scopes[tool_call].cancel()
 
     def signal_tool(self, tool_call: OpenCall) -> None:
-        """Let the tool that runs for *tool_call* know that the user interrupts."""
+        """Set ``interrupted`` of the tool that runs for *tool_call*, if any."""
         if tool_call in self._interrupts:
             self._interrupts[tool_call].set()
 
@@ -92,7 +92,7 @@ class ApplicationCalls:
         )
 
     async def run_tool(self, action: do.RunTool) -> None:
-        """Run a tool. If cancelled, so is the tool."""
+        """Run a tool. If cancelled, the tool is cancelled."""
         tool_call = action.call
         if tool_call.state is not CallState.RUNNING:
             return
@@ -110,7 +110,7 @@ class ApplicationCalls:
             self._interrupts.pop(tool_call, None)
 
     async def ask_policy(self, tool_call: OpenCall) -> None:
-        """Ask whether *tool_call* needs an approval. If cancelled, so is what is asked."""
+        """Ask whether *tool_call* needs approval. If cancelled, the function that is asked is cancelled."""
         tool = tool_call.tool
         assert tool is not None
         context = self._tool_context(tool_call)
@@ -129,7 +129,7 @@ class ApplicationCalls:
             self._core.policy_given(tool_call, policy)
 
     async def format_rejection(self, tool_call: OpenCall) -> None:
-        """Ask for the text that the model gets for a rejected call. If cancelled, so is what is asked."""
+        """Ask for the text that the model gets for a rejected call. If cancelled, the formatter is cancelled."""
         text = REJECTED
         formatter = self._settings.format_rejection
         assert formatter is not None
@@ -141,7 +141,7 @@ class ApplicationCalls:
         self._core.rejection_formatted(tool_call, text)
 
     async def decide_mcp(self, action: do.DecideMcp) -> None:
-        """Ask whether the server may call an MCP tool. If cancelled, so is what is asked."""
+        """Ask whether the server may call an MCP tool. If cancelled, ``on_approval`` is cancelled."""
         approval: ToolApproval = action.approval
         assert action.server.on_approval is not None
         try:
@@ -154,7 +154,7 @@ class ApplicationCalls:
                 self._core.decide(approval, Verdict(approved=approved))
 
     async def prepare(self, request: SwitchRequest) -> None:
-        """Run the handoff, and ask its agent for instructions and tools. If cancelled, so is what is asked."""
+        """Call ``on_handoff``, then prepare the agent. If cancelled, the function that runs is cancelled."""
         try:
             await self._call_on_handoff(request)
             prepared = await prepare_agent(request.target, self._core.context())
@@ -170,7 +170,7 @@ class ApplicationCalls:
             await call(handoff.on_handoff, self._core.context(), *given)
 
     async def run_guardrails(self, action: do.RunGuardrails) -> None:
-        """Run all guardrails at once over what the model said so far. If cancelled, so are they."""
+        """Run all guardrails concurrently on the model's text so far. If cancelled, they are cancelled."""
         trips: list[Trip | None] = [None] * len(self._settings.guardrails)
         crashes: list[BaseException] = []
 

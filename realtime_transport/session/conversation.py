@@ -1,4 +1,4 @@
-"""What an application does in a connected session: speak, decide, change course."""
+"""What an application does in a connected session: send, interrupt, decide on calls, change history and agent."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["AgentChange", "Decision", "SessionCalls"]
 
 @attrs.frozen(eq=False)
 class Decision:
-    """A decision that has been taken. Await it to wait until the call has its output; cancelled, it stays taken."""
+    """A decision on a call. Await it to wait until the output is sent; if cancelled, the decision stands."""
 
     _running: Running
     _key: str | None
@@ -50,9 +50,9 @@ class Decision:
 
 @attrs.frozen(eq=False)
 class AgentChange(Generic[Ctx]):
-    """A change of agent that was asked for. Await it to have the agent when its configuration is on its way.
+    """A requested change of agent. Await it to wait until the new configuration is sent; gives the agent.
 
-    Cancelling that undoes nothing. It raises what the change failed with.
+    If cancelled, the change happens all the same. Awaiting raises what the change failed with.
     """
 
     _running: Running
@@ -92,7 +92,7 @@ class SessionCalls(ABC, Generic[Ctx]):
         *,
         trigger_response: bool = True,
     ) -> None:
-        """Send a message of the user and, unless told otherwise, ask for a response. If cancelled, nothing was sent."""
+        """Send a user message and, if *trigger_response*, ask for a response. If cancelled, nothing was sent."""
         await self._open().send_message(message, other_event_data, trigger_response=trigger_response)
 
     async def send_audio(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
@@ -100,7 +100,7 @@ class SessionCalls(ABC, Generic[Ctx]):
         await self._open().send_audio(audio, commit=commit)
 
     async def add_image(self, image: str, *, trigger_response: bool = True) -> None:
-        """Send an image (a data URI) and, unless told otherwise, ask for a response. If cancelled, nothing was sent."""
+        """Send an image (a data URI) and, if *trigger_response*, ask for a response. If cancelled, nothing was sent."""
         await self._open().add_image(image, trigger_response=trigger_response)
 
     async def request_response(self, response: Mapping[str, Any] | None = None) -> None:
@@ -108,7 +108,10 @@ class SessionCalls(ABC, Generic[Ctx]):
         await self._open().request_response(response)
 
     def interrupt(self) -> None:
-        """Stop the model, and playback; tools of that turn as they want. Without a connection this does nothing."""
+        """Stop the model and playback; tools of that turn follow their ``when_interrupted``.
+
+        Without a connection this does nothing.
+        """
         self._transport.interrupt()
         if self._running is not None and not self._running.core.closed:
             self._running.core.interrupt_tools()
@@ -123,7 +126,7 @@ class SessionCalls(ABC, Generic[Ctx]):
         self._transport.mute(muted)
 
     def audio_played(self, item_id: str, content_index: int, samples: int) -> None:
-        """Report how much of an item has been played, for those who play the audio themselves.
+        """Report how many samples of an item have been played, when the application plays the audio itself.
 
         Raises:
             NotConnectedError: There is no connection.
@@ -137,10 +140,10 @@ class SessionCalls(ABC, Generic[Ctx]):
         If cancelled, nothing was sent.
 
         Args:
-            new_history: What it is to be, or a function from what it is.
+            new_history: The new items, or a function that takes the present items and returns the new ones.
 
         Raises:
-            LocalProtocolError: It holds something that cannot be created. Nothing was sent.
+            LocalProtocolError: It holds an item that a client cannot create. Nothing was sent.
         """
         transport, history = self._open(), self.history
         await transport.reset_history(history, _wanted(new_history, history))
@@ -150,19 +153,19 @@ class SessionCalls(ABC, Generic[Ctx]):
 
         Raises:
             anyio.WouldBlock: There is no room in the outbox; nothing was sent.
-            UnsupportedOperation: The transport cannot.
+            UnsupportedOperation: The transport has no `reset_history_nowait`.
         """
         self._open()
         history = self.history
         self._optional("reset_history_nowait")(history, _wanted(new_history, history))
 
     async def update_agent(self, agent: RealtimeAgent[Ctx]) -> RealtimeAgent[Ctx]:
-        """Hand over to *agent*, as a handoff does; return it when its configuration is on its way.
+        """Hand over to *agent*, as a handoff does; return it when its configuration is sent.
 
         If cancelled, the handoff happens all the same.
 
         Raises:
-            ConfigError: Two of its tools have one name, or what it has cannot be sent. The active agent stays.
+            ConfigError: Two of its tools have one name, or a setting is wrong. The active agent stays.
             Exception: What one of its functions raised. The active agent stays.
             NotConnectedError: There is no connection, or it ended meanwhile.
         """
@@ -183,31 +186,31 @@ class SessionCalls(ABC, Generic[Ctx]):
     # Tools
 
     async def approve(self, asked: ToolApproval | str, *, always: bool = False) -> None:
-        """Let a call that waits run, and wait until its output was sent.
+        """Let a call that waits run, and wait until its output is sent.
 
-        If cancelled, the call runs all the same. Where the decision was taken before, nothing happens.
+        If cancelled, the call runs all the same. A call that was decided before is left as it is.
 
         Args:
             asked: The approval of the `ToolApprovalRequestedEvent`, or its ``call_id``.
             always: Later calls of this tool need no approval in this session.
 
         Raises:
-            LocalProtocolError: It waits on a connection that is closed, or in another session.
+            LocalProtocolError: It belongs to a connection that is closed, or to another session.
         """
         await self.approve_nowait(asked, always=always)
 
     async def reject(self, asked: ToolApproval | str, *, always: bool = False, message: str | None = None) -> None:
-        """Do not let a call run, and wait until the model was told.
+        """Do not let a call run, and wait until the model has the rejection.
 
-        If cancelled, the model is told all the same. Where the decision was taken before, nothing happens.
+        If cancelled, the rejection is sent all the same. A call that was decided before is left as it is.
 
         Args:
             asked: The approval of the `ToolApprovalRequestedEvent`, or its ``call_id``.
             always: Later calls of this tool are rejected in this session.
-            message: What the model is told.
+            message: The text for the model; the session's own if not given.
 
         Raises:
-            LocalProtocolError: It waits on a connection that is closed, or in another session.
+            LocalProtocolError: It belongs to a connection that is closed, or to another session.
         """
         await self.reject_nowait(asked, always=always, message=message)
 
@@ -231,7 +234,7 @@ class SessionCalls(ABC, Generic[Ctx]):
         return Decision(running, key)
 
     def cancel_tool(self, call_id: str) -> bool:
-        """Cancel a call that waits or runs; the model is told. Whether there was one."""
+        """Cancel a call that waits or runs, and tell the model so. Returns whether there was one."""
         running = self._running
         if running is None:
             return False
@@ -246,7 +249,7 @@ class SessionCalls(ABC, Generic[Ctx]):
         running = self._running
         if running is None or running.core.closed:
             if running is not None and running.failure is not None:
-                raise cast("Exception", running.tell())
+                raise cast("Exception", running.take_failure())
             raise NotConnectedError("there is no connection; use the session inside of its connect() block")
         running.require_owner()
         return running

@@ -1,4 +1,4 @@
-"""What may watch a session: its events at the moment when they happen, and its tools while they run."""
+"""Observers of a session: they get its events when they happen, and surround its tools while they run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SessionObserver(Protocol):
     """Watches the conversations of a session; see `RealtimeSession.observe`. No call may wait or raise."""
 
     def accepts(self, kind: type[Event]) -> bool:
-        """Whether it wants events of the class *kind*; the answer must not change."""
+        """Whether it takes events of the class *kind*; the answer must not change."""
         ...
 
     def receive(self, event: Event) -> None:
@@ -31,7 +31,10 @@ class SessionObserver(Protocol):
         ...
 
     def within_tool(self, call: FunctionCallEvent) -> AbstractContextManager[None]:
-        """Give what the run of a tool stands in, in its own task: ``AgentToolStartEvent`` came before."""
+        """Return a context manager that surrounds the run of a tool, in the tool's task.
+
+        ``AgentToolStartEvent`` has been emitted before.
+        """
         ...
 
 
@@ -48,7 +51,7 @@ class ObservedSession:
         """Let *observer* see every conversation that begins within the block.
 
         Raises:
-            LocalProtocolError: The session is connected or connecting: *observer* would see nothing of it.
+            LocalProtocolError: The session is connected or connecting: *observer* would miss its beginning.
         """
         if self._connecting:
             raise LocalProtocolError("a session is watched from its beginning: put this around connect()")
@@ -60,13 +63,13 @@ class ObservedSession:
 
 
 def let_watch(observers: Sequence[SessionObserver], hub: Hub) -> None:
-    """Let *observers* see what *hub* hands out."""
+    """Add *observers* to the receivers of *hub*."""
     for observer in observers:
         hub.add_tap(_tap(observer))
 
 
 def _tap(observer: SessionObserver) -> Tap:
-    # Casts, since what the hub calls an event is a protocol to the type checker, and a class in fact.
+    # Casts: the hub's event type is a protocol, the observer's is the class that implements it.
     return Tap(
         accepts=lambda kind: observer.accepts(cast("Any", kind)),
         put=lambda event: observer.receive(cast("Any", event)),
@@ -76,7 +79,7 @@ def _tap(observer: SessionObserver) -> Tap:
 
 @contextmanager
 def within_tool(observers: Sequence[SessionObserver], call: FunctionCallEvent) -> Generator[None]:
-    """What the run of a tool stands in."""
+    """Surround the run of a tool with the context managers of *observers*."""
     with ExitStack() as stack:
         for observer in observers:
             stack.enter_context(observer.within_tool(call))

@@ -1,4 +1,4 @@
-"""The transport of a session, and what it opens with."""
+"""The transport of a session, and the ``session`` object that opens it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TransportName: TypeAlias = Literal["websocket", "webrtc"]
 
 
 def make_transport(transport: TransportName | RealtimeTransportLayer) -> RealtimeTransportLayer:
-    """The transport of that name, or the one that was given.
+    """The transport of that name, or the given transport.
 
     Raises:
         ConfigError: It is neither.

@@ -1,4 +1,4 @@
-"""The tasks of a connected session: reader, sender, and what runs for the application."""
+"""The tasks of a connected session: reader, sender, and those that run functions of the application."""
 
 from __future__ import annotations
 
@@ -39,9 +39,10 @@ class Running:
 
     Attributes:
         core: The core.
-        crash: What a tool raised that is no `Exception`: it ends the session.
-        failure: What ended the connection, if it did not end by our wish.
-        told: A stream or a call has raised that.
+        crash: What a tool raised that is not an `Exception`: it ends the session.
+        failure: Why the connection ended, if it was not closed on purpose.
+        failure_raised: Whether a stream or a call has raised *failure*.
+        ended: Set when the streams have ended.
     """
 
     core: SessionCore
@@ -51,7 +52,7 @@ class Running:
     _owner: Owner
     crash: BaseException | None = attrs.field(init=False, default=None)
     failure: Exception | None = attrs.field(init=False, default=None)
-    told: bool = attrs.field(init=False, default=False)
+    failure_raised: bool = attrs.field(init=False, default=False)
     ended: anyio.Event = attrs.field(init=False, factory=anyio.Event)
     _tasks: TaskGroup | None = attrs.field(init=False, default=None)
     _sender: Sender = attrs.field(init=False)
@@ -77,24 +78,24 @@ class Running:
             self._owner.require()
 
     def require_thread(self) -> None:
-        """As `require_owner`, for what may also be done while the event loop does not run."""
+        """As `require_owner`, for calls that are allowed while the event loop does not run."""
         if not self.core.closed:
             self._owner.require_thread()
 
     def start(self, tasks: TaskGroup, events: Subscription[Event]) -> None:
-        """Start the reader and the sender in *tasks*, which the tools run in, too."""
+        """Start the reader and the sender in *tasks*, where tools will run, too."""
         self._tasks = tasks
         self._hub.on_change(self._streams_changed)
         tasks.start_soon(self._read, events, name="realtime session reader")
         tasks.start_soon(self._sender.run, name="realtime session sender")
 
     def opened(self) -> None:
-        """The connection is open."""
+        """Note that the connection is open."""
         self.core.opened()
         self.perform()
 
     async def drain(self) -> None:
-        """Let tools that run finish within the drain timeout, and send what is queued.
+        """Wait, up to the drain timeout, until running tools have ended and what is queued is sent.
 
         If cancelled, nothing has changed.
         """
@@ -104,7 +105,7 @@ class Running:
                 await self._idle.wait()
 
     def stop(self) -> None:
-        """Answer and emit nothing more of the conversation; streams still get its end. Idempotent."""
+        """Stop the conversation: no more answers; streams get only the events of its end. Idempotent."""
         if self.core.closed:
             return
         self.core.close()
@@ -116,13 +117,13 @@ class Running:
             waiting.set()
 
     def end(self) -> None:
-        """The connection is over, and all that it had to say was told: streams end. Idempotent."""
+        """End the streams: the connection is over and all its events are handled. Idempotent."""
         self.stop()
-        self._hub.end(anyio.EndOfStream if self.failure is None else self.tell)
+        self._hub.end(anyio.EndOfStream if self.failure is None else self.take_failure)
         self.ended.set()
 
     def read_rest(self, events: Subscription[Event]) -> None:
-        """Handle the events that the reader has not come to, and end."""
+        """Handle the events that the reader has not received, then `end`."""
         self.stop()
         try:
             while True:
@@ -177,7 +178,7 @@ class Running:
     # Tasks
 
     async def _read(self, events: Subscription[Event]) -> None:
-        # At the moment when they happen: a task of its own would come later than the consumers of the transport.
+        # Handled while they are published: this task would run after the consumers of the transport.
         events.forward_to(self._receive, self._receive_first)
         try:
             async for event in events:
@@ -204,9 +205,9 @@ class Running:
     def _streams_changed(self) -> None:
         self._copies = self._hub.wants(TransportEvent) or self._hub.wants(ResponseOutputAudioDelta)
 
-    def tell(self) -> BaseException:
-        """What ended the connection, to be raised now."""
-        self.told = True
+    def take_failure(self) -> BaseException:
+        """What ended the connection, for the caller to raise."""
+        self.failure_raised = True
         assert self.failure is not None
         return self.failure.with_traceback(None)
 
@@ -252,7 +253,7 @@ class Running:
             self._waiting.pop(key, None)
 
     def expect(self, key: object) -> None:
-        """Somebody will wait for *key*: what settles it from now on counts."""
+        """Announce a `wait_for` of *key*: it returns at once if *key* is settled before it begins."""
         self._waiting.setdefault(key, anyio.Event())
 
     def _spawn(self, run: Callable[[], Awaitable[None]], name: str) -> None:

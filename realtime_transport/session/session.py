@@ -51,7 +51,7 @@ __all__ = ["RealtimeSession"]
 
 
 class RealtimeSession(ObservedSession, SessionStreams, SessionCalls[Ctx]):
-    """A conversation with an agent: its tools run, its handoffs happen, its guardrails watch.
+    """A conversation with an agent; runs its tools, handoffs and guardrails.
 
     ::
 
@@ -61,27 +61,27 @@ class RealtimeSession(ObservedSession, SessionStreams, SessionCalls[Ctx]):
             async for event in session:
                 ...
 
-    The block owns the tasks. A tool, guardrail or function of an agent that raises never ends the session: the model is
-    answered, and the application told by `ErrorEvent` or `ToolErrorEvent`.
+    The block owns the tasks. A tool, guardrail or function of an agent that raises never ends the session: the model
+    gets an answer, and the application an `ErrorEvent` or a `ToolErrorEvent`.
 
     Args:
         agent: The agent to begin with.
         transport: ``"websocket"``, ``"webrtc"``, or a transport, which stays the caller's.
         api_key: A key, or a function that gives one; ``OPENAI_API_KEY`` if not given.
         model: The model; that of the transport if not given.
-        context: An object of the application; tools, guardrails and events have it.
-        config: Settings of the session, but for what belongs to the agent.
-        output_guardrails: They look at what the model says.
-        guardrail_settings: When, and for how long.
+        context: An object of the application, passed to tools, guardrails and events.
+        config: Settings of the session; instructions, tools and prompt belong to the agent.
+        output_guardrails: They check what the model says.
+        guardrail_settings: When the guardrails run, and their time limit.
         history_store_audio: Keep audio in the history.
         tracing_disabled: The vendor keeps no trace of the session.
-        workflow_name: What the vendor's trace is filed under.
+        workflow_name: The name of the vendor's trace.
         group_id: Groups traces; needs a *workflow_name*.
-        trace_metadata: Goes with the trace; needs a *workflow_name*.
+        trace_metadata: Metadata of the trace; needs a *workflow_name*.
         mcp_auto_response: Ask for a response after a call of an MCP tool.
         tool_error_formatter: A (coroutine) function of ``(ctx, default)`` that gives the text for a rejected call.
-        tools: How tools are treated.
-        render: Makes text of the result of a tool.
+        tools: How the session runs tools.
+        render: Turns the result of a tool into text.
         limits: How much a stream holds for its consumer.
 
     Raises:
@@ -96,7 +96,7 @@ class RealtimeSession(ObservedSession, SessionStreams, SessionCalls[Ctx]):
         transport: TransportName | RealtimeTransportLayer = "websocket",
         api_key: ApiKey | None = None,
         model: str | None = None,
-        context: Ctx = cast("Ctx", None),  # noqa: B008 - None, for those who have no object
+        context: Ctx = cast("Ctx", None),  # noqa: B008 - None, for applications without such an object
         config: SessionConfig | None = None,
         output_guardrails: Sequence[OutputGuardrail] = (),
         guardrail_settings: GuardrailSettings | None = None,
@@ -151,7 +151,7 @@ class RealtimeSession(ObservedSession, SessionStreams, SessionCalls[Ctx]):
 
     @property
     def transport(self) -> RealtimeTransportLayer:
-        """The transport: for everything that the session does not offer."""
+        """The transport, for what the session does not offer."""
         return self._transport
 
     @property
@@ -223,17 +223,18 @@ class RealtimeSession(ObservedSession, SessionStreams, SessionCalls[Ctx]):
     ) -> AsyncGenerator[Self]:
         """Connect for the time of an ``async with`` block, with the initial agent and an empty history.
 
-        The agent is prepared first: what its functions raise leaves here before anything is opened. Leaving the block
-        normally gives running tools ``ToolSettings.drain_timeout`` seconds; leaving it by an exception or cancellation
-        cancels them at once. A lost connection cancels tools but not the block: iterators, waiting calls and later
-        sends raise `ConnectionLost`.
+        The agent is prepared first: an exception of its functions is raised before anything is opened. Leaving the
+        block normally gives running tools ``ToolSettings.drain_timeout`` seconds; leaving it by an exception or
+        cancellation cancels them at once. A lost connection cancels tools but not the block: iterators, waiting calls
+        and later sends raise `ConnectionLost`.
 
         Args:
             api_key: A key, or a function that gives one.
             model: The model, for this connection.
             url: See `OpenAIRealtimeBase.connect`, as for *call_id*.
             call_id: The call to attach to.
-            wait_for_session: Enter when the server has said that the session is ready; otherwise at the upgrade.
+            wait_for_session: Enter the block when the server has said that the session is ready; otherwise at the
+                upgrade.
 
         Raises:
             ConfigError: Two tools have one name, or a setting is wrong.
@@ -284,7 +285,7 @@ class RealtimeSession(ObservedSession, SessionStreams, SessionCalls[Ctx]):
 
     @asynccontextmanager
     async def _tasks_of(self, running: Running, events: Subscription[Event]) -> AsyncGenerator[None]:
-        # The task group would wrap what leaves it: the failures of the body and of tools leave by hand.
+        # The task group would wrap exceptions in a group: those of the body and of tools are raised after it.
         failure: BaseException | None = None
         async with open_task_group() as tasks:
             self._running = running
@@ -302,7 +303,7 @@ class RealtimeSession(ObservedSession, SessionStreams, SessionCalls[Ctx]):
             raise running.crash
         if failure is not None:
             raise failure
-        if running.failure is not None and not running.told:
+        if running.failure is not None and not running.failure_raised:
             raise running.failure
 
     async def run(
@@ -313,12 +314,13 @@ class RealtimeSession(ObservedSession, SessionStreams, SessionCalls[Ctx]):
         ``start`` returns at the upgrade. If cancelled, tools are cancelled and the connection is closed.
 
         Args:
-            options: As for a transport; ``initial_session_config`` belongs to the agent here.
-            task_status: As anyio gives it.
+            options: As for a transport, without ``initial_session_config``, which the agent provides.
+            task_status: The argument that anyio passes.
 
         Raises:
+            ConfigError: *options* hold an ``initial_session_config``.
             ConnectError: The connection could not be opened.
-            ConnectionLost: It was lost.
+            ConnectionLost: The connection was lost.
         """
         given: dict[str, Any] = {}
         if options is not None:
@@ -387,9 +389,9 @@ class RealtimeSession(ObservedSession, SessionStreams, SessionCalls[Ctx]):
     async def compute_initial_config(
         cls, agent: RealtimeAgent[Ctx], overrides: SessionConfig | None = None, **options: Any
     ) -> dict[str, Any]:
-        """`get_initial_config` of a session that is made of *agent* and *options* for that alone.
+        """`get_initial_config` of a new session with *agent* and *options*.
 
-        If cancelled, so are the functions of the agent.
+        If cancelled, the functions of the agent are cancelled.
 
         Args:
             agent: The agent to begin with.

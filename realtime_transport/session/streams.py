@@ -1,4 +1,4 @@
-"""The streams of a session, and which events they hold."""
+"""The streams of a session, and the events that each holds."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class SessionStreams:
             raise NotConnectedError("there are no events before connect(); iterate inside of its block")
         return self._stream
 
-    # What comes is of one of the classes that were asked for; a type checker that joins them has four at most.
+    # Up to four classes keep their types; with more, a type checker joins them.
     @overload
     def subscribe(
         self, *, agent: RealtimeAgent[Any] | None = None
@@ -80,9 +80,9 @@ class SessionStreams:
     ) -> AsyncGenerator[Subscription[Any]]:
         """A stream of the events of *types* (and their subclasses), from now on.
 
-        Events of the transport and of the server can be asked for, too. Without types it gives what iterating the
-        session gives. Opened before a connect, it belongs to that connection. Leaving the block closes the stream, also
-        when cancelled.
+        Events of the transport and of the server can be named, too. Without types, the events are those that iterating
+        the session gives. Opened before a connect, it belongs to that connection. Leaving the block closes the stream,
+        also when cancelled.
 
         Args:
             types: Classes of events.
@@ -124,7 +124,7 @@ def belongs_to(agent: RealtimeAgent[Any]) -> Callable[[object], bool]:
 
 async def close_default_stream(transport: RealtimeTransportLayer) -> None:
     """Close the default stream of *transport*. If cancelled, it is closed all the same."""
-    # Nobody reads it: it would hold what it is allowed to hold.
+    # Nobody reads it: it would fill up to its limits.
     stream = aiter(transport)
     if isinstance(stream, Subscription):
         await stream.aclose()

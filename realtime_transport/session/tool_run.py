@@ -1,4 +1,4 @@
-"""One run of a tool: guardrails, time limit, and what the model is told."""
+"""One run of a tool: guardrails, time limit, and the text for the model."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class ToolRun:
 
     Attributes:
         call: The call.
-        context: What the tool is told.
-        settings: How the session treats its tools.
-        render: Makes text of a result.
+        context: The first argument of the tool.
+        settings: How the session runs tools.
+        render: Turns a result into text.
         now: The state of the session, for the events.
     """
 
@@ -110,7 +110,7 @@ class ToolRun:
         try:
             text = value.text if isinstance(value, ToolOutput) else self.render(value)
         except Exception as exc:  # noqa: BLE001 - reported
-            error = self._error(f"what the tool {self._tool.name} returned cannot be told: {type(exc).__name__}")
+            error = self._error(f"the result of the tool {self._tool.name} has no text form: {type(exc).__name__}")
             error.__cause__ = exc
             return ToolOutcome(text=GENERIC_ERROR, report=self._event(error))
         try:
@@ -121,9 +121,9 @@ class ToolRun:
             return self._guardrail_failed(exc)
         if len(text) > self.settings.max_output_chars:
             reason = f"the tool {self._tool.name} returned {len(text)} characters"
-            told = f"The result of {self._tool.name} has {len(text)} characters, which is too long."
+            answer = f"The result of {self._tool.name} has {len(text)} characters, which is too long."
             limit = f"; at most {self.settings.max_output_chars} are sent"
-            return ToolOutcome(text=told, report=self._event(self._error(reason + limit)))
+            return ToolOutcome(text=answer, report=self._event(self._error(reason + limit)))
         return ToolOutcome(text=text, respond=respond, image=image)
 
     def _guardrail_failed(self, exc: Exception) -> ToolOutcome:
@@ -144,9 +144,9 @@ class ToolRun:
 
 
 async def check_input(tool: FunctionTool, context: ToolContext[Any], arguments: str) -> str | None:
-    """What an input guardrail answers instead of the tool; ``None`` if all let it pass.
+    """The text of the first input guardrail that answers instead of the tool; ``None`` if none does.
 
-    If cancelled, so is the guardrail.
+    If cancelled, the guardrail is cancelled.
     """
     for guardrail in tool.input_guardrails:
         answer = await call(guardrail.run, context, arguments)

@@ -56,7 +56,7 @@ def _handoffs(handoffs: Any) -> Any:
 @named_fields
 @attrs.frozen(kw_only=True, eq=False)
 class RealtimeAgent(Generic[Ctx]):
-    """An agent of a voice session: what the model is told, and what it can do.
+    """An agent of a voice session: its instructions and what it can call.
 
     Agents are compared by identity. They hold no connection and no state; one agent may serve many sessions.
 
@@ -64,11 +64,11 @@ class RealtimeAgent(Generic[Ctx]):
         name: Not empty. The tool that hands over to the agent is ``transfer_to_NAME``.
         instructions: The system prompt, or a (coroutine) function of ``(ctx, agent)``, asked when the agent becomes
             active.
-        tools: `FunctionTool`, `HostedMcpTool`, or plain functions, which `function_tool` makes tools of.
-        handoffs: Agents and `Handoff` objects, or a function without arguments that gives them: that is how agents
-            refer to each other in circles.
-        handoff_description: What other agents' models are told about this one.
-        voice: The voice, where the configuration of the session names none.
+        tools: `FunctionTool`, `HostedMcpTool`, or plain functions, which become tools by `function_tool`.
+        handoffs: Agents and `Handoff` objects, or a function without arguments that returns them, so that agents can
+            refer to each other.
+        handoff_description: Describes this agent to the models of other agents.
+        voice: The voice, if the configuration of the session names none.
         prompt: A prompt stored with the vendor: a mapping, or a (coroutine) function of ``(ctx, agent)``.
 
     Raises:
@@ -115,10 +115,10 @@ def _handoff(entry: object, index: int) -> Handoff:
 
 
 def check_names(tools: Sequence[FunctionTool], handoffs: Sequence[Handoff]) -> None:
-    """Check that no two tools have one name.
+    """Check that no two tools or handoffs have the same name.
 
     Raises:
-        ConfigError: Two have.
+        ConfigError: Two have the same name.
     """
     sources: dict[str, list[str]] = {}
     for tool in tools:

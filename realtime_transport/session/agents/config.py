@@ -1,4 +1,4 @@
-"""The configuration that an agent gives to the connection."""
+"""The session configuration for an agent."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def agent_config(
     tracing: Any = UNSET,
     is_change: bool = False,
 ) -> dict[str, Any]:
-    """The whole configuration for an agent: *config*, *overrides* on top of it, and on top what the agent has.
+    """The whole configuration for an agent: *config*, *overrides* over it, and over both the agent's own settings.
 
     Args:
         prepared: The agent.
         config: The configuration of the session.
         overrides: Further settings of this call.
         model: The model, where the session names one.
-        tracing: What `tracing_config` gave.
-        is_change: Another agent was active before: its tools have to go.
+        tracing: The result of `tracing_config`.
+        is_change: Another agent was active before, whose tools must be removed.
 
     Raises:
         ConfigError: A setting has a wrong type or value.
@@ -98,7 +98,7 @@ def _nested(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_config(config: SessionConfigInput | None) -> None:
-    """Check what a session is made with.
+    """Check the configuration of a session.
 
     Raises:
         ConfigError: A setting has a wrong type or value, or belongs to the agent.
@@ -118,10 +118,10 @@ def tracing_config(
     group_id: str | None,
     metadata: Mapping[str, Any] | None,
 ) -> Any:
-    """How the vendor's traces of the session are filed: `UNSET` for the default, ``None`` for not at all.
+    """The labels for the vendor's traces of the session: `UNSET` for the default, ``None`` for no traces.
 
     Raises:
-        ConfigError: There is a group or metadata, and no workflow to file them under.
+        ConfigError: There is a group or metadata without a workflow name.
     """
     if disabled:
         return None

@@ -1,4 +1,4 @@
-"""Guardrails: functions that look at what the model says, and at what tools take and give."""
+"""Guardrails: functions that check the model's output, and the arguments and results of tools."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ Source: TypeAlias = Literal["audio", "text"]
 
 @attrs.frozen
 class GuardrailResult:
-    """What a guardrail found.
+    """The verdict of an output guardrail.
 
     Attributes:
-        tripped: The model is to be stopped.
-        info: Anything; the model is told it as JSON.
+        tripped: Whether to stop the model.
+        info: Details, which the model gets as JSON.
     """
 
     tripped: bool
@@ -48,13 +48,13 @@ class GuardrailResult:
 @named_fields
 @attrs.frozen(kw_only=True, eq=False)
 class OutputGuardrail:
-    """Looks at what the model says while it says it.
+    """Checks what the model says while it is speaking or writing.
 
     Attributes:
         name: Its name.
-        run: A (coroutine) function of ``(ctx, agent, text)`` that gives a `GuardrailResult`. *text* is all of an item
-            so far.
-        policy_hint: What the model is told about the reason; the name if not given.
+        run: A (coroutine) function of ``(ctx, agent, text)`` that returns a `GuardrailResult`. *text* is the whole text
+            of an item so far.
+        policy_hint: The reason that the model gets; the name if not given.
     """
 
     name: str
@@ -67,12 +67,12 @@ class OutputGuardrail:
 @named_fields
 @attrs.frozen(kw_only=True, eq=False)
 class ToolGuardrail:
-    """Looks at the arguments of a tool before it runs, or at the text of its result.
+    """Checks the arguments of a tool before it runs, or the text of its result.
 
     Attributes:
         name: Its name.
-        run: A (coroutine) function of ``(ctx, text)``. ``None`` lets the text pass; a text replaces it: as input
-            guardrail the tool does not run then, and the model is told that text.
+        run: A (coroutine) function of ``(ctx, text)``. ``None`` lets the text pass. As an input guardrail, a returned
+            text is the output of the call, and the tool does not run; as an output guardrail, it replaces the output.
     """
 
     name: str
@@ -93,7 +93,7 @@ class GuardrailSettings:
 
     Attributes:
         debounce_text_length: Run each time that an item has grown by this many characters, and when the response is
-            done; -1: only then.
+            done; -1: only when the response is done.
         timeout: Seconds for one run; ``None``: no limit.
     """
 
@@ -102,7 +102,7 @@ class GuardrailSettings:
 
 
 def info_text(info: object) -> str:
-    """What a guardrail found, as JSON."""
+    """The details of a guardrail's result, as JSON."""
     try:
         return json.dumps({} if info is None else info, ensure_ascii=False, separators=(",", ":"))
     except (TypeError, ValueError):
@@ -110,7 +110,7 @@ def info_text(info: object) -> str:
 
 
 def feedback(policy_hint: str, info: object) -> str:
-    """What the model is told after a guardrail stopped it."""
+    """The message to the model after a guardrail stopped it."""
     return (
         "⚠️ Your last answer was blocked. \n"
         f"Failed Guardrail Reason: {policy_hint}. \n"
@@ -123,12 +123,12 @@ def feedback(policy_hint: str, info: object) -> str:
 
 @attrs.frozen(kw_only=True)
 class GuardrailRun:
-    """A text to look at.
+    """A text to check.
 
     Attributes:
         response_id: The response that it belongs to.
         item_id: The item; empty where that is not known.
-        text: All of the item so far.
+        text: The whole text of the item so far.
         source: Whether it is spoken or written.
     """
 
@@ -140,7 +140,7 @@ class GuardrailRun:
 
 @attrs.define(eq=False)
 class GuardrailDebouncer:
-    """Decides which texts the guardrails look at, one run at a time.
+    """Decides which texts the guardrails check, one run at a time.
 
     Each multiple of the length that an item passes makes a run, and so does the end of a response. While a run is
     under way only the newest text waits.
@@ -154,7 +154,7 @@ class GuardrailDebouncer:
     _waiting: GuardrailRun | None = attrs.field(init=False, default=None)
 
     def add(self, response_id: str, item_id: str, delta: str, source: Source) -> GuardrailRun | None:
-        """The model has said more. The run to begin now, if any."""
+        """Add *delta* to the text of an item. Returns the run to begin now, if any."""
         if self._length < 0:
             return None
         key = response_id, item_id
@@ -168,19 +168,19 @@ class GuardrailDebouncer:
         return self._offer(GuardrailRun(response_id=response_id, item_id=item_id, text=text, source=source))
 
     def finish(self, response_id: str, item_id: str, text: str, source: Source) -> GuardrailRun | None:
-        """A response has ended with *text*. The run to begin now, if any."""
+        """Note that a response ended with *text*. Returns the run to begin now, if any."""
         for key in [key for key in self._texts if key[0] == response_id]:
             del self._texts[key], self._sizes[key]
         return self._offer(GuardrailRun(response_id=response_id, item_id=item_id, text=text, source=source))
 
     def finished(self) -> GuardrailRun | None:
-        """The run under way has ended. The run to begin now, if any."""
+        """Note that the current run ended. Returns the run to begin now, if any."""
         self._running = False
         waiting, self._waiting = self._waiting, None
         return None if waiting is None else self._offer(waiting)
 
     def trip(self, response_id: str) -> bool:
-        """A guardrail has tripped. Whether it is the first time in this response."""
+        """Note that a guardrail tripped. Returns whether it is the first time in this response."""
         if response_id in self._tripped:
             return False
         self._tripped.add(response_id)

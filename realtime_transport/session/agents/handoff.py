@@ -35,12 +35,12 @@ class Handoff:
     Attributes:
         agent: The agent that takes over.
         tool_name: The name that the model calls.
-        description: What the model is told about it.
+        description: Describes it to the model.
         parameters: A JSON Schema of type ``object``.
         on_handoff: Called with the context, and with the input if there is one, before the other agent is prepared.
         enabled: A bool, or a (coroutine) function of ``(ctx, agent)``, asked when the agent that has it becomes active.
-        takes_input: ``on_handoff`` gets what the model wrote.
-        read: Makes of JSON text what ``on_handoff`` gets.
+        takes_input: Whether ``on_handoff`` takes the decoded arguments.
+        read: Decodes JSON text for ``on_handoff``.
     """
 
     agent: RealtimeAgent[Any]
@@ -62,7 +62,7 @@ class Handoff:
         }
 
     def read_arguments(self, text: str) -> Any:
-        """What ``on_handoff`` gets for the arguments *text*.
+        """Decode the arguments *text* for ``on_handoff``.
 
         Raises:
             InvalidArguments: They are not JSON, or do not fit.
@@ -70,7 +70,7 @@ class Handoff:
         if self.read is not None:
             return self.read(text)
         value = parse_arguments(text)
-        check_schema(value, {"type": "object"})  # What a model writes beyond that does no harm.
+        check_schema(value, {"type": "object"})  # Further fields do no harm.
         return value
 
 
@@ -84,19 +84,19 @@ def handoff(
     input_type: Any = None,
     enabled: Enabled = True,
 ) -> Handoff:
-    """Make a handoff that has more than an agent in ``handoffs=`` has.
+    """Make a handoff with settings that a plain agent in ``handoffs=`` does not have.
 
     Args:
         agent: The agent that takes over.
         tool_name: Instead of ``transfer_to_NAME``.
         description: Instead of the sentence with the agent's ``handoff_description``.
-        on_handoff: A (coroutine) function of ``(ctx)``, or of ``(ctx, input)`` with an *input_type*. What it raises
-            keeps the agent where it is.
-        input_type: What the model has to give: a class whose values are objects.
+        on_handoff: A (coroutine) function of ``(ctx)``, or of ``(ctx, input)`` with an *input_type*. If it raises, the
+            active agent stays.
+        input_type: The type of the input that the model must give; its JSON form must be an object.
         enabled: Whether the agent has it: a bool, or a (coroutine) function of ``(ctx, agent)``.
 
     Raises:
-        ConfigError: *input_type* cannot be described to a model, or nobody takes it.
+        ConfigError: *input_type* cannot be described to a model, or there is no *on_handoff* to take the input.
         MissingExtraError: There is an *input_type*, and the extra ``agents`` is not installed.
     """
     parameters, read = NOTHING, None

@@ -25,15 +25,15 @@ class HostedMcpTool:
 
     Attributes:
         server_label: The name of the server in this session.
-        server_url: Where it is, unless *connector_id* or *tunnel_id* says so.
+        server_url: Its address; not needed with *connector_id* or *tunnel_id*.
         connector_id: A connector of the vendor. Models released after 2026-09-01 take *server_url* or *tunnel_id*.
         tunnel_id: A tunnel of the vendor to the server.
-        server_description: What the model is told about it.
+        server_description: Describes it to the model.
         authorization: A token for it.
         headers: Further headers of requests to it.
         allowed_tools: The names of the tools that may be used, or a filter; ``None``: all.
         require_approval: ``"always"``, ``"never"``, or a mapping of these to filters.
-        on_approval: Decides at once: a (coroutine) function of ``(ctx, request)`` that returns a bool; without it,
+        on_approval: A (coroutine) function of ``(ctx, request)`` that returns whether the tool may run; without it, a
             `ToolApprovalRequestedEvent` asks the application.
 
     Raises:
@@ -84,19 +84,19 @@ class HostedMcpTool:
 
 @attrs.define(eq=False)
 class McpCatalogue:
-    """What MCP servers have listed, and which of it the active agent may use."""
+    """The tools that MCP servers have listed, and those that the active agent may use."""
 
     _listed: dict[str, Sequence[Any]] = attrs.field(init=False, factory=dict[str, Sequence[Any]])
     _servers: tuple[HostedMcpTool, ...] = attrs.field(init=False, default=())
     available: tuple[Mapping[str, Any], ...] = attrs.field(init=False, default=())
 
     def list_tools(self, server_label: str, tools: Sequence[Any]) -> bool:
-        """A server has listed its tools. Whether those that are available have changed."""
+        """Store the tools that a server listed. Returns whether the available tools changed."""
         self._listed[server_label] = tools
         return self._update()
 
     def use(self, servers: Sequence[HostedMcpTool]) -> bool:
-        """The active agent has these servers. Whether the tools that are available have changed."""
+        """Set the servers of the active agent. Returns whether the available tools changed."""
         self._servers = tuple(servers)
         return self._update()
 

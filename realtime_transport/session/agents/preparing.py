@@ -1,4 +1,4 @@
-"""Asking an agent for everything that may depend on the moment."""
+"""Resolves what the functions of an agent decide: instructions, prompt, enabled tools and handoffs."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ __all__ = ["prepare_agent"]
 
 
 async def prepare_agent(agent: RealtimeAgent[Any], context: RunContext[Any]) -> PreparedAgent:
-    """Ask *agent* for its instructions, its prompt, and the tools and handoffs that are enabled, all at once.
+    """Resolve the instructions, the prompt and the enabled tools and handoffs of *agent*, concurrently.
 
-    If cancelled, the functions that are asked are cancelled.
+    If cancelled, the functions of the agent are cancelled.
 
     Raises:
-        ConfigError: Something is not what it should be, or two tools have one name.
+        ConfigError: A function returned a wrong type, or two tools have the same name.
         Exception: What one of the functions raised.
     """
     tools = [tool for tool in agent.tools if isinstance(tool, FunctionTool)]
@@ -74,7 +74,7 @@ def _check(agent: RealtimeAgent[Any], instructions: object, prompt: Mapping[str,
 
 
 async def _all(functions: list[Callable[[], Awaitable[Any]]]) -> list[Any]:
-    """The results of *functions*, which run at once; the first failure cancels the others and is raised as it is."""
+    """The results of *functions*, run concurrently; the first failure cancels the others and is raised as it is."""
     results: list[Any] = [None] * len(functions)
     failures: list[BaseException] = []
 

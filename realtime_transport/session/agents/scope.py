@@ -1,4 +1,4 @@
-"""Which response belongs to which agent, and what is told of it."""
+"""Which agent each response belongs to."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["PreparedAgent", "ResponseScope"]
 
 MAX_RESPONSES = 256
-"""Responses whose agent is remembered."""
+"""The number of responses whose agent is remembered."""
 
 
 @attrs.frozen(kw_only=True)
 class PreparedAgent:
-    """An agent, asked for everything that may depend on the moment.
+    """An agent with the results of its functions, as `prepare_agent` made it.
 
     Attributes:
         agent: The agent.
@@ -49,7 +49,7 @@ class PreparedAgent:
         return next((entry for entry in self.handoffs if entry.tool_name == name), None)
 
     def payloads(self) -> list[dict[str, Any]]:
-        """All tools as a ``session.update`` carries them, in the order that the reference has."""
+        """All tools as a ``session.update`` carries them, in the order of the JavaScript SDK."""
         return [
             *(tool.payload() for tool in self.tools),
             *(server.payload() for server in self.mcp_servers),
@@ -62,11 +62,11 @@ class ResponseScope:
     """The responses of a connection. Each belongs to the agent that was active when it began.
 
     Attributes:
-        current: The agent that is active.
-        active: The response that is under way; ``None`` between responses.
+        current: The active agent.
+        active: The response in progress; ``None`` between responses.
         latest: The response that began last.
-        speaking: Audio of the response under way has come.
-        number: Counts responses.
+        speaking: Whether audio of the response in progress has arrived.
+        number: The number of responses that have begun.
     """
 
     current: PreparedAgent
@@ -77,14 +77,14 @@ class ResponseScope:
     _sources: dict[str, PreparedAgent] = attrs.field(init=False, factory=dict[str, PreparedAgent])
 
     def start(self, response_id: str) -> PreparedAgent:
-        """A response has begun. Its agent."""
+        """Note that a response began. Returns its agent."""
         self.active = self.latest = response_id
         self.speaking = False
         self.number += 1
         return self.source(response_id)
 
     def source(self, response_id: str) -> PreparedAgent:
-        """The agent of a response; of one that is not known, the active one, from now on."""
+        """The agent of a response. An unknown response is assigned to the active agent."""
         found = self._sources.get(response_id)
         if found is None:
             found = self.current
@@ -95,16 +95,16 @@ class ResponseScope:
         return found
 
     def finish(self, response_id: str) -> PreparedAgent:
-        """A response has ended. Its agent."""
+        """Note that a response ended. Returns its agent."""
         if self.active == response_id:
             self.active = None
         return self.source(response_id)
 
     def begin_audio(self) -> bool:
-        """Audio has come. Whether it is the first of the response."""
+        """Note that audio arrived. Returns whether it is the first of the response."""
         first, self.speaking = not self.speaking, True
         return first
 
     def end_audio(self) -> None:
-        """The audio has ended, or was interrupted."""
+        """Note that the audio ended or was interrupted."""
         self.speaking = False

@@ -1,4 +1,4 @@
-"""What the core of a session asks its shell to do."""
+"""The actions that the core of a session asks its tasks for."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ __all__ = [
 
 @attrs.frozen
 class AskPolicy:
-    """Find out whether a call needs approval; `SessionCore.policy_given` takes the answer."""
+    """Ask whether a call needs approval; `SessionCore.policy_given` takes the answer."""
 
     call: OpenCall
 
@@ -60,21 +60,21 @@ class RunTool:
 
 @attrs.frozen
 class CancelTool:
-    """Cancel a tool that runs. Its outcome is not waited for."""
+    """Cancel a running tool; its outcome is ignored."""
 
     call: OpenCall
 
 
 @attrs.frozen
 class SignalTool:
-    """Set ``interrupted`` of a tool that runs."""
+    """Set ``interrupted`` of a running tool."""
 
     call: OpenCall
 
 
 @attrs.frozen
 class FormatRejection:
-    """Find the text for a rejected call; `SessionCore.rejection_formatted` takes it."""
+    """Ask for the text for a rejected call; `SessionCore.rejection_formatted` takes it."""
 
     call: OpenCall
 
@@ -98,36 +98,36 @@ class RunGuardrails:
 
 @attrs.frozen
 class Prepare:
-    """Call ``on_handoff`` and ask an agent for what it has; `SessionCore.prepared` or `SessionCore.switch_failed`."""
+    """Call ``on_handoff`` and prepare the agent; then `SessionCore.prepared` or `SessionCore.switch_failed`."""
 
     request: SwitchRequest
 
 
 @attrs.frozen
 class Interrupt:
-    """Stop the model, at once."""
+    """Stop the model and playback at once."""
 
 
 @attrs.frozen
 class CallSettled:
-    """A call is over: whoever waits for it may go on."""
+    """A call is over: wake the tasks that wait for it."""
 
     key: str
 
 
 @attrs.frozen
 class SwitchSettled:
-    """A change of agent is over: whoever waits for it may go on."""
+    """A change of agent is over: wake the tasks that wait for it."""
 
     request: SwitchRequest
 
 
-# What is sent, strictly in order
+# Messages, sent strictly in order
 
 
 @attrs.frozen
 class SendOutput:
-    """Send an answer; then `SessionCore.output_sent`."""
+    """Send the output of a call; then `SessionCore.output_sent`."""
 
     call: OpenCall
     repeated: bool = False
@@ -135,7 +135,7 @@ class SendOutput:
 
 @attrs.frozen
 class SendConfig:
-    """Send a configuration, from the defaults; then `SessionCore.config_sent`."""
+    """Send a configuration that replaces the previous one; then `SessionCore.config_sent`."""
 
     request: SwitchRequest
     config: Mapping[str, Any]
@@ -143,7 +143,7 @@ class SendConfig:
 
 @attrs.frozen
 class SendMessage:
-    """Send a message of the user, and ask for a response."""
+    """Send a user message, and ask for a response."""
 
     text: str
 
@@ -193,10 +193,10 @@ class ToolOutcome:
     """How the run of a tool ended.
 
     Attributes:
-        text: What the model is told.
-        respond: Whether a response is asked for.
-        image: An image that follows.
-        report: An event for the application: what went wrong.
+        text: The output for the model.
+        respond: Whether to ask for a response.
+        image: An image that follows the output.
+        report: An event that tells the application what went wrong.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""Calls that wait for a decision of the application."""
+"""Calls that wait for the application to approve or reject them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ToolApproval:
 
     Attributes:
         kind: ``"function"``, or ``"mcp"`` for a tool of an MCP server.
-        call_id: The call; for MCP, the item of the request.
+        call_id: The id of the call; for MCP, the id of the request's item.
         tool_name: The tool.
         arguments: JSON text.
         agent: The agent whose tool it is.
@@ -45,7 +45,7 @@ class Verdict:
 
     Attributes:
         approved: Whether the tool may run.
-        message: What the model is told instead; ``None``: the text of the session.
+        message: The text for the model if it may not; ``None``: that of the session.
     """
 
     approved: bool
@@ -61,11 +61,11 @@ class Verdicts:
     )
 
     def remember(self, approval: ToolApproval, verdict: Verdict) -> None:
-        """Let *verdict* hold for the agent's tool."""
+        """Apply *verdict* to later calls of the agent's tool."""
         self._always[id(approval.agent), approval.tool_name] = (approval.agent, verdict)
 
     def find(self, agent: RealtimeAgent[Any], tool_name: str) -> Verdict | None:
-        """What holds for a tool of an agent."""
+        """The remembered decision for a tool of an agent."""
         found = self._always.get((id(agent), tool_name))
         return None if found is None else found[1]
 
@@ -75,19 +75,19 @@ class ApprovalBook:
     """The approvals that one connection has asked for: each is decided once.
 
     Attributes:
-        closed: The connection is over: nothing can be decided.
+        closed: Whether the connection is over: then nothing can be decided.
     """
 
-    # | state   | decide            | again or after close |
-    # | pending | decided           |                      |
-    # | decided | nothing happens   | LocalProtocolError   |
+    # | state   | decide          | decide after close |
+    # | pending | decided         | LocalProtocolError |
+    # | decided | nothing happens | LocalProtocolError |
     _issued: dict[int, ToolApproval] = attrs.field(init=False, factory=dict[int, ToolApproval])
     _by_call: dict[str, ToolApproval] = attrs.field(init=False, factory=dict[str, ToolApproval])
     _decided: set[int] = attrs.field(init=False, factory=set[int])
     closed: bool = attrs.field(init=False, default=False)
 
     def issue(self, approval: ToolApproval) -> None:
-        """Ask for a decision."""
+        """Register an approval that the application is asked for."""
         self._issued[id(approval)] = approval
         self._by_call[approval.call_id] = approval
 
@@ -96,10 +96,10 @@ class ApprovalBook:
         return call_id in self._by_call
 
     def decide(self, asked: ToolApproval | str) -> ToolApproval | None:
-        """Take a decision: the approval, or ``None`` where it was taken before.
+        """Decide an approval. Returns it, or ``None`` if it was decided before.
 
         Raises:
-            LocalProtocolError: It was not asked for on this connection, or the connection is over.
+            LocalProtocolError: The approval is not of this connection, or the connection is over.
         """
         approval = self._by_call.get(asked) if isinstance(asked, str) else self._issued.get(id(asked))
         if approval is None or self.closed:
@@ -114,7 +114,7 @@ class ApprovalBook:
         return approval
 
     def withdraw(self, call_id: str) -> None:
-        """The call is over: a decision changes nothing any more."""
+        """Note that the call is over: a later decision changes nothing."""
         approval = self._by_call.get(call_id)
         if approval is not None:
             self._decided.add(id(approval))

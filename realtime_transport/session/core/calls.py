@@ -1,4 +1,4 @@
-"""Calls of functions: who is called, with what arguments, whether that is allowed, and what is answered."""
+"""Function calls: finds the tool, reads the arguments, asks for approval, answers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TOO_MANY = "Too many tool calls are open. Please wait for their results."
 
 @attrs.define(eq=False)
 class CallDesk:
-    """Takes the calls of one connection and sees to it that each is answered once."""
+    """Handles the calls of one connection; each is answered once."""
 
     _output: CoreOutput
     _scope: ResponseScope
@@ -58,10 +58,10 @@ class CallDesk:
     def __attrs_post_init__(self) -> None:
         self.ledger = ToolLedger(self._settings.max_concurrent)
 
-    # A call comes
+    # Receiving
 
     def receive(self, event: FunctionCallEvent) -> None:
-        """The model calls a function."""
+        """Handle a call of the model."""
         match self.ledger.judge(event):
             case "new":
                 self._dispatch(event)
@@ -73,7 +73,7 @@ class CallDesk:
                 )
 
     def repeat(self, event: FunctionCallEvent) -> None:
-        """The server repeats a call that is known: it gets its answer again if it has one."""
+        """Send the answer of a known call again, if it has one: the server has repeated the call."""
         call = self.ledger.find(event.call_id or event.id)
         if call is not None and call.state is CallState.ANSWERED:
             self._output.act(do.SendOutput(call, repeated=True))
@@ -96,7 +96,7 @@ class CallDesk:
             self._refuse(call, text, text, respond=self._settings.respond_to_unknown)
 
     def _refuse(self, call: OpenCall, text: str, reason: str, *, respond: bool = True) -> None:
-        """Answer without running anything; the application is told once that is sent."""
+        """Answer without running anything; once that is sent, an `ErrorEvent` tells the application."""
         self._after[call.key] = ModelBehaviorError(reason)
         self._answer(call, text, respond=respond)
 
@@ -134,7 +134,7 @@ class CallDesk:
     # Approval
 
     def policy_given(self, call: OpenCall, needs_approval: bool) -> None:
-        """Whether a call needs approval is known."""
+        """Take the answer of the approval policy."""
         if call.state is CallState.RECEIVED:
             if needs_approval:
                 self.ask(call)
@@ -142,7 +142,7 @@ class CallDesk:
                 self._admit(call)
 
     def policy_failed(self, call: OpenCall, error: Exception) -> None:
-        """Whether a call needs approval could not be found out: it is not run."""
+        """Answer with an error, since the approval policy failed; the tool does not run."""
         if call.state is CallState.RECEIVED:
             failure = CallbackError(
                 f"the approval of {call.event.name} raised {error!r}", role="approval", name=call.event.name
@@ -152,7 +152,7 @@ class CallDesk:
             self._answer(call, GENERIC_ERROR)
 
     def answered_by_guardrail(self, call: OpenCall, text: str) -> None:
-        """An input guardrail answered before approval was asked for."""
+        """Answer with the text of an input guardrail that ran before approval."""
         self._answer(call, text)
 
     def ask(self, call: OpenCall) -> None:
@@ -174,7 +174,7 @@ class CallDesk:
         )
 
     def receive_mcp_request(self, item: RealtimeMcpCallApprovalRequestItem, server: HostedMcpTool | None) -> None:
-        """The server asks whether it may run a tool of an MCP server."""
+        """Handle the server's question whether it may run a tool of an MCP server."""
         if self.book.is_known(item.item_id):
             return
         approval = ToolApproval(
@@ -200,10 +200,10 @@ class CallDesk:
         )
 
     def decide(self, asked: ToolApproval | str, verdict: Verdict, *, always: bool = False) -> str | None:
-        """The application has decided. The call to wait for; ``None`` if it was decided before.
+        """Apply a decision. Returns the key of the call to wait for, or ``None`` if it was decided before.
 
         Raises:
-            LocalProtocolError: It was not asked here, or the connection is over.
+            LocalProtocolError: The approval is not of this connection, or the connection is over.
         """
         approval = self.book.decide(asked)
         if approval is None:
@@ -233,9 +233,9 @@ class CallDesk:
             self.reject(call, REJECTED)
 
     def reject(self, call: OpenCall, text: str) -> None:
-        """The tool may not run: the model is told *text*."""
+        """Answer with *text* instead of running the tool."""
         if call.state in (CallState.RECEIVED, CallState.AWAITING_APPROVAL):
-            self._tell_start(call)
+            self._emit_start(call)
             self._answer(call, text)
 
     # Running
@@ -246,10 +246,10 @@ class CallDesk:
 
     def _start(self) -> None:
         for call in self.ledger.start():
-            self._tell_start(call)
+            self._emit_start(call)
             self._output.act(do.RunTool(call, self._output.history.snapshot))
 
-    def _tell_start(self, call: OpenCall) -> None:
+    def _emit_start(self, call: OpenCall) -> None:
         assert call.tool is not None
         call.started = True
         self._output.emit(
@@ -257,14 +257,14 @@ class CallDesk:
         )
 
     def finish(self, call: OpenCall, outcome: do.ToolOutcome) -> None:
-        """A tool has ended. What comes too late changes nothing."""
+        """Answer with the outcome of a tool, if the call still runs."""
         if call.state is CallState.RUNNING:
             if outcome.report is not None:
                 self._output.emit(outcome.report)
             self._answer(call, outcome.text, respond=outcome.respond, image=outcome.image)
 
     def interrupt(self, responses: frozenset[str]) -> None:
-        """The user has interrupted *responses*."""
+        """Apply ``when_interrupted`` to the calls of *responses*."""
         for call in self.ledger.yielding:
             policy = None if call.tool is None else call.tool.when_interrupted
             if call.event.response_id not in responses or call.state not in (CallState.READY, CallState.RUNNING):
@@ -275,7 +275,7 @@ class CallDesk:
                 self._output.act(do.SignalTool(call))
 
     def cancel(self, key: str) -> bool:
-        """The application cancels a call. Whether it was there to be cancelled."""
+        """Cancel a call for the application. Returns whether it waited or ran."""
         call = self.ledger.find(key)
         if call is None or call.tool is None:
             return False
@@ -286,11 +286,11 @@ class CallDesk:
             return False
         if call.state is CallState.RUNNING:
             self._output.act(do.CancelTool(call))
-        self._tell_cancelled(call, reason)
+        self._emit_cancelled(call, reason)
         self._answer(call, text, respond=respond)
         return True
 
-    def _tell_cancelled(self, call: OpenCall, reason: Literal["interrupted", "requested", "closed"]) -> None:
+    def _emit_cancelled(self, call: OpenCall, reason: Literal["interrupted", "requested", "closed"]) -> None:
         assert call.tool is not None
         self._output.emit(
             ToolCancelledEvent(
@@ -301,7 +301,7 @@ class CallDesk:
     # Answering
 
     def answer_handoff(self, call: OpenCall, text: str) -> None:
-        """A handoff is over."""
+        """Answer the call of a handoff."""
         self._answer(call, text)
 
     def _answer(self, call: OpenCall, text: str, *, respond: bool = True, image: str | None = None) -> None:
@@ -322,17 +322,17 @@ class CallDesk:
             self._owed.discard(response_id)
 
     def _is_due(self, response_id: str) -> bool:
-        over = self._scope.active != response_id  # Until then, more calls may come.
+        over = self._scope.active != response_id  # A response in progress may bring more calls.
         return over and response_id in self._owed and not self.ledger.waits_in(response_id)
 
     def response_ended(self, response_id: str) -> None:
-        """A response has ended: no more calls of it will come."""
+        """Ask for the response that is due when a response has ended and all its calls are answered."""
         if self._is_due(response_id):
             self._owed.discard(response_id)
             self._output.act(do.RequestResponse())
 
     def sent(self, call: OpenCall) -> None:
-        """The answer of a call is on its way."""
+        """Note that the answer of a call was sent: update the history, emit its events."""
         if not self.ledger.sent(call):
             return
         event, output = call.event, self._output
@@ -360,11 +360,11 @@ class CallDesk:
         output.act(do.CallSettled(call.key))
 
     def close(self) -> None:
-        """The connection is over: nothing is answered any more."""
+        """Drop all open calls, since the connection is over."""
         self.book.closed = True
         running = self.ledger.running
         for call in self.ledger.drop_all():
             if call in running:
                 self._output.act(do.CancelTool(call))
-                self._tell_cancelled(call, "closed")
+                self._emit_cancelled(call, "closed")
             self._output.act(do.CallSettled(call.key))

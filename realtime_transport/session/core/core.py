@@ -1,9 +1,9 @@
 """The rules of an agent session, without I/O.
 
-The core is told what happens on the transport (`SessionCore.receive`), what the application wants, and how the things
-ended that it asked for; it says what follows: events for the application and actions for
-its shell (`SessionCore.take`). Each input is one synchronous step, so nothing interleaves. A core serves one
-connection: what comes in after `SessionCore.close` changes nothing.
+Its inputs are the events of the transport (`SessionCore.receive`), the calls of the application, and the results of
+earlier actions; its outputs are events for the application and actions for the tasks of the session
+(`SessionCore.take`). Each input is one synchronous step, so nothing interleaves. A core serves one connection: inputs
+after `SessionCore.close` change nothing.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ class SessionCore:
 
     Args:
         initial: The agent to begin with, prepared.
-        settings: What the session was made with.
+        settings: The settings of the session.
         application: The application's own object.
-        tally: Where tokens are counted.
-        verdicts: Decisions that hold for the session.
+        tally: Counts tokens.
+        verdicts: The decisions that apply to all calls of a tool in the session.
     """
 
     _initial: PreparedAgent
@@ -117,12 +117,12 @@ class SessionCore:
 
     @property
     def has_running_tools(self) -> bool:
-        """Whether a call has no answer yet, those that wait for the application aside."""
+        """Whether a tool runs."""
         return self._calls.ledger.has_running
 
     @property
     def is_speaking(self) -> bool:
-        """More audio says nothing new: it goes to the application as it is."""
+        """Whether audio of the response in progress has begun: further `AudioEvent` objects change nothing here."""
         return self._scope.speaking and not self._closed
 
     @property
@@ -141,11 +141,11 @@ class SessionCore:
     # The transport
 
     def opened(self) -> None:
-        """The connection is open."""
+        """Note that the connection is open: emits the empty history."""
         self._output.history_changed()
 
     def receive(self, event: Event) -> None:
-        """An event of the transport has come. It is among the events for the application, too."""
+        """Handle an event of the transport; it is passed on to the application, too."""
         if self._closed:
             if isinstance(event, _OF_THE_END):
                 self._output.emit(event)
@@ -171,7 +171,7 @@ class SessionCore:
         self._output.emit(AudioStoppedEvent(agent=self.current_agent, **self._output.facts()))
 
     def _buffer_started(self, event: server.OutputAudioBufferStarted) -> None:
-        # Where the server plays, this is the first that is heard of the audio.
+        # Where the server plays the audio, this is its first sign.
         if self._scope.begin_audio():
             self._begin_audio(event.sequence)
 
@@ -185,9 +185,9 @@ class SessionCore:
         self.interrupt_tools()
 
     def interrupt_tools(self) -> None:
-        """The user speaks, or the application interrupts: tools of the latest response are concerned.
+        """Interrupt the tools of the latest response, since the user speaks or the application interrupts.
 
-        Where nothing is heard any more, no interruption is emitted; a tool of that turn is interrupted all the same.
+        This holds even where nothing was playing, so that no interruption is emitted.
         """
         self._calls.interrupt(frozenset({self._scope.latest}))
 
@@ -239,7 +239,7 @@ class SessionCore:
         self._calls.receive(event)
 
     def _output_item_done(self, event: server.ResponseOutputItemDone) -> None:
-        """A call that is repeated is no event of its own."""
+        """Handle a repeated call, for which the transport emits no `FunctionCallEvent`."""
         item = event.item
         if not isinstance(item, FunctionCallItem) or item.status != "completed":
             return
@@ -254,48 +254,48 @@ class SessionCore:
             self._calls.receive(call)
 
     def policy_given(self, call: OpenCall, needs_approval: bool) -> None:
-        """Whether a call needs approval is known."""
+        """Take the answer of an approval policy."""
         self._calls.policy_given(call, needs_approval)
 
     def policy_failed(self, call: OpenCall, error: Exception) -> None:
-        """Whether a call needs approval could not be found out."""
+        """Note that an approval policy failed."""
         self._calls.policy_failed(call, error)
 
     def answered_by_guardrail(self, call: OpenCall, text: str) -> None:
-        """An input guardrail answered before approval was asked for."""
+        """Take the answer of an input guardrail that ran before approval."""
         self._calls.answered_by_guardrail(call, text)
 
     def tool_finished(self, call: OpenCall, outcome: do.ToolOutcome) -> None:
-        """A tool has ended."""
+        """Take the outcome of a tool."""
         self._calls.finish(call, outcome)
 
     def rejection_formatted(self, call: OpenCall, text: str) -> None:
-        """The text for a rejected call is known."""
+        """Take the text for a rejected call."""
         self._calls.reject(call, text)
 
     def output_sent(self, call: OpenCall) -> None:
-        """The answer of a call is on its way."""
+        """Note that the answer of a call was sent."""
         if not self._closed:
             self._calls.sent(call)
 
     def call_settled(self, key: str) -> None:
-        """The answer to an MCP request is on its way."""
+        """Note that the answer to an MCP request was sent."""
         self._output.act(do.CallSettled(key))
 
     def decide(self, asked: ToolApproval | str, verdict: Verdict, *, always: bool = False) -> str | None:
-        """The application has decided. The key of the call to wait for; ``None`` if it was decided before.
+        """Apply a decision. Returns the key of the call to wait for, or ``None`` if it was decided before.
 
         Raises:
-            LocalProtocolError: It was not asked here, or the connection is over.
+            LocalProtocolError: The approval is not of this connection, or the connection is over.
         """
         return self._calls.decide(asked, verdict, always=always)
 
     def ask_mcp(self, approval: ToolApproval) -> None:
-        """``on_approval`` could not decide: ask the application."""
+        """Ask the application for a decision on an MCP call, since ``on_approval`` failed."""
         self._calls.ask_mcp(approval)
 
     def cancel_tool(self, call_id: str) -> bool:
-        """The application cancels a call. Whether it was there to be cancelled."""
+        """Cancel a call for the application. Returns whether it waited or ran."""
         return not self._closed and self._calls.cancel(call_id)
 
     # MCP
@@ -315,21 +315,21 @@ class SessionCore:
     # Change of agent
 
     def update_agent(self, agent: RealtimeAgent[Any]) -> SwitchRequest:
-        """The application hands over to *agent*."""
+        """Request a handoff to *agent* for the application."""
         request = SwitchRequest(agent)
         self._switching.request(request)
         return request
 
     def prepared(self, request: SwitchRequest, prepared: PreparedAgent) -> None:
-        """The agent of a request was asked for what it has."""
+        """Take the prepared agent of a request."""
         self._switching.prepared(request, prepared)
 
     def config_sent(self, request: SwitchRequest) -> None:
-        """The configuration of the new agent is on its way."""
+        """Note that the configuration of the new agent was sent."""
         self._switching.sent(request)
 
     def switch_failed(self, request: SwitchRequest, error: Exception) -> None:
-        """A request cannot be met: the active agent stays."""
+        """Note that a change of agent failed: the active agent stays."""
         self._switching.failed(request, error)
 
     # Guardrails
@@ -343,21 +343,21 @@ class SessionCore:
             self._guarding.add(event.response_id, event.item_id, event.delta, "text")
 
     def guardrails_finished(self, action: do.RunGuardrails, trip: Trip | None) -> None:
-        """All guardrails have looked at a text."""
+        """Take the result of the guardrails for a text."""
         if self._guarding is not None and not self._closed:
             tripped = self._guarding.finished(action, trip)
             if tripped is not None:
                 self._cause = (tripped,)
 
     def report(self, error: CallbackError) -> None:
-        """Something of the application raised."""
+        """Emit an error of a function of the application."""
         if not self._closed:
             self._output.error(error)
 
     # The end
 
     def close(self) -> None:
-        """The connection is over. Idempotent."""
+        """Note that the connection is over. Idempotent."""
         if self._closed:
             return
         self._closed = True
@@ -413,11 +413,11 @@ def _parts(item: MessageItem) -> tuple[Any, ...]:
 
 
 _REPLACED = frozenset({transport_events.AudioInterruptedEvent, transport_events.McpToolCallCompletedEvent})
-"""Events of the transport that reach the application with their agent, and not also without."""
+"""Events of the transport for which the session emits its own, with the agent, instead."""
 
 _OF_THE_END = (
     transport_events.ConnectionChangeEvent,
     transport_events.DisconnectedEvent,
     transport_events.ErrorEvent,
 )
-"""What the application is told after the session has ended."""
+"""The events that are passed on after the session has ended."""

@@ -1,4 +1,4 @@
-"""What an agent session tells the application.
+"""The events of an agent session.
 
 A session stream holds these, `AudioEvent` and `ErrorEvent`, in the order in which they happened. The events of the
 transport and of the server reach those who ask for them by class. ``event_name`` is the name that the JavaScript SDK
@@ -53,7 +53,7 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class SessionEvent(SemanticEvent):
-    """Base class of what a session tells of its own.
+    """Base class of the session's own events.
 
     Attributes:
         context: The state of the session at that moment.
@@ -88,7 +88,7 @@ class AgentEndEvent(_AgentEvent):
 
     Attributes:
         agent: The agent that was active when the response began.
-        output: The last text of the response, or the transcript of what was said last; may be empty.
+        output: The last text of the response, or the transcript of its last audio; may be empty.
     """
 
     event_name: ClassVar[str] = "agent_end"
@@ -123,7 +123,7 @@ class AgentToolStartEvent(_AgentEvent):
 
     Attributes:
         tool: The tool.
-        tool_call: What the model asked for.
+        tool_call: The call of the model.
     """
 
     event_name: ClassVar[str] = "agent_tool_start"
@@ -138,8 +138,8 @@ class AgentToolEndEvent(_AgentEvent):
 
     Attributes:
         tool: The tool.
-        result: What the model was told.
-        tool_call: What the model asked for.
+        result: The output that the model got.
+        tool_call: The call of the model.
     """
 
     event_name: ClassVar[str] = "agent_tool_end"
@@ -151,12 +151,14 @@ class AgentToolEndEvent(_AgentEvent):
 
 @attrs.frozen(kw_only=True)
 class ToolErrorEvent(_AgentEvent):
-    """A tool raised, took too long, or returned what cannot be told. The model got a text without the reason.
+    """A tool raised, timed out, or returned a value that has no text form or is too long.
+
+    The text for the model holds nothing of the tool's exception, unless the tool's ``failure`` puts it there.
 
     Attributes:
         tool: The tool.
-        tool_call: What the model asked for.
-        error: What happened; what the tool raised is its ``__cause__``.
+        tool_call: The call of the model.
+        error: What happened; the tool's exception is its ``__cause__``.
     """
 
     event_name: ClassVar[str] = "tool_error"
@@ -168,11 +170,11 @@ class ToolErrorEvent(_AgentEvent):
 
 @attrs.frozen(kw_only=True)
 class ToolCancelledEvent(_AgentEvent):
-    """A running tool was cancelled.
+    """A call of a tool was cancelled, while it ran or before.
 
     Attributes:
         tool: The tool.
-        tool_call: What the model asked for.
+        tool_call: The call of the model.
         reason: ``"interrupted"`` by the user, ``"requested"`` by the application, or ``"closed"`` with the session.
     """
 
@@ -199,15 +201,15 @@ class AudioStoppedEvent(_AgentEvent):
 
 @attrs.frozen(kw_only=True)
 class AudioInterruptedEvent(transport_events.AudioInterruptedEvent):
-    """The model was interrupted: stop playing. It overtakes what has not been delivered, and takes back audio.
+    """The model was interrupted: stop playing. It overtakes undelivered events and withdraws undelivered audio.
 
     Attributes:
         context: The state of the session at that moment.
         agent: The agent that was speaking.
-        brings: What caused it, delivered before it: speech of the user, or a guardrail.
+        brings: The events that caused it, delivered just before it: speech of the user, or a guardrail.
     """
 
-    # A class attribute of all other events.
+    # In all other events this is a class attribute.
     brings: tuple[Event, ...] = attrs.field(default=(), eq=False, repr=False)  # pyright: ignore[reportIncompatibleVariableOverride]
     context: RunContext[Any] = attrs.field(repr=False, eq=False)
     agent: RealtimeAgent[Any]
@@ -238,10 +240,10 @@ class AudioInterruptedEvent(transport_events.AudioInterruptedEvent):
 
 @attrs.frozen(kw_only=True)
 class GuardrailTrippedEvent(_AgentEvent):
-    """A guardrail refused what the model says; the model is stopped and told so.
+    """A guardrail refused the model's output; the model is stopped and asked to respond again.
 
     Attributes:
-        error: Which one, and why.
+        error: The guardrail and its reason.
         item_id: The item that holds the text; empty where that is not known.
     """
 
@@ -283,7 +285,7 @@ class ToolApprovalRequestedEvent(_AgentEvent):
 
     Attributes:
         kind: ``"function_approval"``, or ``"mcp_approval_request"`` for a tool of an MCP server.
-        approval: What to give to ``approve`` or ``reject``.
+        approval: The argument for ``approve`` or ``reject``.
         tool: The tool; ``None`` for those of MCP servers.
     """
 
@@ -312,7 +314,7 @@ class McpToolsChangedEvent(SessionEvent):
     """The tools that MCP servers offer to the active agent have changed.
 
     Attributes:
-        tools: As they stand in the server's messages, filtered by ``allowed_tools``.
+        tools: The tools as the server's messages describe them, filtered by ``allowed_tools``.
     """
 
     event_name: ClassVar[str] = "mcp_tools_changed"
@@ -322,7 +324,7 @@ class McpToolsChangedEvent(SessionEvent):
 
 @attrs.frozen(kw_only=True)
 class TransportEvent(SessionEvent):
-    """An event of the transport, as it is. Only in streams that name this class.
+    """An event of the transport, unchanged. Only in streams that name this class.
 
     Attributes:
         event: The event.

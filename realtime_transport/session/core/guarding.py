@@ -1,4 +1,4 @@
-"""What follows when guardrails have looked at what the model says."""
+"""When output guardrails run, and what follows when one trips."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["Guarding", "Trip"]
 
 @attrs.frozen(kw_only=True)
 class Trip:
-    """A guardrail has tripped.
+    """A guardrail that has tripped.
 
     Attributes:
         guardrail: Its name.
-        policy_hint: The reason for the model.
-        info: What it found.
+        policy_hint: The reason that the model gets.
+        info: The details of its result.
     """
 
     guardrail: str
@@ -36,22 +36,22 @@ class Trip:
 
 @attrs.define(eq=False)
 class Guarding:
-    """Has texts looked at, and stops the model where a guardrail trips: once per response."""
+    """Asks for runs of the guardrails, and stops the model when one trips: once per response."""
 
     _output: CoreOutput
     _scope: ResponseScope
     _debouncer: GuardrailDebouncer
 
     def add(self, response_id: str, item_id: str, delta: str, source: Source) -> None:
-        """The model has said more."""
+        """Add *delta* to the text of an item."""
         self._run(self._debouncer.add(response_id, item_id, delta, source))
 
     def finish(self, response_id: str, item_id: str, text: str, source: Source) -> None:
-        """A response has ended with *text*."""
+        """Note that a response ended with *text*."""
         self._run(self._debouncer.finish(response_id, item_id, text, source))
 
     def finished(self, action: do.RunGuardrails, trip: Trip | None) -> GuardrailTrippedEvent | None:
-        """All guardrails have looked at a text. The event that was emitted, if speech is to be interrupted."""
+        """Take the result for a text. Returns the event that was emitted, if speech is to be interrupted."""
         event: GuardrailTrippedEvent | None = None
         if trip is not None and self._debouncer.trip(action.run.response_id):
             event = self._trip(action, trip)
@@ -74,7 +74,7 @@ class Guarding:
         event = GuardrailTrippedEvent(agent=action.agent, error=error, item_id=run.item_id, **self._output.facts())
         self._output.emit(event)
         if action.number != scope.number or scope.active not in (None, run.response_id):
-            return None  # Of an older response: what is said now is not to blame.
+            return None  # The text is of an older response: the present one goes on.
         if run.source == "audio":
             self._output.act(do.Interrupt())
         elif scope.active == run.response_id:

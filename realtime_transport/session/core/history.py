@@ -1,4 +1,4 @@
-"""The history of a session: a fold of what the server says about its items."""
+"""The history of a session, built from the server's events about its items."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ __all__ = ["History"]
 class History:
     """The items of a conversation, in order.
 
-    A known item is replaced where it stands. A new one goes behind the item that the server names as its predecessor;
-    to the front if it has none; to the end if the server does not say, or names one that is not here. What has been
-    learned is not forgotten: a transcript is not overwritten by an empty one, and a call that has its output does not
-    go back to being in progress.
+    A known item is replaced in its place. A new one is inserted after the predecessor that the server names; at the
+    front if that is null; at the end if the server names none, or an unknown one. An empty transcript does not
+    overwrite another, and a call that has its output does not go back to being in progress.
     """
 
     _keep_audio: bool = False
@@ -35,13 +34,13 @@ class History:
 
     @property
     def snapshot(self) -> tuple[RealtimeItem, ...]:
-        """The items now; never changed afterwards."""
+        """The items now, immutable."""
         if self._snapshot is None:
             self._snapshot = tuple(self._items)
         return self._snapshot
 
     def update(self, item: RealtimeItem) -> bool | None:
-        """Put *item* in. Whether it is new; ``None`` if nothing has changed."""
+        """Insert or replace *item*. Returns whether it is new; ``None`` if nothing changed."""
         item = self._stripped(item)
         if item.item_id in self._ids:
             return self._replace(self._index(item.item_id), item)
@@ -49,9 +48,10 @@ class History:
         return True
 
     def place(self, item_id: str, previous: str | None) -> bool:
-        """The server says that *item_id* stands behind *previous*. Whether that moves it.
+        """Move *item_id* behind *previous*, as the server says. Returns whether it moved.
 
-        Calls come without their place, which another message holds: whichever comes first waits for the other.
+        A function call arrives without its predecessor, which another message names. If that message comes first, the
+        place is kept for the call.
         """
         if item_id not in self._ids:
             self._places[item_id] = previous
@@ -68,7 +68,7 @@ class History:
         return True
 
     def transcribe(self, item_id: str, transcript: str) -> bool:
-        """The server has transcribed what the user said. Whether that is of an item here."""
+        """Store the transcript of a user message. Returns whether the history holds that message."""
         if item_id not in self._ids:
             return False
         index = self._index(item_id)
@@ -83,7 +83,7 @@ class History:
         return True
 
     def delete(self, item_id: str) -> bool:
-        """Take an item out. Whether it was here."""
+        """Remove an item. Returns whether it was there."""
         self._places.pop(item_id, None)
         if item_id not in self._ids:
             return False
@@ -97,7 +97,7 @@ class History:
         return self._items[self._index(item_id)] if item_id in self._ids else None
 
     def _index(self, item_id: str) -> int:
-        # Nearly always among the last: what changes is what was said just now.
+        # From the end: nearly always one of the last items changes.
         return next(index for index in range(len(self._items) - 1, -1, -1) if self._items[index].item_id == item_id)
 
     def _replace(self, index: int, item: RealtimeItem) -> bool | None:

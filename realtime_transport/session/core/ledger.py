@@ -1,4 +1,4 @@
-"""The calls of one connection: who is called, what state each call is in, and what was answered."""
+"""The calls of one connection: the state of each, and its answer."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["MAX_OPEN_CALLS", "CallState", "OpenCall", "ToolLedger"]
 
 MAX_OPEN_CALLS = 1000
-"""Calls that may be open at once; what is beyond is answered with an error."""
+"""The number of calls that may be open at once; further calls are answered with an error."""
 
 MAX_ANSWERED = 2000
-"""Answered calls that are remembered, so that a call that the server repeats gets its answer again."""
+"""The number of answered calls that are remembered, so that a call that the server repeats gets its answer again."""
 
 
 class CallState(enum.Enum):
-    """Where a call stands."""
+    """The state of a call."""
 
     RECEIVED = "received"
     AWAITING_APPROVAL = "awaiting approval"
@@ -41,7 +41,7 @@ OPEN = frozenset(
     {CallState.RECEIVED, CallState.AWAITING_APPROVAL, CallState.READY, CallState.RUNNING, CallState.ANSWERING}
 )
 
-# What may happen to a call, and what it is then. Anything else comes too late and changes nothing.
+# The state that follows a state and an event. Any other event comes too late and changes nothing.
 TRANSITIONS: Mapping[tuple[CallState, str], CallState] = {
     (CallState.RECEIVED, "ask"): CallState.AWAITING_APPROVAL,
     (CallState.RECEIVED, "admit"): CallState.READY,
@@ -62,13 +62,13 @@ class OpenCall:
 
     Attributes:
         key: ``call_id``, or the item's id where there is none.
-        event: What the model asked for.
-        agent: The agent that it asked.
-        tool: The tool; ``None`` for handoffs and for what is not there.
-        arguments: What the tool takes, decoded.
-        state: Where it stands.
-        started: `AgentToolStartEvent` was emitted.
-        output: What is or was answered.
+        event: The call of the model.
+        agent: The agent whose response it belongs to.
+        tool: The tool; ``None`` for handoffs and unknown names.
+        arguments: The decoded arguments.
+        state: Its state.
+        started: Whether `AgentToolStartEvent` was emitted.
+        output: The answer.
         respond: Whether a response is asked for with the answer.
         image: An image that follows the answer.
     """
@@ -86,16 +86,16 @@ class OpenCall:
 
     @property
     def fingerprint(self) -> tuple[str, str]:
-        """Name and arguments: the same for a call that is repeated."""
+        """Name and arguments; a repeated call has the same."""
         return self.event.name, self.event.arguments
 
     @property
     def is_exclusive(self) -> bool:
-        """No other call may run beside it."""
+        """Whether no other call may run at the same time."""
         return self.tool is not None and self.tool.execution == "exclusive"
 
     def advance(self, event: str) -> bool:
-        """Let *event* happen. Whether it changed the state."""
+        """Apply *event*. Returns whether it changed the state."""
         state = TRANSITIONS.get((self.state, event))
         if state is None:
             return False
@@ -108,7 +108,7 @@ class ToolLedger:
     """All calls of a connection. It decides which may run; a call runs at most once.
 
     Args:
-        max_concurrent: Calls that may run at once.
+        max_concurrent: The number of calls that may run at once.
     """
 
     _max_concurrent: int
@@ -121,17 +121,17 @@ class ToolLedger:
 
     @property
     def is_full(self) -> bool:
-        """No more calls can be taken."""
+        """Whether no more calls can be taken."""
         return len(self._open) >= MAX_OPEN_CALLS
 
     @property
     def open(self) -> tuple[OpenCall, ...]:
-        """Calls that have no answer yet, oldest first."""
+        """Calls whose answer has not been sent, oldest first."""
         return tuple(self._open.values())
 
     @property
     def yielding(self) -> tuple[OpenCall, ...]:
-        """Calls without an answer whose tool minds an interruption, oldest first."""
+        """Those of the open calls that an interruption concerns, oldest first."""
         return tuple(self._yielding.values())
 
     @property
@@ -149,14 +149,14 @@ class ToolLedger:
         return self._calls.get(key)
 
     def judge(self, event: FunctionCallEvent) -> Literal["new", "repeated", "reused"]:
-        """Whether a call is new, the repetition of one, or another under the id of one."""
+        """Whether a call is new, repeats a known one, or reuses the id of a known one."""
         known = self._calls.get(event.call_id or event.id)
         if known is None:
             return "new"
         return "repeated" if known.fingerprint == (event.name, event.arguments) else "reused"
 
     def add(self, event: FunctionCallEvent, agent: RealtimeAgent[Any], tool: FunctionTool | None = None) -> OpenCall:
-        """Take a new call."""
+        """Add a new call."""
         call = OpenCall(event.call_id or event.id, event, agent, tool)
         self._calls[call.key] = self._open[call.key] = call
         if tool is not None and tool.when_interrupted != "finish":
@@ -164,14 +164,14 @@ class ToolLedger:
         return call
 
     def admit(self, call: OpenCall) -> bool:
-        """The call may run. Whether it could be admitted."""
+        """Put a call in the queue to run. Returns whether its state allowed that."""
         if not call.advance("admit"):
             return False
         self._ready.append(call)
         return True
 
     def start(self) -> Iterator[OpenCall]:
-        """The calls that begin to run now, first come first served. Exclusive ones wait until they are alone."""
+        """Yield the calls that begin to run now, in order. An exclusive call runs alone."""
         while self._ready:
             call = self._ready[0]
             alone = any(other.is_exclusive for other in self._running.values()) or (
@@ -185,7 +185,7 @@ class ToolLedger:
                 yield call
 
     def answer(self, call: OpenCall, output: str, *, respond: bool, image: str | None = None) -> bool:
-        """The call is to be answered. Whether it still was to be."""
+        """Set the answer of a call. Returns whether it had none."""
         if not call.advance("answer"):
             return False
         self._running.pop(call.key, None)
@@ -193,7 +193,7 @@ class ToolLedger:
         return True
 
     def sent(self, call: OpenCall) -> bool:
-        """The answer was sent. Whether it was the first time."""
+        """Note that the answer was sent. Returns whether it was the first time."""
         if not call.advance("sent"):
             return False
         del self._open[call.key]
@@ -204,7 +204,7 @@ class ToolLedger:
         return True
 
     def drop_all(self) -> list[OpenCall]:
-        """The connection is over: nothing is answered any more. The calls that were open."""
+        """Drop the open calls, since the connection is over, and return them."""
         dropped = [call for call in self._open.values() if call.advance("drop")]
         self._open.clear()
         self._yielding.clear()
@@ -213,7 +213,7 @@ class ToolLedger:
         return dropped
 
     def waits_in(self, response_id: str) -> bool:
-        """Whether a call of a response has no answer yet, one that is being sent aside."""
+        """Whether a call of a response still has to be answered; an answer that is being sent counts as given."""
         return any(
             call.event.response_id == response_id and call.state is not CallState.ANSWERING
             for call in self._open.values()

@@ -1,4 +1,4 @@
-"""What the machines of a session say: events for the application, actions for the shell."""
+"""Collects what the rules of a session put out: events for the application, actions for the session's tasks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["CoreOutput", "Tally"]
 
 MAX_COUNTED = 1024
-"""Responses whose usage is kept one by one."""
+"""The number of responses whose usage is kept one by one."""
 
 
 @attrs.define(eq=False)
@@ -46,13 +46,13 @@ class Tally:
 
 @attrs.define(eq=False)
 class CoreOutput:
-    """Where the machines put what they have to say, and the state that events carry.
+    """Collects events and actions, and holds the state that events carry.
 
     Attributes:
         application: The application's own object.
         tally: The tokens so far.
         history: The conversation.
-        sequence: The place of the transport's event that is being handled.
+        sequence: The sequence number of the transport's event that is being handled.
     """
 
     application: Any
@@ -67,7 +67,7 @@ class CoreOutput:
         return RunContext(context=self.application, history=self.history.snapshot, usage=self.tally.total)
 
     def facts(self) -> dict[str, Any]:
-        """What every event of the session carries."""
+        """The fields that every event of the session has."""
         return {"context": self.context(), "sequence": self.sequence}
 
     def emit(self, event: Event) -> None:
@@ -79,7 +79,7 @@ class CoreOutput:
         self.emit(ErrorEvent(error=error, sequence=self.sequence))
 
     def act(self, action: Action) -> None:
-        """Ask the shell."""
+        """Add an action for the tasks of the session."""
         self._actions.append(action)
 
     def take(self) -> tuple[list[Event], list[Action]]:
@@ -89,7 +89,7 @@ class CoreOutput:
         return taken
 
     def update_item(self, item: RealtimeItem) -> None:
-        """Put an item into the history, and tell."""
+        """Put an item into the history, and emit the change."""
         is_new = self.history.update(item)
         if is_new is None:
             return

@@ -1,4 +1,4 @@
-"""What a session was made with, as far as its core decides by it."""
+"""The settings of a session that its core needs."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def _moment(instance: object, attribute: attrs.Attribute[Any], value: object) ->
 @named_fields
 @attrs.frozen(kw_only=True)
 class ToolSettings:
-    """How a session treats its tools.
+    """How a session runs its tools.
 
     Attributes:
         max_concurrent: Tools that run at once; further calls wait.
         default_timeout: Seconds for a call of a tool that has no timeout of its own; ``None``: no limit.
         respond: Ask for a response after ``"each"`` output, or when ``"all_done"``: when all calls of a response have
-            theirs.
-        respond_to_unknown: Ask for a response after the answer to a tool that is not there.
-        pre_approval_input_guardrails: Run input guardrails before approval is asked for, too.
+            their outputs.
+        respond_to_unknown: Ask for a response after answering a call of an unknown tool.
+        pre_approval_input_guardrails: Run input guardrails also before approval is asked for.
         drain_timeout: Seconds that running tools have to finish when the session's block is left normally.
-        max_output_chars: Longer outputs are an error of the tool.
+        max_output_chars: A longer output counts as an error of the tool.
     """
 
     max_concurrent: int = attrs.field(default=8, validator=_at_least(1))
@@ -61,17 +61,18 @@ class ToolSettings:
 
 @attrs.frozen(kw_only=True)
 class CoreSettings:
-    """What a session was made with, as far as it decides something.
+    """The settings of a session that its core needs.
+
 
     Attributes:
         config: The configuration of the session.
         model: The model; ``None``: that of the transport.
-        tracing: What `realtime_transport.session.agents.config.tracing_config` gave.
-        tools: How tools are treated.
+        tracing: The result of `realtime_transport.session.agents.config.tracing_config`.
+        tools: How tools run.
         guardrail_length: See `GuardrailSettings.debounce_text_length`; ``None``: there are no guardrails.
-        keep_audio: The history holds audio.
+        keep_audio: Whether the history holds audio.
         mcp_auto_response: Ask for a response after a call of an MCP tool.
-        formats_rejections: The application has a formatter for rejections.
+        formats_rejections: Whether the application has a formatter for rejections.
     """
 
     config: SessionConfigInput | None = None

@@ -18,7 +18,7 @@ __all__ = ["AgentSwitch", "SwitchRequest", "SwitchState"]
 
 
 class SwitchState(enum.Enum):
-    """Where the change of agent stands."""
+    """The state of the change of agent at the head of the queue."""
 
     SETTLED = "settled"
     PREPARING = "preparing"
@@ -27,17 +27,17 @@ class SwitchState(enum.Enum):
 
 @attrs.define(eq=False)
 class SwitchRequest:
-    """A change of agent that was asked for.
+    """A requested change of agent.
 
     Attributes:
         target: The agent that is to take over.
         source: The agent that hands over; ``None``: the active one.
-        call: The call that asked; ``None``: the application did.
+        call: The call that requested it; ``None``: the application did.
         handoff: The handoff that was called.
-        input: What its ``on_handoff`` gets.
-        prepared: The target, asked for what it has.
+        input: The input of its ``on_handoff``.
+        prepared: The prepared target.
         failure: Why it did not happen.
-        done: It has happened.
+        done: Whether it has happened.
     """
 
     target: RealtimeAgent[Any]
@@ -55,7 +55,7 @@ class AgentSwitch:
     """The queue of requests.
 
     Attributes:
-        state: Of the first request.
+        state: The state of the first request.
     """
 
     # | state     | request           | prepared        | sent                       | failed                     |
@@ -66,19 +66,22 @@ class AgentSwitch:
     _requests: deque[SwitchRequest] = attrs.field(init=False, factory=deque[SwitchRequest])
 
     def request(self, request: SwitchRequest) -> SwitchRequest | None:
-        """Ask for a change. The request to prepare now, if any."""
+        """Queue a request. Returns the request to prepare now, if any."""
         self._requests.append(request)
         return self._begin() if self.state is SwitchState.SETTLED else None
 
     def prepared(self, request: SwitchRequest) -> bool:
-        """The target is prepared. Whether that was waited for."""
+        """Note that the target is prepared. Returns whether that was expected."""
         if self.state is not SwitchState.PREPARING or self._requests[0] is not request:
             return False
         self.state = SwitchState.SENDING
         return True
 
     def finish(self, request: SwitchRequest) -> tuple[bool, SwitchRequest | None]:
-        """The request is over, done or failed. Whether it was under way, and the request to prepare now, if any."""
+        """Remove a request that is done or has failed.
+
+        Returns whether it was under way, and the request to prepare now, if any.
+        """
         if self.state is SwitchState.SETTLED or self._requests[0] is not request:
             return False, None
         self._requests.popleft()
@@ -86,7 +89,7 @@ class AgentSwitch:
         return True, self._begin()
 
     def close(self) -> list[SwitchRequest]:
-        """The connection is over. The requests that will not be met."""
+        """Remove all requests, since the connection is over, and return them."""
         rest = list(self._requests)
         self._requests.clear()
         self.state = SwitchState.SETTLED

@@ -1,4 +1,4 @@
-"""What follows when another agent takes over, or cannot."""
+"""Carries out changes of agent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["AgentSwitching"]
 
 @attrs.define(eq=False)
 class AgentSwitching:
-    """Has agents prepared, their configuration sent, and the call of the handoff answered, in this order."""
+    """Prepares the agent, sends its configuration, then answers the call of the handoff."""
 
     _output: CoreOutput
     _scope: ResponseScope
@@ -37,7 +37,7 @@ class AgentSwitching:
     _switch: AgentSwitch = attrs.field(init=False, factory=AgentSwitch)
 
     def request(self, request: SwitchRequest) -> None:
-        """A change of agent is asked for."""
+        """Queue a change of agent."""
         self._prepare(self._switch.request(request))
 
     def _prepare(self, request: SwitchRequest | None) -> None:
@@ -45,7 +45,7 @@ class AgentSwitching:
             self._output.act(do.Prepare(request))
 
     def prepared(self, request: SwitchRequest, prepared: PreparedAgent) -> None:
-        """The agent of a request was asked for what it has."""
+        """Take the prepared agent of a request, and send its configuration."""
         settings = self._settings
         try:
             config = agent_config(
@@ -59,7 +59,7 @@ class AgentSwitching:
             self._output.act(do.SendConfig(request, config))
 
     def sent(self, request: SwitchRequest) -> None:
-        """The configuration of the new agent is on its way."""
+        """Note that the configuration was sent: the new agent is active."""
         prepared = request.prepared
         assert prepared is not None
         done, following = self._switch.finish(request)
@@ -77,7 +77,7 @@ class AgentSwitching:
         self._prepare(following)
 
     def failed(self, request: SwitchRequest, error: Exception) -> None:
-        """A request cannot be met: the active agent stays."""
+        """Note that a change failed: the active agent stays."""
         done, following = self._switch.finish(request)
         if not done:
             return
@@ -93,6 +93,6 @@ class AgentSwitching:
         self._prepare(following)
 
     def close(self) -> None:
-        """The connection is over: whoever waits for another agent goes on."""
+        """Wake the tasks that wait for a change, since the connection is over."""
         for request in self._switch.close():
             self._output.act(do.SwitchSettled(request))

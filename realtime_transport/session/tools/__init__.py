@@ -1,1 +1,1 @@
-"""What a model can call: made from a function or a schema, checked, and told about the session."""
+"""Tools: made from a function or a schema, with checked arguments and a context."""

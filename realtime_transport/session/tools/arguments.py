@@ -1,7 +1,7 @@
 """Checks the arguments of a call before the tool runs.
 
-Tools that are made from a signature are checked by what decodes their arguments. Those that bring a JSON Schema are
-checked here, by the keywords that tools use: ``type``, ``enum``, ``const``, ``properties``, ``required``,
+For tools made from a signature, the decoder checks the arguments. For tools with a JSON Schema, this module does, with
+the keywords that tools use: ``type``, ``enum``, ``const``, ``properties``, ``required``,
 ``additionalProperties``, ``items``, ``anyOf``, ``oneOf``, ``allOf`` and references within the schema.
 """
 
@@ -15,7 +15,7 @@ import orjson
 __all__ = ["InvalidArguments", "check_schema", "parse_arguments"]
 
 MAX_DEPTH = 64
-"""How deep arguments are checked: a schema may refer to itself."""
+"""The depth to which arguments are checked: a schema may refer to itself."""
 
 
 class InvalidArguments(ValueError):
@@ -23,7 +23,7 @@ class InvalidArguments(ValueError):
 
 
 def parse_arguments(text: str) -> Any:
-    """Read arguments as the model wrote them; none at all is an empty object.
+    """Read arguments as the model wrote them; empty text is an empty object.
 
     Raises:
         InvalidArguments: They are not JSON.

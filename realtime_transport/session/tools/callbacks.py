@@ -1,4 +1,4 @@
-"""Calling what the application gave: a function or a coroutine function."""
+"""Calls functions and coroutine functions of the application."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["call", "is_coroutine_function", "name_of"]
 
 
 async def call(function: Callable[..., Any], *args: Any) -> Any:
-    """Call *function* on the event loop and await what it returns, if that can be awaited.
+    """Call *function* on the event loop and await its result if that is awaitable.
 
-    If cancelled, so is *function*.
+    If cancelled, *function* is cancelled.
     """
     result = function(*args)
     return await result if inspect.isawaitable(result) else result
 
 
 def is_coroutine_function(function: object) -> bool:
-    """Whether calling *function* gives something to await."""
+    """Whether calling *function* returns a coroutine."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - not whether it can be called
 
 

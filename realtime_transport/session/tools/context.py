@@ -1,4 +1,4 @@
-"""What instructions, tools, guardrails and listeners are told about the session.
+"""The state of a session, as instructions, tools, guardrails and listeners get it.
 
 `Ctx` is the type of the application's own object, which is given to the session as ``context=``.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     Ctx = TypeVar("Ctx", default=Any)
-else:  # Without a default, which needs Python 3.13: it only matters to type checkers.
+else:  # The default needs Python 3.13, and only type checkers use it.
     from typing import TypeVar
 
     Ctx = TypeVar("Ctx")
@@ -48,7 +48,7 @@ class RunContext(Generic[Ctx]):
 
 @attrs.frozen(kw_only=True)
 class ToolContext(RunContext[Ctx]):
-    """What a tool is told about its call.
+    """The state of a session and one call of a tool.
 
     Attributes:
         agent: The agent whose tool it is; the one that was active when the response began.
@@ -67,7 +67,7 @@ class ToolContext(RunContext[Ctx]):
 
 
 def add_usage(first: Usage, second: Usage) -> Usage:
-    """The sum of two."""
+    """The sum of two usages, detail by detail."""
     return attrs.evolve(
         first,
         requests=first.requests + second.requests,

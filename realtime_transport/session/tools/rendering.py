@@ -1,4 +1,4 @@
-"""What a tool returned, as the text that the model is told."""
+"""Turns the results of tools into text for the model."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ __all__ = ["BackgroundResult", "ToolOutput", "background_result", "default_rende
 
 @attrs.frozen
 class BackgroundResult:
-    """A result that the model is told without being asked to respond. See `background_result`."""
+    """A result that is sent without asking for a response. See `background_result`."""
 
     value: Any
 
 
 @attrs.frozen(kw_only=True)
 class ToolOutput:
-    """A text for the model and an image beside it. See `tool_output`."""
+    """A text and an image for the model. See `tool_output`."""
 
     text: str
     image: str | None = None
 
 
 def background_result(value: Any) -> BackgroundResult:
-    """Return this from a tool to tell the model *value* without asking for a response."""
+    """Return this from a tool to send the model *value* without asking for a response."""
     return BackgroundResult(value)
 
 
 def tool_output(text: str, *, image: str | None = None) -> ToolOutput:
-    """Return this from a tool to show the model an image, too.
+    """Return this from a tool to send the model a text and an image.
 
     Args:
         text: The output of the call.
@@ -45,7 +45,8 @@ def tool_output(text: str, *, image: str | None = None) -> ToolOutput:
 def default_render(value: Any) -> str:
     """The text for *value*: text as it is, ``None`` as ``null``, everything else as compact JSON.
 
-    Data classes, attrs classes and pydantic models are objects; what JSON does not know is ``str(value)``.
+    Data classes, attrs classes and pydantic models become objects; other values that JSON cannot represent,
+    ``str(value)``.
 
     Raises:
         TypeError: *value* is bytes: a model reads text.

@@ -1,6 +1,6 @@
-"""From a Python function to what a model needs to call it: name, description, JSON Schema, and a decoder.
+"""Derives from a Python function what a model needs to call it: name, description, JSON Schema, and a decoder.
 
-The only module that knows msgspec and docstring-parser; it is loaded when the first tool is made.
+The only module that imports msgspec and docstring-parser; it is loaded when the first tool is made.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class Call:
 
 @attrs.frozen(kw_only=True)
 class Signature:
-    """What is known of a function.
+    """What a tool needs to know about a function.
 
     Attributes:
         name: Its name.
         description: The docstring without its sections.
         parameters: A JSON Schema of type ``object``.
         read: Decodes JSON text to a `Call`; raises `InvalidArguments`.
-        wants_context: Its first parameter takes the context.
+        wants_context: Whether its first parameter takes the context.
     """
 
     name: str
@@ -159,7 +159,7 @@ def _field(parameter: inspect.Parameter, hints: Mapping[str, Any], texts: Mappin
 
 
 def _described(hint: Any) -> tuple[Any, str]:
-    """The type without a description that is plain text, and that description."""
+    """The type without its plain-text annotation, and that text."""
     if get_origin(hint) is not Annotated:
         return hint, ""
     kind, *notes = get_args(hint)
@@ -184,12 +184,12 @@ def _check(kind: Any, where: str, key: str) -> None:
         raise ConfigError(f"{where}: {error}", key=key) from error
 
 
-# Types that bring a schema of their own: pydantic's
+# Types with a schema of their own: pydantic's
 
 
 class _AnyInstance(type):
     def __instancecheck__(cls, instance: object) -> bool:
-        return True  # msgspec asks whether the adapter gave one; an adapter gives what its type says.
+        return True  # msgspec checks the result with isinstance; the adapter has validated it.
 
 
 class _Foreign(metaclass=_AnyInstance):
@@ -231,7 +231,7 @@ def _decode_foreign(kind: Any, value: Any) -> Any:
 
 
 def _first_problem(error: ValueError) -> str:
-    """Where and what, without the value, which pydantic would quote."""
+    """The first problem: path and message, without the value, which pydantic would quote."""
     found = getattr(error, "errors", None)
     if found is None:
         return "does not fit"
@@ -276,7 +276,7 @@ def _schema(kind: Any, *, strict: bool) -> dict[str, Any]:
 
 
 def _hoist(schema: Any, definitions: dict[str, Any]) -> None:
-    """Bring definitions that stand inside of a part to the top, where references look for them."""
+    """Move nested definitions to the top level, where references look for them."""
     if isinstance(schema, list):
         for entry in cast("list[Any]", schema):
             _hoist(entry, definitions)
@@ -320,7 +320,7 @@ _FIELD = re.compile(r"^Object (missing required|contains unknown) field `(?P<nam
 
 
 def _where(message: str) -> str:
-    """What msgspec found, with the place first; it is told to the model, and decides nothing."""
+    """A message of msgspec with the path first. It is for the model; no code depends on it."""
     match = _AT.match(message)
     assert match is not None
     what, path = match["what"], match["path"] or ""

@@ -69,21 +69,22 @@ class FunctionTool:
 
     Attributes:
         name: The name that the model calls.
-        invoke: ``async (ctx, arguments) -> result``. *arguments* is JSON text, or what ``read`` made of it.
-        description: What the model is told about it.
+        invoke: ``async (ctx, arguments) -> result``. *arguments* is JSON text, or the result of ``read``.
+        description: Describes it to the model.
         parameters: A JSON Schema of type ``object``.
         strict: Check arguments against the schema before the tool runs.
         needs_approval: A bool, or a (coroutine) function of ``(ctx, arguments, call_id)``.
         timeout: Seconds for one call; ``None``: that of the session.
-        on_timeout: ``"error_as_result"`` tells the model; ``"raise"`` treats it as an exception of the tool.
-        failure: Makes the text for the model when the tool raised; ``None``: the session reports an `ErrorEvent`.
+        on_timeout: ``"error_as_result"`` answers with an error text; ``"raise"`` treats it as an exception of the tool.
+        failure: Makes the text for the model when the tool raised; ``None``: a general text, and an `ErrorEvent` for
+            the application.
         enabled: A bool, or a (coroutine) function of ``(ctx, agent)``, asked when the agent becomes active.
         when_interrupted: When the user interrupts the response of a call: ``"finish"`` it, ``"cancel"`` it, or
             ``"signal"`` it by ``ctx.interrupted``.
-        execution: ``"exclusive"``: no other tool of the session runs meanwhile.
-        input_guardrails: Look at the arguments before the tool runs.
-        output_guardrails: Look at the text that the model is to be told.
-        read: Makes of JSON text what ``invoke`` takes; raises ``ValueError`` with what the model is told.
+        execution: ``"exclusive"``: no other tool of the session runs at the same time.
+        input_guardrails: Check the arguments before the tool runs.
+        output_guardrails: Check the text for the model.
+        read: Decodes JSON text for ``invoke``; raises ``ValueError`` with a text for the model.
     """
 
     name: str = attrs.field(validator=_not_empty)
@@ -116,7 +117,7 @@ class FunctionTool:
         }
 
     def read_arguments(self, text: str) -> Any:
-        """What ``invoke`` takes for the arguments *text*.
+        """Decode the arguments *text* for ``invoke``.
 
         Raises:
             InvalidArguments: They are not JSON, or do not fit.
@@ -172,7 +173,7 @@ def function_tool(
     """Make a tool of a function; the decorator has the same arguments.
 
     Name, description and schema come from the signature and the docstring. A first parameter that is annotated as
-    `ToolContext` or `RunContext` is filled in. Functions that are no coroutine functions run in a worker thread, which
+    `ToolContext` or `RunContext` is filled in. Functions that are not coroutine functions run in a worker thread, which
     is abandoned if the call is cancelled.
 
     Args:
@@ -181,7 +182,7 @@ def function_tool(
         description: Instead of the docstring.
         parameters: A JSON Schema instead of the one that the signature gives; arguments are decoded all the same.
         strict: Refuse arguments that the signature does not have.
-        thread: Whether a function that is no coroutine function runs in a thread.
+        thread: Whether a function that is not a coroutine function runs in a thread.
         **options: The other attributes of `FunctionTool`.
 
     Raises:
