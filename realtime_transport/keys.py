@@ -35,7 +35,11 @@ async def resolve_api_key(*candidates: ApiKey | None, variable: str = "OPENAI_AP
     if callable(given):
         answer = given()
         given = await answer if inspect.isawaitable(answer) else answer
-    if not isinstance(given, str) or not given.strip():
+    if given is not None and not isinstance(given, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(
+            f"api_key: text expected, or a function that gives it, not {type(given).__name__}", key="api_key"
+        )
+    if given is None or not given.strip():
         raise ConfigError(
             f"api_key: there is no API key; pass api_key= to connect() or to the transport, or set {variable}",
             key="api_key",

@@ -14,6 +14,7 @@ import attrs
 import orjson
 
 from realtime_transport.argument_names import named
+from realtime_transport.argument_types import expect, expect_client, expect_number, expect_texts
 
 from .call_id import CallId
 from .errors import ConfigError, LocalProtocolError, RequestError
@@ -127,6 +128,10 @@ class RealtimeRestClient:
         profile: str | EndpointProfile | None = None,
         allow_insecure: bool = False,
     ) -> None:
+        expect(base_url, str, "base_url", "text")
+        expect_client(client)
+        expect_texts(headers, "headers")
+        expect_number(timeout, "timeout")
         self._profile = PROFILES["openai"] if profile is None else profile_named(profile)
         self._api_key = api_key
         given = self._profile.calls_url(base_url) if profile is not None else base_url or DEFAULT_BASE_URL

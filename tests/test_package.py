@@ -18,7 +18,7 @@ HEAVY = ["httpx", "cattrs", "soundfile", "numpy", "av", "aiortc", "realtime_tran
 
 ROOMS = [
     {"errors", "clock", "late_classes", "task_groups", "wire_logging"},
-    {"argument_names", "keys", "urls"},
+    {"argument_names", "argument_types", "keys", "urls"},
     {"call_id", "connection_events"},
     {"http_client"},
     {"audio"},

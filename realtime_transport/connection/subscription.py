@@ -10,7 +10,8 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import ObjectReceiveStream
 
-from realtime_transport.errors import ConsumerTooSlow
+from realtime_transport.argument_types import expect_number
+from realtime_transport.errors import ConfigError, ConsumerTooSlow, brief
 from realtime_transport.late_classes import frozen
 
 from .wakeup import Wakeup
@@ -52,6 +53,14 @@ class SubscriptionLimits:
     max_audio_bytes: int = 64 * 1024 * 1024
     max_events: int = 10_000
     on_overflow: Literal["error", "drop_audio"] = "error"
+
+    def __attrs_post_init__(self) -> None:
+        for key in ("max_audio_bytes", "max_events"):
+            expect_number(getattr(self, key), key, whole=True, optional=False)
+        if self.on_overflow not in ("error", "drop_audio"):
+            raise ConfigError(
+                f"on_overflow: 'error' or 'drop_audio' expected, not {brief(self.on_overflow)}", key="on_overflow"
+            )
 
 
 @frozen()

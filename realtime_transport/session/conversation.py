@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 import anyio.lowlevel
 import attrs
 
-from realtime_transport.errors import LocalProtocolError, NotConnectedError, UnsupportedOperation
+from realtime_transport.argument_types import is_list
+from realtime_transport.errors import LocalProtocolError, NotConnectedError, UnsupportedOperation, brief
 from realtime_transport.protocol.engine.realtime_items import realtime_item
 
+from .agents.agent import check_agent
 from .core.approval import Verdict
 from .tools.context import Ctx
 
@@ -175,8 +177,10 @@ class SessionCalls(ABC, Generic[Ctx]):
         """`update_agent` without waiting; the result can be awaited.
 
         Raises:
+            ConfigError: *agent* is no agent.
             NotConnectedError: There is no connection.
         """
+        check_agent(agent)
         running = self._connected()
         request = running.core.update_agent(agent)
         running.expect(request)
@@ -266,5 +270,7 @@ class SessionCalls(ABC, Generic[Ctx]):
 
 
 def _wanted(change: HistoryChange, history: tuple[RealtimeItem, ...]) -> list[RealtimeItem]:
-    wanted = change(history) if callable(change) else change
+    wanted: object = change(history) if callable(change) else change
+    if not is_list(wanted):
+        raise LocalProtocolError(f"a history is a list of items, not {brief(wanted)}")
     return [realtime_item(item) for item in wanted]

@@ -9,14 +9,15 @@ import anyio
 import attrs
 
 from realtime_transport.argument_names import named
+from realtime_transport.argument_types import expect, expect_callable, expect_list
 from realtime_transport.connection.hub import Hub
 from realtime_transport.connection.owner import Owner
 from realtime_transport.connection.subscription import Subscription, SubscriptionLimits
-from realtime_transport.errors import ConfigError, LocalProtocolError, brief
+from realtime_transport.errors import ConfigError, LocalProtocolError
 from realtime_transport.task_groups import open_task_group
 from realtime_transport.transports.base.connecting import connecting
 
-from .agents.agent import RealtimeAgent
+from .agents.agent import check_agent
 from .agents.config import agent_config, check_config, tracing_config
 from .agents.guardrail import GuardrailSettings, OutputGuardrail
 from .agents.preparing import prepare_agent
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from realtime_transport.transports.endpoint.options import ApiKey, ConnectOptions, SessionConfig
     from realtime_transport.transports.interface.layer import RealtimeTransportLayer
 
+    from .agents.agent import RealtimeAgent
     from .opening import TransportName
 
 __all__ = ["RealtimeSession"]
@@ -111,9 +113,15 @@ class RealtimeSession(ObservedSession, SessionStreams, SessionCalls[Ctx]):
         render: Callable[[Any], str] = default_render,
         limits: SubscriptionLimits | None = None,
     ) -> None:
-        if not isinstance(agent, RealtimeAgent):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigError(f"agent: a RealtimeAgent expected, not {brief(agent)}", key="agent")
+        check_agent(agent)
         check_config(config)
+        guardrails = expect_list(output_guardrails, "output_guardrails", OutputGuardrail, "an OutputGuardrail")
+        expect(guardrail_settings, GuardrailSettings, "guardrail_settings", "GuardrailSettings")
+        expect(tools, ToolSettings, "tools", "ToolSettings (tools themselves belong to the agent)")
+        expect(limits, SubscriptionLimits, "limits", "SubscriptionLimits")
+        expect(model, str, "model", "text")
+        expect_callable(tool_error_formatter, "tool_error_formatter")
+        expect_callable(render, "render")
         super().__init__()
         self._initial = agent
         self._transport = make_transport(transport)
@@ -128,14 +136,14 @@ class RealtimeSession(ObservedSession, SessionStreams, SessionCalls[Ctx]):
                 disabled=tracing_disabled, workflow_name=workflow_name, group_id=group_id, metadata=trace_metadata
             ),
             tools=tools or ToolSettings(),
-            guardrail_length=guards.debounce_text_length if output_guardrails else None,
+            guardrail_length=guards.debounce_text_length if guardrails else None,
             keep_audio=history_store_audio,
             mcp_auto_response=mcp_auto_response,
             formats_rejections=tool_error_formatter is not None,
         )
         self._running_settings = RunningSettings(
             tools=self._settings.tools,
-            guardrails=tuple(output_guardrails),
+            guardrails=guardrails,
             guardrail_settings=guards,
             render=render,
             format_rejection=tool_error_formatter,

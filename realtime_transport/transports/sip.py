@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 import attrs
 
 from realtime_transport.argument_names import named
+from realtime_transport.argument_types import expect_callable
 from realtime_transport.errors import ConfigError
 from realtime_transport.protocol.config.defaults import NO_DEFAULTS
 from realtime_transport.protocol.config.settings import SessionSettings
@@ -75,6 +76,7 @@ class OpenAIRealtimeSIP(OpenAIRealtimeBase):
         connector: Connector | None = None,
         **options: Unpack[TransportOptions],
     ) -> None:
+        expect_callable(connector, "connector")
         require_no_audio_ends(options, "the audio of a SIP call belongs to the telephone")
         super().__init__(
             endpoint=Endpoint(

@@ -11,6 +11,7 @@ import anyio.to_thread
 import attrs
 
 from realtime_transport.argument_names import named
+from realtime_transport.argument_types import expect, expect_callable, expect_client, expect_list, expect_number
 from realtime_transport.connection.life_cycle import Phase
 from realtime_transport.errors import NegotiationError
 from realtime_transport.late_classes import frozen
@@ -19,11 +20,12 @@ from realtime_transport.protocol.vendors.profiles import profile_named
 from realtime_transport.protocol.wire.server_events import SessionUpdated
 from realtime_transport.rtc.host import asyncio_host
 from realtime_transport.rtc.link import PeerLink
-from realtime_transport.rtc.settings import OpusSettings, PeerCallbacks, PeerOptions
+from realtime_transport.rtc.settings import IceServer, OpusSettings, PeerCallbacks, PeerOptions
 from realtime_transport.urls import CALLS, endpoint_url, is_loopback
 
 from .base.realtime import OpenAIRealtimeBase
 from .endpoint.endpoint import Endpoint
+from .endpoint.options import expect_sink, expect_source
 from .interface.layer import ConnectionState
 from .webrtc_call import CallRequest, call_request, check_call, post_offer
 from .webrtc_media import DEFAULT_DEVICE, WebRTCMedia
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from realtime_transport.rtc.host import AsyncioHost
     from realtime_transport.rtc.jitter import JitterStatistics
     from realtime_transport.rtc.peer import Peer
-    from realtime_transport.rtc.settings import IceServer
 
     from .endpoint.media import MediaContext
     from .endpoint.options import ApiKey, ConnectionOptions, ConnectRequest
@@ -129,6 +130,16 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
         opus: OpusSettings | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
+        expect(base_url, str, "base_url", "text")
+        expect_client(client)
+        expect_callable(change_peer_connection, "change_peer_connection")
+        expect_number(silence_timeout, "silence_timeout")
+        expect(opus, OpusSettings, "opus", "OpusSettings")
+        servers = expect_list(ice_servers, "ice_servers", IceServer, "an IceServer")
+        if not isinstance(audio_source, str | int):
+            expect_source(audio_source)
+        if not isinstance(audio_sink, str | int):
+            expect_sink(audio_sink)
         if options.get("audio_events") is None:
             options["audio_events"] = audio_sink is None
         found = None if profile is None else profile_named(profile)
@@ -155,7 +166,7 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
         self._source, self._sink = audio_source, audio_sink
         self._muted = None if audio_source is None else False
         self._change = change_peer_connection
-        self._ice_servers = ice_servers
+        self._ice_servers = servers
         self._silence_timeout = silence_timeout
         self._opus = opus
         self._media: WebRTCMedia | None = None

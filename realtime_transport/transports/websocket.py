@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Unpack
 
 from realtime_transport.argument_names import named
+from realtime_transport.argument_types import expect, expect_callable, expect_client
 from realtime_transport.protocol.vendors.profiles import profile_named
 from realtime_transport.protocol.wire.server_events import SessionCreated, SessionUpdated
 
@@ -68,6 +69,8 @@ class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
         connector: Connector | None = None,
         **options: Unpack[TransportOptions],
     ) -> None:
+        expect(url, str, "url", "text")
+        expect_callable(connector, "connector")
         found = None if profile is None else profile_named(profile)
         super().__init__(
             endpoint=Endpoint(
@@ -86,7 +89,12 @@ class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
 
 
 def websocket_connector(client: httpx.AsyncClient | None) -> Connector:
-    """Opens WebSocket links over *client*, or on sockets of our own."""
+    """Opens WebSocket links over *client*, or on sockets of our own.
+
+    Raises:
+        ConfigError: *client* is no ``httpx.AsyncClient``.
+    """
+    expect_client(client)
     return lambda request: _Opening(request, client)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
 import attrs
 
 from realtime_transport.argument_names import named_fields
+from realtime_transport.argument_types import expect, expect_list
 from realtime_transport.errors import ConfigError, brief
 
 from ..tools.context import Ctx
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..tools.context import RunContext
 
-__all__ = ["RealtimeAgent", "check_names"]
+__all__ = ["RealtimeAgent", "check_agent", "check_names"]
 
 ToolInput: TypeAlias = FunctionTool | HostedMcpTool | Callable[..., Any]
 HandoffInput: TypeAlias = "RealtimeAgent[Any] | Handoff"
@@ -32,13 +33,23 @@ def _name(instance: object, attribute: attrs.Attribute[Any], value: object) -> N
         raise ConfigError(f"name: an agent has a name, not {value!r}", key="name")
 
 
-def _text(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+def _instructions(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if not (isinstance(value, str) or callable(value)):
         raise ConfigError(f"instructions: text or a function expected, not {brief(value)}", key="instructions")
 
 
+def _text(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    expect(value, str, attribute.name, "text")
+
+
+def _prompt(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not callable(value):
+        expect(value, Mapping, "prompt", "a mapping or a function")
+
+
 def _tools(tools: Sequence[ToolInput]) -> tuple[FunctionTool | HostedMcpTool, ...]:
-    return tuple(_tool(tool, index) for index, tool in enumerate(tools))
+    entries = expect_list(tools, "tools", object, "a tool or a function")
+    return tuple(_tool(tool, index) for index, tool in enumerate(entries))
 
 
 def _tool(tool: object, index: int) -> FunctionTool | HostedMcpTool:
@@ -50,7 +61,11 @@ def _tool(tool: object, index: int) -> FunctionTool | HostedMcpTool:
 
 
 def _handoffs(handoffs: Any) -> Any:
-    return handoffs if callable(handoffs) else tuple(handoffs)
+    return handoffs if callable(handoffs) else _checked_handoffs(handoffs)
+
+
+def _checked_handoffs(handoffs: Any) -> tuple[HandoffInput, ...]:
+    return expect_list(handoffs, "handoffs", (RealtimeAgent, Handoff), "an agent or a handoff")
 
 
 @named_fields
@@ -77,19 +92,19 @@ class RealtimeAgent(Generic[Ctx]):
 
     name: str = attrs.field(validator=_name)
     instructions: str | Callable[[RunContext[Ctx], RealtimeAgent[Ctx]], str | Awaitable[str]] = attrs.field(
-        default="", validator=_text, repr=False
+        default="", validator=_instructions, repr=False
     )
     tools: tuple[FunctionTool | HostedMcpTool, ...] = attrs.field(default=(), converter=_tools, repr=False)
     handoffs: Handoffs = attrs.field(default=(), converter=_handoffs, repr=False)
-    handoff_description: str = attrs.field(default="", repr=False)
-    voice: str | None = attrs.field(default=None, repr=False)
+    handoff_description: str = attrs.field(default="", validator=_text, repr=False)
+    voice: str | None = attrs.field(default=None, validator=_text, repr=False)
     prompt: (
         Mapping[str, Any]
         | Callable[
             [RunContext[Ctx], RealtimeAgent[Ctx]], Mapping[str, Any] | Awaitable[Mapping[str, Any] | None] | None
         ]
         | None
-    ) = attrs.field(default=None, repr=False)
+    ) = attrs.field(default=None, validator=_prompt, repr=False)
 
     def clone(self, **changes: Any) -> Self:
         """A copy with *changes*."""
@@ -99,19 +114,20 @@ class RealtimeAgent(Generic[Ctx]):
         """The handoffs, each as a `Handoff`.
 
         Raises:
-            ConfigError: One of them is neither an agent nor a handoff.
+            ConfigError: The function gives no list, or something that is neither an agent nor a handoff.
         """
-        entries: Any = self.handoffs() if callable(self.handoffs) else self.handoffs
-        return tuple(_handoff(entry, index) for index, entry in enumerate(cast("Sequence[object]", entries)))
+        entries = _checked_handoffs(self.handoffs() if callable(self.handoffs) else self.handoffs)
+        return tuple(entry if isinstance(entry, Handoff) else handoff(entry) for entry in entries)
 
 
-def _handoff(entry: object, index: int) -> Handoff:
-    if isinstance(entry, Handoff):
-        return entry
-    if isinstance(entry, RealtimeAgent):
-        return handoff(cast("RealtimeAgent[Any]", entry))
-    key = f"handoffs[{index}]"
-    raise ConfigError(f"{key}: an agent or a handoff expected, not {brief(entry)}", key=key)
+def check_agent(agent: object) -> None:
+    """Check that *agent* is one.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if not isinstance(agent, RealtimeAgent):
+        raise ConfigError(f"agent: a RealtimeAgent expected, not {brief(agent)}", key="agent")
 
 
 def check_names(tools: Sequence[FunctionTool], handoffs: Sequence[Handoff]) -> None:

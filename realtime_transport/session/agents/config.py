@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from realtime_transport.argument_types import expect
 from realtime_transport.errors import ConfigError
 from realtime_transport.protocol.config.settings import read_settings
 from realtime_transport.protocol.wire.json_types import UNSET
@@ -121,8 +122,11 @@ def tracing_config(
     """The labels for the vendor's traces of the session: `UNSET` for the default, ``None`` for no traces.
 
     Raises:
-        ConfigError: There is a group or metadata without a workflow name.
+        ConfigError: A value has a wrong type, or there is a group or metadata without a workflow name.
     """
+    expect(workflow_name, str, "workflow_name", "text")
+    expect(group_id, str, "group_id", "text")
+    expect(metadata, Mapping, "trace_metadata", "a mapping")
     if disabled:
         return None
     if workflow_name is None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from realtime_transport.argument_names import named
-from realtime_transport.errors import ConfigError
+from realtime_transport.argument_types import expect_callable
+from realtime_transport.errors import ConfigError, brief
 
 from ..tools.arguments import check_schema, parse_arguments
 
@@ -96,9 +97,13 @@ def handoff(
         enabled: Whether the agent has it: a bool, or a (coroutine) function of ``(ctx, agent)``.
 
     Raises:
-        ConfigError: *input_type* cannot be described to a model, or there is no *on_handoff* to take the input.
+        ConfigError: A value has a wrong type, *input_type* cannot be described to a model, or there is no *on_handoff*
+            to take the input.
         MissingExtraError: There is an *input_type*, and the extra ``agents`` is not installed.
     """
+    if not hasattr(agent, "handoff_description"):
+        raise ConfigError(f"agent: a RealtimeAgent expected, not {brief(agent)}", key="agent")
+    expect_callable(on_handoff, "on_handoff")
     parameters, read = NOTHING, None
     if input_type is not None:
         if on_handoff is None:

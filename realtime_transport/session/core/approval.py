@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from realtime_transport.errors import LocalProtocolError
+from realtime_transport.errors import LocalProtocolError, brief
 
 if TYPE_CHECKING:
     from realtime_transport.protocol.engine.realtime_items import RealtimeMcpCallApprovalRequestItem
@@ -102,6 +102,8 @@ class ApprovalBook:
             LocalProtocolError: The approval is not of this connection, or the connection is over.
         """
         approval = self._by_call.get(asked) if isinstance(asked, str) else self._issued.get(id(asked))
+        if not isinstance(asked, str | ToolApproval):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise LocalProtocolError(f"a ToolApproval or a call_id decides on a call, not {brief(asked)}")
         if approval is None or self.closed:
             call_id = asked if isinstance(asked, str) else asked.call_id
             raise LocalProtocolError(

@@ -10,7 +10,7 @@ import anyio.to_thread
 import attrs
 
 from realtime_transport.argument_names import named_fields
-from realtime_transport.errors import ConfigError
+from realtime_transport.errors import ConfigError, brief
 
 from .arguments import InvalidArguments, check_schema, parse_arguments
 from .callbacks import call, is_coroutine_function
@@ -191,6 +191,8 @@ def function_tool(
     """
 
     def make(function: Callable[..., Any]) -> FunctionTool:
+        if not callable(function) or isinstance(function, type):
+            raise ConfigError(f"function_tool: a function expected, not {brief(function)}", key="function_tool")
         from .signature import read_signature
 
         signature = read_signature(function, strict=strict)

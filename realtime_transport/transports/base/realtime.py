@@ -9,6 +9,7 @@ import anyio
 import attrs
 
 from realtime_transport.argument_names import named
+from realtime_transport.argument_types import expect, expect_texts
 from realtime_transport.call_id import secret_of
 from realtime_transport.errors import UnsupportedOperation
 from realtime_transport.keys import without_headers
@@ -93,6 +94,10 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         if endpoint is None:
             assert connector is not None
             endpoint = Endpoint(connector=connector)
+        expect(model, str, "model", "text")
+        expect(url, str, "url", "text")
+        expect_texts(headers, "headers")
+        expect_texts(query, "query")
         super().__init__(endpoint, settings_of(options, type(self)))
         self._model_is_named = model is not None
         self._api_key = api_key

@@ -6,17 +6,17 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from inspect import signature
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 import attrs
 
 from realtime_transport.argument_names import unknown_argument
+from realtime_transport.argument_types import expect, expect_callable, expect_number, expect_texts
 from realtime_transport.clock import Clock, EventLoopClock
 from realtime_transport.connection.connection import Timeouts
 from realtime_transport.connection.link import Link
 from realtime_transport.connection.subscription import SubscriptionLimits
-from realtime_transport.errors import ConfigError
+from realtime_transport.errors import ConfigError, brief
 from realtime_transport.keys import ApiKey
 from realtime_transport.late_classes import frozen
 from realtime_transport.protocol.config.settings import RealtimeSessionConfig
@@ -37,6 +37,8 @@ __all__ = [
     "RequestParts",
     "Settings",
     "TransportOptions",
+    "expect_sink",
+    "expect_source",
     "settings_of",
 ]
 
@@ -150,6 +152,12 @@ class ConnectOptions:
     playback_position: Callable[[], PlaybackPosition | None] | None = attrs.field(default=None, repr=False)
     interrupt_on_speech: bool | None = None
 
+    def __attrs_post_init__(self) -> None:
+        for key in ("model", "url", "call_id"):
+            expect(getattr(self, key), str, key, "text")
+        expect_texts(self.headers, "headers")
+        expect_callable(self.playback_position, "playback_position")
+
 
 class ConnectionOptions(TypedDict, total=False):
     """Keyword arguments that every transport takes besides its own; see `Settings` for what they mean."""
@@ -181,6 +189,16 @@ class TransportOptions(ConnectionOptions, total=False):
     audio_sink: AudioSink | None
 
 
+_SECONDS = (
+    "connect_timeout",
+    "session_timeout",
+    "create_timeout",
+    "ping_interval",
+    "ping_timeout",
+    "close_timeout",
+)
+
+
 def settings_of(options: TransportOptions, transport: type[object]) -> Settings:
     """The settings that *options* of a *transport* make.
 
@@ -192,6 +210,31 @@ def settings_of(options: TransportOptions, transport: type[object]) -> Settings:
             known = [field.name for field in attrs.fields(Settings)]
             raise unknown_argument(transport.__name__, name, [*known, *signature(transport).parameters])
     return Settings(**options)
+
+
+def expect_source(source: object) -> None:
+    """Check that *source* is an `AudioSource`, or ``None``.
+
+    Raises:
+        ConfigError: It is not: the name of a file, say.
+    """
+    if source is not None and not (hasattr(source, "receive") and hasattr(source, "format")):
+        raise ConfigError(
+            f"audio_source: an object that gives audio (FileSource, Microphone), not {brief(source)}",
+            key="audio_source",
+        )
+
+
+def expect_sink(sink: object) -> None:
+    """Check that *sink* is an `AudioSink`, or ``None``.
+
+    Raises:
+        ConfigError: It is not: the name of a file, say.
+    """
+    if sink is not None and not (hasattr(sink, "send") and hasattr(sink, "samples_played")):
+        raise ConfigError(
+            f"audio_sink: an object that takes audio (WavSink, Speaker), not {brief(sink)}", key="audio_sink"
+        )
 
 
 @frozen()
@@ -247,12 +290,18 @@ class Settings:
     clock: Clock = attrs.field(factory=EventLoopClock)
 
     def __attrs_post_init__(self) -> None:
-        for key, end, kinds in (
-            ("audio_source", self.audio_source, "FileSource, Microphone"),
-            ("audio_sink", self.audio_sink, "WavSink, Speaker"),
-        ):
-            if isinstance(cast("object", end), str | int | PurePath):
-                raise ConfigError(f"{key}: an object that gives or takes audio ({kinds}), not {end!r}", key=key)
+        for key in _SECONDS:
+            expect_number(getattr(self, key), key)
+        expect_number(self.update_timeout, "update_timeout", optional=False)
+        for key in ("max_outbox_bytes", "max_audio_bytes", "max_events", "max_playback_bytes"):
+            expect_number(getattr(self, key), key, whole=True, optional=False)
+        expect_number(self.max_message_bytes, "max_message_bytes", least=1, whole=True)
+        if self.ping_interval == 0:
+            raise ConfigError("ping_interval: None switches pings off, not 0", key="ping_interval")
+        if not hasattr(self.clock, "move_on_at"):
+            raise ConfigError(f"clock: a Clock expected, not {brief(self.clock)}", key="clock")
+        expect_source(self.audio_source)
+        expect_sink(self.audio_sink)
 
     @property
     def timeouts(self) -> Timeouts:
