@@ -1,4 +1,4 @@
-"""The command line: ``realtime-transport serve`` and ``realtime-transport replay``.
+"""The command line ``realtime-transport``: a module for each command, loaded when it runs.
 
 Exit codes: 0 good; 1 the session failed; 2 bad usage or input, or no session could be opened; 130 Ctrl-C.
 """

