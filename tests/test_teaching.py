@@ -372,3 +372,37 @@ def test_every_name_in_a_docstring_can_be_imported_from_the_top() -> None:
 def test_the_check_of_docstrings_finds_something() -> None:
     assert sum(text.count("`") for _, _, text in described()) > 500
     assert not leads_somewhere("JitterBuffer", realtime_transport.JitterStatistics)
+
+
+@pytest.mark.parametrize("listener", [None, "audio", 5])
+def test_a_listener_is_a_function(listener: Any) -> None:
+    emitter: Any = RealtimeEmitter(OpenAIRealtimeWebSocket(api_key="k"))
+    for add in (emitter.on, emitter.once):
+        with pytest.raises(ConfigError, match="^listener: a function expected, not"):
+            add("audio", listener)
+
+
+def test_each_emitter_names_the_other() -> None:
+    transport: Any = OpenAIRealtimeWebSocket(api_key="k")
+    session: Any = RealtimeSession(RealtimeAgent(name="a"), transport=transport)
+    with pytest.raises(ConfigError, match=r"^transport: .*RealtimeSessionEmitter"):
+        RealtimeEmitter(session)
+    with pytest.raises(ConfigError, match=r"^session: .*RealtimeEmitter"):
+        RealtimeSessionEmitter(transport)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"host": 5}, "host: text expected, not 5"),
+        ({"port": "8642"}, "port: a whole number from 0 expected, not '8642'"),
+        ({"api_key": 5}, "api_key: text expected, not 5"),
+        ({"responder": "echo"}, "responder: a function expected, not 'echo'"),
+        ({"faults": {"delay": 1}}, "faults: Faults expected, not {'delay': 1}"),
+        ({"latency": -1}, "latency: a number from 0 expected, not -1"),
+        ({"audio_speed": 0}, "audio_speed: None sends all at once, 0 never sends"),
+    ],
+)
+def test_an_argument_of_the_emulator_is_named(options: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{said}"):
+        RealtimeEmulator(**options)

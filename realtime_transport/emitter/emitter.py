@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from realtime_transport.argument_names import named
+from realtime_transport.errors import ConfigError, brief
 from realtime_transport.protocol.wire.model import Event, ServerEvent
 from realtime_transport.protocol.wire.server_events import Error, UnknownServerEvent
 
@@ -72,10 +73,18 @@ class RealtimeEmitter(TransportCalls, EmitterCore):
     Args:
         transport: The transport. Nothing else may connect it.
         limits: How much may wait for one coroutine function before the connection is ended with `ConsumerTooSlow`.
+
+    Raises:
+        ConfigError: *transport* is none.
     """
 
     @named
     def __init__(self, transport: RealtimeTransportLayer, *, limits: SubscriptionLimits | None = None) -> None:
+        if not hasattr(transport, "subscribe") or hasattr(transport, "update_agent"):
+            raise ConfigError(
+                f"transport: a transport expected, not {brief(transport)}; a session has RealtimeSessionEmitter",
+                key="transport",
+            )
         TransportCalls.__init__(self, transport)
         EmitterCore.__init__(self, transport, transport_names, limits)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import attrs
 
-from ..errors import ConsumerTooSlow
+from ..errors import ConfigError, ConsumerTooSlow, brief
 
 if TYPE_CHECKING:
     from ..connection.subscription import SubscriptionLimits
@@ -85,7 +85,13 @@ class Listeners:
     _busy: set[_Registration] = attrs.field(init=False, factory=set[_Registration])
 
     def add(self, name: str, listener: Listener, *, once: bool = False) -> None:
-        """Let *listener* hear *name* from the next event on."""
+        """Let *listener* hear *name* from the next event on.
+
+        Raises:
+            ConfigError: *listener* is no function.
+        """
+        if not callable(listener):
+            raise ConfigError(f"listener: a function expected, not {brief(listener)}", key="listener")
         self._table.setdefault(name, []).append(_Registration(name, listener, once))
 
     def remove(self, name: str, listener: Listener) -> None:

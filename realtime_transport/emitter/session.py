@@ -9,6 +9,7 @@ from realtime_transport.session.core.events import SessionEvent, TransportEvent
 from realtime_transport.session.tools.context import Ctx
 
 from ..connection.subscription import SubscriptionLimits
+from ..errors import ConfigError, brief
 from ..protocol.engine.events import AudioEvent, AudioInterruptedEvent, ErrorEvent, McpToolCallCompletedEvent
 from .calls import TransportCalls, passed_on
 from .core import EmitterCore
@@ -92,6 +93,11 @@ class RealtimeSessionEmitter(EmitterCore, Generic[Ctx]):
 
     @named
     def __init__(self, session: RealtimeSession[Ctx], *, limits: SubscriptionLimits | None = None) -> None:
+        if not hasattr(session, "update_agent"):
+            raise ConfigError(
+                f"session: a RealtimeSession expected, not {brief(session)}; a transport has RealtimeEmitter",
+                key="session",
+            )
         super().__init__(session, self._pairs, limits)
         self._session = session
         self._heard_on_transport = Listeners(

@@ -10,6 +10,7 @@ import anyio
 from anyio.abc import SocketAttribute, SocketStream
 
 from realtime_transport.argument_names import named
+from realtime_transport.argument_types import expect, expect_callable, expect_number
 from realtime_transport.clock import Clock, EventLoopClock
 from realtime_transport.emulator.conversation.conversation import Conversation
 from realtime_transport.emulator.conversation.vad import silero_class
@@ -17,7 +18,7 @@ from realtime_transport.emulator.ids import IdSource
 from realtime_transport.emulator.refusal import Refusal
 from realtime_transport.emulator.responders.echo import echo_responder
 from realtime_transport.emulator.responders.script import Script
-from realtime_transport.errors import DecodeError, LocalProtocolError, NotConnectedError
+from realtime_transport.errors import ConfigError, DecodeError, LocalProtocolError, NotConnectedError
 from realtime_transport.protocol.vendors.profiles import profile_named
 from realtime_transport.protocol.wire.codec import parse_json
 
@@ -88,7 +89,7 @@ class RealtimeEmulator:
         export: Makes the file that the console offers as the recording of a session; called in a thread.
 
     Raises:
-        ConfigError: The script is none.
+        ConfigError: An argument has a wrong type or value, or the script is none.
     """
 
     @named
@@ -112,6 +113,16 @@ class RealtimeEmulator:
         console: bool | None = None,
         export: Export | None = None,
     ) -> None:
+        expect(host, str, "host", "text")
+        expect_number(port, "port", whole=True, optional=False)
+        expect(api_key, str, "api_key", "text")
+        expect_callable(responder, "responder")
+        expect_callable(peers, "peers")
+        expect(faults, Faults, "faults", "Faults")
+        expect_number(audio_speed, "audio_speed")
+        expect_number(latency, "latency", optional=False)
+        if audio_speed == 0:
+            raise ConfigError("audio_speed: None sends all at once, 0 never sends", key="audio_speed")
         self._host = host
         self._port = port
         self._faults = faults or Faults()
