@@ -1,4 +1,4 @@
-"""Listeners instead of loops: the transport as an event emitter, for programs that are written that way."""
+"""Event emitters: listeners instead of ``async for`` over a transport or a session."""
 
 from .emitter import RealtimeEmitter
 

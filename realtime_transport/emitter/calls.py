@@ -1,4 +1,4 @@
-"""What an emitter passes through to its transport."""
+"""The calls that an emitter passes on to its transport."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ T = TypeVar("T")
 
 
 def passed_on(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call *function* of what the emitter stands on; where it cannot be called now, say so in the emitter's words."""
+    """Call *function* of the transport; errors about its state name what to do with the emitter."""
     try:
         return function(*args, **kwargs)
     except NotConnectedError:
         raise NotConnectedError("there is no connection: `await emitter.connect(…)` comes first") from None
     except anyio.WouldBlock:
         raise anyio.WouldBlock(
-            "too much waits to be sent (max_outbox_bytes), and nothing was queued: drop this piece of audio, or "
+            "the outbox is full (max_outbox_bytes), and nothing was queued: drop this piece of audio, or "
             "`await emitter.transport.send_audio(…)`"
         ) from None
 
@@ -42,9 +42,9 @@ def passed_on(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 class TransportCalls:
     """The properties of a transport, and its calls as plain functions.
 
-    What sends raises `NotConnectedError` without a connection, `ConnectionLost` after a loss, and `anyio.WouldBlock`
-    where the outbox is full (1 MiB by default, some 16 s of audio that the network did not take): memory does not grow
-    and no listener waits. Nothing was queued then. Whoever sends audio drops that piece, or awaits
+    The sending calls raise `NotConnectedError` without a connection, `ConnectionLost` after a loss, and
+    `anyio.WouldBlock` when the outbox is full (1 MiB by default, some 16 s of audio that the network did not take):
+    memory does not grow and no listener waits. Nothing was queued then: drop that piece of audio, or await
     ``emitter.transport.send_audio(...)``.
     """
 
@@ -70,7 +70,7 @@ class TransportCalls:
 
     @property
     def current_model(self) -> str:
-        """The model. Setting it counts from the next ``session.update`` on."""
+        """The model. A new value takes effect with the next ``session.update``."""
         return self._transport.current_model
 
     @current_model.setter
@@ -84,7 +84,7 @@ class TransportCalls:
 
     @property
     def tracing_config(self) -> Any:
-        """The tracing that was asked for."""
+        """The requested tracing."""
         return self._transport.tracing_config
 
     @property
@@ -110,7 +110,7 @@ class TransportCalls:
         *,
         trigger_response: bool = True,
     ) -> None:
-        """Send a message of the user; see `RealtimeTransportLayer.send_message`."""
+        """Send a user message; see `RealtimeTransportLayer.send_message`."""
         passed_on(self._transport.send_message_nowait, message, other_event_data, trigger_response=trigger_response)
 
     @named
@@ -127,14 +127,14 @@ class TransportCalls:
         passed_on(self._transport.commit_audio_nowait)
 
     def clear_audio(self) -> None:
-        """Forget the audio that was appended; see `RealtimeTransportLayer.clear_audio`."""
+        """Clear the appended audio; see `RealtimeTransportLayer.clear_audio`."""
         passed_on(self._transport.clear_audio_nowait)
 
     @named
     def send_function_call_output(
         self, tool_call: FunctionCallEvent | Mapping[str, Any], output: object, *, start_response: bool = True
     ) -> None:
-        """Return what a function gave; see `RealtimeTransportLayer.send_function_call_output`."""
+        """Send the result of a function; see `RealtimeTransportLayer.send_function_call_output`."""
         passed_on(self._transport.send_function_call_output_nowait, tool_call, output, start_response=start_response)
 
     def send_mcp_response(
@@ -177,5 +177,5 @@ class TransportCalls:
         self._transport.mute(muted)
 
     def build_session_payload(self, config: SessionConfig) -> dict[str, Any]:
-        """The ``session`` object that *config* makes; see `RealtimeTransportLayer.build_session_payload`."""
+        """The ``session`` object for *config*; see `RealtimeTransportLayer.build_session_payload`."""
         return self._transport.build_session_payload(config)

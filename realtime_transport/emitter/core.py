@@ -1,4 +1,4 @@
-"""What an emitter does for any source: its block, its listeners, one connection after the other."""
+"""The emitter for any source: its block, its listeners, one connection after the other."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ __all__ = ["EmitterCore"]
 
 
 class _Ending(enum.IntEnum):
-    """Whether a connection was asked to end, and how."""
+    """Whether a connection is ending, and why."""
 
     NONE = 0
     LEAVING = 1
-    """The block is left: listeners hear the rest."""
+    """The block is left: listeners still get the remaining events."""
     CLOSED = 2
-    """`EmitterCore.close` was called: listeners hear of the end and of nothing else."""
+    """`EmitterCore.close` was called: listeners get only the events of the end."""
 
 
 @attrs.define(eq=False)
@@ -54,14 +54,14 @@ class _Connection:
     """One connect, from the call to the last event.
 
     Attributes:
-        before: The connection that has to end first.
-        ending: How far its end was asked for.
-        opened: ``connected`` was emitted, or never will be.
-        over: ``disconnected`` was emitted.
-        emitted: Everything was emitted.
-        settled: Whether it opened is known.
+        before: The connection that must end first.
+        ending: Whether it is ending, and why.
+        opened: Set when ``connected`` was emitted, or never will be.
+        over: Set when ``disconnected`` was emitted.
+        emitted: Set when all events were emitted.
+        settled: Set when it is known whether it opened.
         failure: Why it did not open.
-        done: Nothing of it is left.
+        done: Set when its tasks have ended.
     """
 
     before: _Connection | None
@@ -83,8 +83,8 @@ class EmitterCore:
     """Calls listeners for the events of a source.
 
     Args:
-        source: What is connected. Nothing else may connect it.
-        names: Under which names an event is emitted, and with what as the argument.
+        source: The transport or session. Nothing else may connect it.
+        names: Gives the names under which an event is emitted, each with the argument for listeners.
         limits: How much may wait for one coroutine function before the connection is ended with `ConsumerTooSlow`.
     """
 
@@ -107,6 +107,7 @@ class EmitterCore:
         self._block: AbstractAsyncContextManager[None] | None = None
 
     async def __aenter__(self) -> Self:
+        """Open the block, which owns the tasks. If cancelled, it is not open."""
         if self._block is not None:
             raise LocalProtocolError("the block of this emitter has been entered already")
         self._block = self._run()
@@ -116,6 +117,10 @@ class EmitterCore:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
+        """Close the connection and wait for the listeners.
+
+        If cancelled, or left by an exception, what waits on either side is discarded.
+        """
         assert self._block is not None
         if self._owner is not None:
             self._owner.require()
@@ -124,7 +129,7 @@ class EmitterCore:
 
     @asynccontextmanager
     async def _run(self) -> AsyncGenerator[None]:
-        # The task group would wrap what leaves it: the failures of the body and of listeners leave by hand.
+        # The task group would wrap exceptions in a group: those of the body and of listeners are raised after it.
         failure: BaseException | None = None
         self._leaving, self._failure = False, None
         try:
@@ -159,15 +164,15 @@ class EmitterCore:
         return self
 
     def off(self, event: str, listener: Listener) -> Self:
-        """Call *listener* for *event* no more, not even for what a coroutine function has not begun with.
+        """Stop calling *listener* for *event*; a coroutine function also gets none of the events that wait for it.
 
-        Of several registrations the last one goes; without any, nothing happens.
+        Of several registrations the last one is removed; without any, nothing happens.
         """
         self._listeners.remove(event, listener)
         return self
 
     def emit(self, event: str, *args: Any) -> bool:
-        """Call the listeners of *event* with *args*; say whether there were any.
+        """Call the listeners of *event* with *args*. Returns whether there were any.
 
         Raises:
             LocalProtocolError: One of them is a coroutine function, and the emitter's block is not open.
@@ -265,7 +270,7 @@ class EmitterCore:
                         await connection.emitted.wait()
                 except Exception as exc:  # noqa: BLE001 - raised outside of the task group, which would wrap it
                     failure = exc
-                # Where the connection did not even begin, the stream has no end.
+                # If the connection did not begin, the stream never ends by itself.
                 tasks.cancel_scope.cancel()
             self._emit_rest(connection, events)  # The task may have been cancelled between two events.
         if failure is not None:
@@ -276,8 +281,8 @@ class EmitterCore:
             async for event in events:
                 self._dispatch(event, connection)
         except RealtimeError:
-            pass  # A loss: the events say so.
-        except Exception as exc:  # noqa: BLE001 - what ended the connection is no error of the protocol
+            pass  # A loss: its events have been emitted.
+        except Exception as exc:  # noqa: BLE001 - not an error of the protocol: a listener's, which ends the block
             self._fail(exc)
         finally:
             connection.opened.set()
@@ -301,13 +306,12 @@ class EmitterCore:
             connection.opened.set()
 
     def close(self) -> None:
-        """Begin to close, and return at once; ``disconnected`` is emitted when it is done. Idempotent.
+        """Begin to close, and return at once; ``disconnected`` is emitted at the end. Idempotent.
 
-        What was sent goes out first. Before ``connect()`` has come back, nothing does, and it raises `ConnectError`.
-
-        From now on listeners hear of the end and of nothing else: ``connection_change``, ``disconnected``, and
-        ``error`` if the connection breaks. What a coroutine function has not begun with is dropped. So nothing that
-        the server said behind the reason to hang up is acted upon.
+        Queued messages are sent first; before ``connect()`` has returned they are discarded, and it raises
+        `ConnectError`. From now on listeners get only the events of the end: ``connection_change``, ``disconnected``,
+        and ``error`` if the connection breaks. Events that wait for a coroutine function are dropped, so nothing is
+        done about messages that arrived after the reason to hang up.
 
         Raises:
             LocalProtocolError: Another thread owns the emitter's block.
@@ -334,7 +338,7 @@ def _is_about_the_end(event: Event) -> bool:
 
 
 async def _close_default_stream(source: Source) -> None:
-    # Nobody reads it: it would hold what it is allowed to hold.
+    # Nobody reads it: it would fill up to its limits.
     stream = aiter(source)
     if isinstance(stream, Subscription):
         await stream.aclose()

@@ -29,7 +29,7 @@ __all__ = ["RealtimeEmitter", "transport_names"]
 
 
 def transport_names(event: Event) -> Iterator[tuple[str, object]]:
-    """The names under which an event of a transport is emitted, with what listeners get; see `RealtimeEmitter`."""
+    """The names under which an event of a transport is emitted, each with the argument; see `RealtimeEmitter`."""
     if isinstance(event, ServerEvent):
         yield "*", event.raw
         if isinstance(event.event_id, str) and not isinstance(event, Error | UnknownServerEvent):
@@ -49,8 +49,8 @@ class RealtimeEmitter(TransportCalls, EmitterCore):
             await emitter.connect(api_key=key)
             emitter.send_message("Hello")
 
-    The block owns the tasks. Leaving it closes the connection and waits until the listeners have handled what there
-    was; leaving it by an exception or cancellation discards what waits on either side.
+    The block owns the tasks. Leaving it closes the connection and waits until the listeners have handled all
+    events; leaving it by an exception or cancellation discards what waits on either side.
 
     A listener is called with one argument:
 
@@ -61,14 +61,14 @@ class RealtimeEmitter(TransportCalls, EmitterCore):
 
     Listeners are functions or coroutine functions. Functions run when the event is delivered, in the order in which
     they were added. A coroutine function handles its events one after the other in a task of its own; neither the
-    connection nor other listeners wait for it, and what it has not begun with when the user interrupts the model is
-    withdrawn if it is audio. An event is heard by those who listened when it came.
+    connection nor other listeners wait for it, and audio that waits for it when the user interrupts the model is
+    withdrawn. An event goes to the listeners that were registered when it arrived.
 
-    What a listener raises is told to the listeners of ``"error"`` as an `ErrorEvent` with a `ListenerError`. If there
-    are none, or if one of those raises, it ends the block and leaves it, as it is.
+    An exception of a listener is emitted as ``"error"``: an `ErrorEvent` with a `ListenerError`. If ``"error"`` has no
+    listener, or such a listener raises, the exception ends the block and is raised from it unchanged.
 
-    The emitter reads a stream of its own. ``async for`` on the transport is not available meanwhile,
-    ``transport.subscribe()`` is.
+    The emitter reads a stream of its own. Use ``transport.subscribe()`` beside it; ``async for`` on the transport is
+    not available.
 
     Args:
         transport: The transport. Nothing else may connect it.
@@ -109,9 +109,9 @@ class RealtimeEmitter(TransportCalls, EmitterCore):
             return super().once(event, listener)
 
         def off(self, event: str, listener: Listener) -> Self:
-            """Call *listener* for *event* no more, not even for what a coroutine function has not begun with.
+            """Stop calling *listener* for *event*; a coroutine function also gets none of the events that wait for it.
 
-            Of several registrations the last one goes; without any, nothing happens. Raises as `on`.
+            Of several registrations the last one is removed; without any, nothing happens. Raises as `on`.
             """
             check_name(event, transport_event_names())
             return super().off(event, listener)
@@ -129,10 +129,11 @@ class RealtimeEmitter(TransportCalls, EmitterCore):
     ) -> Coroutine[Any, Any, None]:
         """Open a connection: ``await emitter.connect(api_key=key)``.
 
-        It begins with the call. Awaiting it waits until the listeners of ``"connected"`` were called. If that is
-        cancelled, the connection is closed. After a close it waits until the old connection has gone.
+        The call begins to connect; awaiting the result waits until the listeners of ``"connected"`` were called. If
+        that is cancelled, the connection is closed. After a `close`, the new connection begins when the old one has
+        ended.
 
-        A connection that is refused, or lost while it opens, is also told by ``error``, ``connection_change`` and
+        A connection that is refused, or lost while it opens, also emits ``error``, ``connection_change`` and
         ``disconnected``; one that never began (without a key, say) only raises.
 
         Args:
@@ -141,11 +142,11 @@ class RealtimeEmitter(TransportCalls, EmitterCore):
             url: The URL, for this connection only.
             call_id: The call to attach to.
             initial_session_config: Sent as the first ``session.update``.
-            wait_for_session: Wait until the server has said ``session.created``, too.
+            wait_for_session: Wait also until the server has sent ``session.created``.
 
         Raises:
             ConfigError: There is no key, or the URL or the configuration is wrong.
-            ConnectError: The connection could not be opened, or was closed meanwhile, by a listener perhaps.
+            ConnectError: The connection could not be opened, or was closed while it opened, perhaps by a listener.
             LocalProtocolError: The emitter is connected or connecting, or its block is not open.
         """
         options: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Who listens to which event of an emitter, and the queues of listeners that are coroutine functions."""
+"""The listeners of an emitter, and the queues of those that are coroutine functions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["Listener", "Listeners"]
 
 Listener: TypeAlias = Callable[..., object]
-"""A function or a coroutine function. What a function returns is ignored, unless it can be awaited."""
+"""A function or a coroutine function. The result of a function is ignored unless it is awaitable."""
 
 
 @attrs.frozen
 class _Pending:
-    """What a coroutine listener has yet to do for one event."""
+    """The waiting call of a coroutine listener for one event."""
 
     work: Awaitable[object]
     event: object
@@ -45,11 +45,11 @@ class _Registration:
     queue: deque[_Pending] = attrs.field(factory=deque[_Pending])
 
     def discard(self) -> None:
-        """Forget what waits."""
+        """Drop all waiting calls."""
         self.keep(lambda pending: False)
 
     def keep(self, wanted: Callable[[_Pending], bool]) -> None:
-        """Forget what waits and is not *wanted*."""
+        """Drop the waiting calls that are not *wanted*."""
         kept = deque[_Pending]()
         for pending in self.queue:
             if wanted(pending):
@@ -68,13 +68,14 @@ class _Registration:
 class Listeners:
     """The listeners of one emitter, by event name and in the order in which they were added.
 
-    A function is called at once. What it returns, if it can be awaited, is awaited in order in a task that this
-    listener has for itself: others never wait for it.
+    A listener is called at once. If its result is awaitable, it is awaited in a task of that listener, in order: other
+    listeners never wait for it.
 
-    Attributes:
-        start: Runs a task, which has a name.
-        failed: Is told what a listener raised, the name that it listened to and what it handled.
-        too_slow: Is told that what waits for a listener passed the bound.
+    Args:
+        start: Starts a task with a name.
+        failed: Called with the exception of a listener, the event's name and its argument.
+        too_slow: Called when more waits for a listener than the limits allow.
+        limits: How much may wait for one listener.
     """
 
     _start: Callable[[Callable[[], Coroutine[Any, Any, None]], str], None]
@@ -85,17 +86,17 @@ class Listeners:
     _busy: set[_Registration] = attrs.field(init=False, factory=set[_Registration])
 
     def add(self, name: str, listener: Listener, *, once: bool = False) -> None:
-        """Let *listener* hear *name* from the next event on.
+        """Register *listener* for *name*, from the next event on.
 
         Raises:
-            ConfigError: *listener* is no function.
+            ConfigError: *listener* is not a function.
         """
         if not callable(listener):
             raise ConfigError(f"listener: a function expected, not {brief(listener)}", key="listener")
         self._table.setdefault(name, []).append(_Registration(name, listener, once))
 
     def remove(self, name: str, listener: Listener) -> None:
-        """Let the registration of *listener* that was added last hear *name* no more, what waits for it included."""
+        """Remove the last registration of *listener* for *name*, and drop its waiting calls."""
         for registration in reversed(self._table.get(name, [])):
             if registration.listener == listener:
                 self._remove(registration)
@@ -103,11 +104,11 @@ class Listeners:
                 return
 
     def heard(self, name: str) -> bool:
-        """Whether anybody listens to *name*."""
+        """Whether *name* has a listener."""
         return name in self._table
 
     def emit(self, name: str, *args: Any) -> bool:
-        """Call the listeners of *name*; say whether there were any. Never raises an `Exception` of a listener."""
+        """Call the listeners of *name*. Returns whether there were any. Never raises an `Exception` of a listener."""
         registrations = self._table.get(name)
         if registrations is None:
             return False
@@ -127,13 +128,13 @@ class Listeners:
         return True
 
     def withdraw(self, turns: frozenset[str]) -> None:
-        """Forget the audio of *turns* that waits for a listener."""
+        """Drop the waiting calls for audio of the responses *turns*."""
         for registration in self._busy:
             if registration.audio_bytes:
                 registration.keep(lambda pending: getattr(pending.event, "response_id", None) not in turns)
 
     def drop(self) -> None:
-        """Forget all that waits for a listener. What one has begun with goes on."""
+        """Drop all waiting calls. Calls that have begun go on."""
         for registration in self._busy:
             registration.discard()
 

@@ -1,4 +1,4 @@
-"""The names that emitters know."""
+"""The event names of emitters."""
 
 from __future__ import annotations
 

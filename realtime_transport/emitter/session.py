@@ -39,7 +39,7 @@ __all__ = ["RealtimeSessionEmitter", "SessionTransport"]
 class SessionTransport(TransportCalls):
     """The transport of a session's emitter: its calls as plain functions, and listeners for its events.
 
-    ``emitter.transport.on("*", ...)`` hears every message of the server, as `RealtimeEmitter` does.
+    ``emitter.transport.on("*", ...)`` gets every message of the server, as with `RealtimeEmitter`.
     """
 
     def __init__(self, transport: RealtimeTransportLayer, listeners: Listeners) -> None:
@@ -65,7 +65,7 @@ class SessionTransport(TransportCalls):
             return self
 
         def off(self, event: str, listener: Listener) -> Self:
-            """Call *listener* for *event* no more."""
+            """Stop calling *listener* for *event*."""
             check_name(event, transport_event_names())
             self._listeners.remove(event, listener)
             return self
@@ -84,7 +84,7 @@ class RealtimeSessionEmitter(EmitterCore, Generic[Ctx]):
             emitter.send_message("Hello")
 
     The block owns the tasks. A listener is called with one argument, the event: see `realtime_transport.session_events`
-    for the names. Functions and coroutine functions, and what they raise, are treated as `RealtimeEmitter` treats them.
+    for the names. Functions, coroutine functions and their exceptions are treated as in `RealtimeEmitter`.
 
     Args:
         session: The session. Nothing else may connect it.
@@ -106,7 +106,7 @@ class RealtimeSessionEmitter(EmitterCore, Generic[Ctx]):
         self._transport = SessionTransport(session.transport, self._heard_on_transport)
 
     def _pairs(self, event: Event) -> Iterator[tuple[str, object]]:
-        """The names under which an event is emitted here; those of the transport hear it first."""
+        """Emit an event to the listeners of the transport, and give its names for those of the session."""
         if isinstance(event, AudioInterruptedEvent):
             self._heard_on_transport.withdraw(event.withdraws or frozenset())
         if not isinstance(event, SessionEvent):
@@ -136,7 +136,7 @@ class RealtimeSessionEmitter(EmitterCore, Generic[Ctx]):
             return super().once(event, listener)
 
         def off(self, event: str, listener: Listener) -> Self:
-            """Call *listener* for *event* no more."""
+            """Stop calling *listener* for *event*."""
             check_name(event, session_event_names())
             return super().off(event, listener)
 
@@ -154,7 +154,7 @@ class RealtimeSessionEmitter(EmitterCore, Generic[Ctx]):
 
     @property
     def status(self) -> ConnectionStatus:
-        """See `RealtimeSession`, as for the others."""
+        """See `RealtimeSession.status`, as for the other properties."""
         return self._session.status
 
     @property
@@ -204,7 +204,7 @@ class RealtimeSessionEmitter(EmitterCore, Generic[Ctx]):
         call_id: str | None = None,
         wait_for_session: bool = False,
     ) -> Coroutine[Any, Any, None]:
-        """Connect: ``await emitter.connect(api_key=key)``. It begins with the call; see `RealtimeEmitter.connect`.
+        """Connect: ``await emitter.connect(api_key=key)``. The call begins to connect; see `RealtimeEmitter.connect`.
 
         If cancelled, the connection is closed.
 
@@ -213,11 +213,11 @@ class RealtimeSessionEmitter(EmitterCore, Generic[Ctx]):
             model: The model, for this connection.
             url: The URL, for this connection only.
             call_id: The call to attach to.
-            wait_for_session: Wait until the server has said that the session is ready, too.
+            wait_for_session: Wait also until the server has said that the session is ready.
 
         Raises:
             ConfigError: Two tools have one name, or a setting is wrong.
-            ConnectError: The connection could not be opened, or was closed meanwhile.
+            ConnectError: The connection could not be opened, or was closed while it opened.
             LocalProtocolError: The emitter is connected or connecting, or its block is not open.
         """
         options: dict[str, Any] = {"api_key": api_key, "model": model, "url": url, "call_id": call_id}
@@ -237,7 +237,7 @@ class RealtimeSessionEmitter(EmitterCore, Generic[Ctx]):
         *,
         trigger_response: bool = True,
     ) -> None:
-        """Send a message of the user; see `RealtimeSession.send_message`."""
+        """Send a user message; see `RealtimeSession.send_message`."""
         self._transport.send_message(message, other_event_data, trigger_response=trigger_response)
 
     def send_audio(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
@@ -272,7 +272,7 @@ class RealtimeSessionEmitter(EmitterCore, Generic[Ctx]):
         """Change the conversation on the server; see `RealtimeSession.update_history`."""
         passed_on(self._session.update_history_nowait, new_history)
 
-    # Agents and tools: each begins at once; what is returned can be awaited
+    # Agents and tools: each call takes effect at once; its result can be awaited
 
     def update_agent(self, agent: RealtimeAgent[Ctx]) -> Awaitable[RealtimeAgent[Ctx]]:
         """Hand over to *agent*; see `RealtimeSession.update_agent`."""

@@ -1,4 +1,4 @@
-"""What listeners of a session are called with, for type checkers.
+"""The arguments of a session's listeners, for type checkers.
 
 An unknown name is an error, and the argument of a listener has the class of its event.
 """

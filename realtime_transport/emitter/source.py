@@ -1,4 +1,4 @@
-"""What an emitter needs of that whose events it emits."""
+"""The interface of what an emitter emits the events of."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Source"]
 
 
 class Source(Protocol):
-    """Something that is connected for a time and has events meanwhile: a transport, or a session on one."""
+    """Something that connects and has events: a transport, or a session."""
 
     @property
     def status(self) -> ConnectionStatus:
@@ -25,7 +25,7 @@ class Source(Protocol):
 
     @property
     def connect(self) -> Callable[..., AbstractAsyncContextManager[object]]:
-        """Opens a connection for the time of an ``async with`` block; its arguments are those of the source."""
+        """Opens a connection for an ``async with`` block; the arguments are those of the source."""
         ...
 
     def close_nowait(self, *, discard: bool = False) -> None:
@@ -33,9 +33,9 @@ class Source(Protocol):
         ...
 
     def subscribe(self, *types: type[Event]) -> AbstractAsyncContextManager[Subscription[Event]]:
-        """A stream of the events of *types*, from now on or of the connection that is to come."""
+        """A stream of the events of *types*, from now on; before a connect, of the next connection."""
         ...
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        """The default stream, which the emitter closes: nobody reads it."""
+        """The default stream. The emitter closes it, since nobody reads it."""
         ...

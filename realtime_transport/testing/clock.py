@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 __all__ = ["ManualClock"]
 
 _TOLERANCE = 1e-9
-"""Seconds. Fifty steps of 0.02 add up to a hair less than 1.0; what is due at 1.0 is due all the same."""
+"""Seconds. Fifty steps of 0.02 add up to slightly less than 1.0, and must reach a deadline at 1.0."""
 
 _CALM_TURNS = 4
-"""A cancellation that a task runs into reaches it a turn after it began to wait: one look at it is not enough."""
+"""Turns of the loop in which all tasks must be blocked: a pending cancellation reaches a task one turn after it began
+to wait."""
 
 _MAX_TURNS = 10_000
-"""Turns of the asyncio loop that tasks get to come to rest before anyio is asked, which looks only every 0.1 s."""
+"""Turns of the asyncio loop before ``anyio.wait_all_tasks_blocked`` is used instead, which looks only every 0.1 s."""
 
 
 @attrs.define(eq=False)
 class _Due:
-    """Something that happens when the clock reads ``deadline``."""
+    """A callback for when the clock reaches ``deadline``."""
 
     deadline: float
     order: int
@@ -50,10 +51,10 @@ class ManualClock:
             await clock.advance(0.1)
             assert len(sent) == 6
 
-    Work in threads and on sockets is not part of that: a test that uses either has to wait for its effect.
+    The clock does not control threads and sockets: a test that uses them must wait for their effect.
 
     Args:
-        start: What the clock reads at first, in seconds.
+        start: The initial time, in seconds.
     """
 
     _now: float = attrs.field(default=0.0, alias="start")
@@ -62,12 +63,12 @@ class ManualClock:
     _advancing: bool = attrs.field(init=False, default=False)
 
     def now(self) -> float:
-        """What the clock reads, in seconds."""
+        """The time, in seconds."""
         return self._now
 
     @property
     def deadlines(self) -> tuple[float, ...]:
-        """The moments that somebody waits for, earliest first; empty when nobody waits."""
+        """The deadlines that tasks wait for, earliest first."""
         return tuple(entry.deadline for entry in sorted(self._due) if entry.act is not None)
 
     async def sleep_until(self, deadline: float) -> None:
@@ -103,13 +104,14 @@ class ManualClock:
     async def advance(self, seconds: float) -> None:
         """Move the clock forward, with a stop at each deadline on the way.
 
-        All other tasks first come to rest (``anyio.wait_all_tasks_blocked``). Then what is due happens in order of
-        deadline, first come first served among equals; the clock reads that deadline meanwhile, and all tasks come to
-        rest again before the next. Waits begun on the way count too. ``advance(0)`` only lets everything come to rest.
-        If cancelled, the clock stays where it had got to.
+        First all other tasks run until they are blocked (``anyio.wait_all_tasks_blocked``). Then the clock stops at
+        each deadline in order, among equal ones in the order of registration, and all tasks run until blocked again.
+        Waits that begin on the way count, too. ``advance(0)`` only lets all tasks run until blocked.
+
+        If cancelled, the clock stays at the time it has reached.
 
         Args:
-            seconds: By how much; not negative.
+            seconds: How far; not negative.
 
         Raises:
             ValueError: *seconds* is negative.
@@ -150,7 +152,7 @@ class ManualClock:
 
 
 async def _settle() -> None:
-    """Return when every other task waits for something."""
+    """Return when every other task is blocked."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -166,6 +168,6 @@ async def _settle() -> None:
 
 
 def _is_blocked(task: asyncio.Task[object]) -> bool:
-    # The attribute that anyio's own wait_all_tasks_blocked looks at; a task without it is left to anyio.
+    # The attribute that anyio's own wait_all_tasks_blocked reads; for a task without it, anyio decides.
     waiter: asyncio.Future[object] | None = getattr(task, "_fut_waiter", None)
     return waiter is not None and not waiter.done()

@@ -1,4 +1,4 @@
-"""A link without a network, for tests of whatever stands on a link."""
+"""A link without a network, for tests of what uses a link."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["MemoryLink", "MemoryServer"]
 
 @attrs.define(eq=False)
 class MemoryServer:
-    """The far end of `MemoryLink`, for a test to play the server with; its `connector` goes into a transport.
+    """The server's end of a `MemoryLink`, for tests; its `connector` goes into a transport.
 
     ::
 
@@ -34,10 +34,10 @@ class MemoryServer:
             server.send({"type": "session.created", "event_id": "1", "session": {}})
 
     Attributes:
-        requests: What was asked to be opened, oldest first.
-        received: Messages that came, oldest first.
+        requests: The requests to open a link, oldest first.
+        received: Received messages, oldest first.
         writes: The same, one list for each write.
-        answers_close: Whether a close is answered; a server that does not is left after the close deadline.
+        answers_close: Whether it answers a close; if not, the client gives up at its close deadline.
         closed_with: The code that the client closed with, if it did.
     """
 
@@ -54,7 +54,7 @@ class MemoryServer:
 
     @asynccontextmanager
     async def connector(self, request: ConnectRequest) -> AsyncGenerator[MemoryLink]:
-        """Open a link to this server, as a transport's ``connector``. What was sent before arrives at once.
+        """Open a link to this server, as a transport's ``connector``. Messages sent before arrive at once.
 
         If cancelled, the link is closed.
         """
@@ -65,18 +65,18 @@ class MemoryServer:
         self._waiting.clear()
 
     def send(self, *events: Mapping[str, Any] | str | bytes) -> None:
-        """Send messages, which arrive with one read; a mapping as JSON."""
+        """Send messages, which arrive in one read; a mapping is sent as JSON."""
         for event in events:
             self._waiting.append(event if isinstance(event, str | bytes) else dumps(event))
         self._changed()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the link as the server; 1006 loses it."""
+        """Close the link as the server; with code 1006 the connection is lost."""
         self._closed = LinkClosed(code, reason)
         self._changed()
 
     def pause_writes(self) -> None:
-        """Let the client's writes wait, as a server does that does not read."""
+        """Block the client's writes, like a server that does not read."""
         self._paused = True
 
     def resume_writes(self) -> None:
@@ -86,7 +86,7 @@ class MemoryServer:
         self._resume = anyio.Event()
 
     def types(self) -> list[str]:
-        """The types of the messages that came."""
+        """The types of the received messages."""
         return [message["type"] for message in self.received]
 
     def _changed(self) -> None:
@@ -124,10 +124,13 @@ class MemoryLink:
         self._server = server
 
     async def receive(self) -> list[str | bytes]:
+        """See `Link.receive`. If cancelled, no message is lost."""
         return await self._server._receive()  # pyright: ignore[reportPrivateUsage]
 
     async def send(self, messages: Sequence[str], /) -> None:
+        """See `Link.send`. If cancelled, nothing was sent."""
         await self._server._send(messages)  # pyright: ignore[reportPrivateUsage]
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """See `Link.aclose`. If cancelled, the link is closed all the same."""
         await self._server._aclose(code)  # pyright: ignore[reportPrivateUsage]

@@ -1,20 +1,20 @@
-"""Fixtures for pytest. Load them in your ``conftest.py``; nothing is loaded for those who do not:
+"""Fixtures for pytest. Nothing loads them but your ``conftest.py``:
 
     pytest_plugins = ["realtime_transport.testing.pytest_plugin"]
 
 Two fixtures give a running `realtime_transport.emulator.RealtimeEmulator`:
 
-* ``realtime_emulator`` lives on the event loop of the test, under the pytest plugin of anyio:
+* ``realtime_emulator`` runs on the event loop of the test, under the pytest plugin of anyio:
 
       @pytest.mark.anyio
       async def test_greeting(realtime_emulator):
           async with transport.connect(url=f"{realtime_emulator.websocket_url}?model=gpt-realtime-2.1", api_key="any"):
               ...
 
-  The test has to be run by anyio: under pytest-asyncio, or in a test that is no coroutine function, the fixture fails
-  and says so.
+  anyio must run the test: under pytest-asyncio, or in a test that is not a coroutine function, the fixture fails and
+  says so.
 
-* ``realtime_emulator_thread`` runs in a thread with a loop of its own, for tests of any other kind: plain functions,
+* ``realtime_emulator_thread`` runs in a thread with its own loop, for tests of any other kind: plain functions,
   other async plugins, programs in other processes.
 
 Both take their arguments from ``realtime_emulator_options``; override it to choose them:
@@ -51,7 +51,7 @@ async def realtime_emulator(
     realtime_emulator_options: dict[str, Any],
     request: pytest.FixtureRequest,
 ) -> AsyncGenerator[RealtimeEmulator]:
-    """An emulator that listens on a free port of this machine for as long as the test runs.
+    """An emulator that listens on a free local port while the test runs.
 
     If cancelled, it ends, and its connections with it.
     """
@@ -64,7 +64,7 @@ async def realtime_emulator(
 
 @pytest.fixture
 def realtime_emulator_thread(realtime_emulator_options: dict[str, Any]) -> Generator[RealtimeEmulator]:
-    """The same in a thread of its own. Only read from it: its loop is not that of the test."""
+    """An emulator in its own thread. Only read from it: its loop is not that of the test."""
     from anyio.from_thread import start_blocking_portal
 
     from realtime_transport.emulator import RealtimeEmulator
@@ -75,7 +75,7 @@ def realtime_emulator_thread(realtime_emulator_options: dict[str, Any]) -> Gener
 
 
 def _check_that_anyio_runs(request: pytest.FixtureRequest) -> None:
-    """Fail unless the emulator's loop is that of the test: it would stand still meanwhile, and the test time out."""
+    """Fail unless the emulator's loop is that of the test: another loop does not run during the test."""
     if type(request.node).__module__.partition(".")[0] == "pytest_asyncio":
         why = "pytest-asyncio runs this test"
     elif inspect.iscoroutinefunction(request.function) or hasattr(request.function, "hypothesis"):
@@ -83,8 +83,8 @@ def _check_that_anyio_runs(request: pytest.FixtureRequest) -> None:
     else:
         why = "this test is not a coroutine function"
     pytest.fail(
-        f"{why}, and realtime_emulator lives on an event loop of anyio, which stands still meanwhile: "
-        "use realtime_emulator_thread, which has a thread of its own"
+        f"{why}, and realtime_emulator runs on an event loop of anyio, which does not run during this test: "
+        "use realtime_emulator_thread, which has its own thread"
         + (", or pytest.mark.anyio with asyncio_mode = strict" if why.startswith("pytest-asyncio") else ""),
         pytrace=False,
     )

@@ -1,4 +1,4 @@
-"""The fixture ``realtime_recording``: a test that talks to a real server once, and to a recording from then on.
+"""The fixture ``realtime_recording``: a test runs against a real server once, and from then on against a recording.
 
     @pytest.mark.anyio
     @pytest.mark.realtime_recording("weather")
@@ -7,16 +7,16 @@
         async with transport.connect():
             ...
 
-``pytest --realtime-record=MODE`` says what happens; the recordings lie in ``recordings/`` beside the test:
+``pytest --realtime-record=MODE`` chooses what happens; the recordings are in ``recordings/`` beside the test:
 
-* ``none`` (the default, and what continuous integration wants): play; a recording that is missing fails the test.
+* ``none`` (the default, and right for continuous integration): play; a missing recording fails the test.
 * ``once``: record a test that has no recording yet, play the others.
-* ``new_episodes``: play what there is, and record the transports that a test has made in addition.
-* ``all``: record everything anew.
+* ``new_episodes``: play existing recordings, and record the transports that have none.
+* ``all``: record everything again.
 
-Nothing is recorded before the fixture ``realtime_recording_options`` (arguments of
-`realtime_transport.recording.record`) says what is done with words, sound or messages: ``{"words": "keep"}`` is an
-answer, no answer is not.
+Recording requires that the fixture ``realtime_recording_options`` (arguments of
+`realtime_transport.recording.record`) names one of ``words``, ``audio`` and ``scrub``, for instance
+``{"words": "keep"}``: what a recording keeps must be chosen.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ _SCRUBBING = frozenset({"words", "audio", "scrub"})
 
 @attrs.define(eq=False)
 class RecordedTransports:
-    """Makes the transports of one test: each is recorded into, or played from, a file of its own.
+    """Makes the transports of one test: each is recorded into, or played from, its own file.
 
     Attributes:
-        folder: Where the recordings are.
-        name: What they are called: ``NAME.rtrec``, ``NAME-2.rtrec``, …
-        mode: See above.
+        folder: The folder of the recordings.
+        name: Their name: ``NAME.rtrec``, ``NAME-2.rtrec``, …
+        mode: See the module.
         options: Arguments of `realtime_transport.recording.record`.
         replay_options: Arguments of `realtime_transport.recording.ReplayTransport`; as fast as possible if not given.
     """
@@ -68,7 +68,7 @@ class RecordedTransports:
         self._new = not self._path(1).exists()
 
     def transport(self, make: Callable[[], OpenAIRealtimeBase]) -> OpenAIRealtimeBase:
-        """The next transport of the test: a recording, or what *make* makes, recorded.
+        """The next transport of the test: one that plays a recording, or the result of *make*, recorded.
 
         Raises:
             pytest.fail.Exception: There is no recording, or nothing says how to scrub it.
@@ -84,7 +84,7 @@ class RecordedTransports:
             return ReplayTransport(path, **options)
         if not _SCRUBBING & self.options.keys():
             pytest.fail(
-                "nothing says what to do with words and sound in a recording; override the fixture "
+                "nothing chooses what the recording keeps of words and sound; override the fixture "
                 "realtime_recording_options, for instance with {'words': 'keep', 'audio': 'keep'}",
                 pytrace=False,
             )
@@ -114,7 +114,7 @@ class RecordedTransports:
                 return True
 
     def close(self, *, keep: bool) -> None:
-        """Finish what was recorded: *keep* puts it in its place, otherwise the old recordings stay."""
+        """Finish the new recordings: with *keep* they replace the old ones, otherwise they are deleted."""
         self._stack.close()
         for fresh, path in self._finished:
             if keep:
@@ -143,7 +143,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let the fixture know whether the test passed: a failed one does not replace its recording."""
+    """Note whether the test passed: a failed test does not replace its recording."""
     report = yield
     if report.when == "call":
         item.stash[_PASSED] = report.passed

@@ -1,4 +1,4 @@
-"""For tests of agents: a transport that a test plays the server of, and a tool that finishes when told."""
+"""Fakes for tests of agents: a transport whose server is the test, and a tool that finishes when told."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ __all__ = ["FakeTool", "ScriptedTransport", "Sent"]
 
 @attrs.frozen
 class Sent:
-    """Something that was sent over a `ScriptedTransport`.
+    """A call that sent something over a `ScriptedTransport`.
 
     Attributes:
         method: The method of the transport: ``"send_message"``.
@@ -52,7 +52,7 @@ class Sent:
 
 
 class ScriptedTransport(RealtimeTransportLayer):
-    """A transport without a wire: a test emits what the server would cause, and reads what was sent.
+    """A transport without a wire: the test emits the events that a server would cause, and reads what was sent.
 
     ::
 
@@ -67,7 +67,7 @@ class ScriptedTransport(RealtimeTransportLayer):
         sent: What was sent, oldest first.
         config: The configuration that was sent last, that of the connect included.
         interruptions: How often the model was interrupted.
-        refuses: Raised by what sends, in place of sending.
+        refuses: An exception that the sending methods raise instead of sending.
     """
 
     def __init__(self) -> None:
@@ -86,20 +86,20 @@ class ScriptedTransport(RealtimeTransportLayer):
     # The test
 
     def emit(self, *events: Event) -> None:
-        """Let *events* happen, one after the other."""
+        """Emit *events*, one after the other."""
         self._hub.publish(events)
 
     def begin(self, response_id: str) -> None:
-        """A response begins."""
+        """Begin a response."""
         self._response = response_id
         self.emit(TurnStartedEvent(response_id=response_id))
 
     def finish(self) -> None:
-        """The response ends."""
+        """End the response."""
         self.emit(TurnDoneEvent(response_id=self._response, status="completed"))
 
     def call(self, name: str, arguments: str = "{}", *, call_id: str | None = None) -> str:
-        """The model calls a function, in the response that has begun. The id of the call."""
+        """Call a function as the model, in the response that has begun. Returns the id of the call."""
         self._number += 1
         key = call_id or f"call_{self._number}"
         item_id = f"item_{key}"
@@ -116,7 +116,7 @@ class ScriptedTransport(RealtimeTransportLayer):
         return [entry.values["output"] for entry in self.sent if entry.method == "send_function_call_output"]
 
     async def wait_for(self, method: str, count: int = 1) -> list[Sent]:
-        """Wait until *method* was called *count* times; those calls. If cancelled, nothing has changed."""
+        """Wait until *method* was called *count* times; returns those calls. If cancelled, nothing has changed."""
         while True:
             found = [entry for entry in self.sent if entry.method == method]
             if len(found) >= count:
@@ -124,7 +124,7 @@ class ScriptedTransport(RealtimeTransportLayer):
             await self._change.wait()
 
     def lose(self, code: int = 1006) -> None:
-        """The connection is lost."""
+        """Lose the connection."""
         self._end(ConnectionLost("the connection was lost", code=code, reason=""))
 
     # The transport
@@ -136,12 +136,12 @@ class ScriptedTransport(RealtimeTransportLayer):
 
     @property
     def muted(self) -> bool | None:
-        """There is no microphone."""
+        """``None``: there is no microphone."""
         return None
 
     @asynccontextmanager
     async def connect(self, *, initial_session_config: Any = None, **options: Any) -> AsyncGenerator[Self]:
-        """Connect; nothing can fail.
+        """Connect; this cannot fail.
 
         Leaving the block ends the connection, also when cancelled.
 
@@ -213,23 +213,23 @@ class ScriptedTransport(RealtimeTransportLayer):
         self._change = anyio.Event()
 
     async def send_event(self, event: Any) -> None:
-        """Note it, as the others below. If cancelled, nothing was noted."""
+        """Record the call in ``sent``, as all sending methods do. If cancelled, nothing was recorded."""
         await self._send("send_event", event=event)
 
     async def send_message(self, message: Any, other_event_data: Any = None, *, trigger_response: bool = True) -> None:
-        """Note it. If cancelled, nothing was noted."""
+        """Record it. If cancelled, nothing was recorded."""
         await self._send("send_message", message=message, trigger_response=trigger_response)
 
     async def add_image(self, image: str, *, trigger_response: bool = True) -> None:
-        """Note it. If cancelled, nothing was noted."""
+        """Record it. If cancelled, nothing was recorded."""
         await self._send("add_image", image=image, trigger_response=trigger_response)
 
     async def send_audio(self, audio: Any, *, commit: bool = False) -> None:
-        """Note it. If cancelled, nothing was noted."""
+        """Record it. If cancelled, nothing was recorded."""
         await self._send("send_audio", audio=bytes(audio), commit=commit)
 
     async def send_function_call_output(self, tool_call: Any, output: object, *, start_response: bool = True) -> None:
-        """Note it, and update the item of the call, as an engine does. If cancelled, nothing was noted."""
+        """Record it, and update the item of the call, as an engine does. If cancelled, nothing was recorded."""
         await self._send("send_function_call_output", tool_call=tool_call, output=output, start_response=start_response)
         if isinstance(tool_call, FunctionCallEvent) and tool_call.id:
             item = RealtimeToolCallItem(
@@ -242,20 +242,20 @@ class ScriptedTransport(RealtimeTransportLayer):
             self.emit(ItemUpdateEvent(item=item))
 
     async def send_mcp_response(self, approval_request: Any, approved: bool, reason: str | None = None) -> None:
-        """Note it. If cancelled, nothing was noted."""
+        """Record it. If cancelled, nothing was recorded."""
         await self._send("send_mcp_response", approval_request=approval_request, approved=approved, reason=reason)
 
     async def update_session_config(self, config: Any, *, reset: bool = False) -> None:
-        """Note it. If cancelled, nothing was noted."""
+        """Record it. If cancelled, nothing was recorded."""
         await self._send("update_session_config", config=config, reset=reset)
         self.config = config
 
     async def request_response(self, response: Any = None) -> None:
-        """Note it. If cancelled, nothing was noted."""
+        """Record it. If cancelled, nothing was recorded."""
         await self._send("request_response", response=response)
 
     async def reset_history(self, old_history: Sequence[Any], new_history: Sequence[Any]) -> None:
-        """Note it. If cancelled, nothing was noted."""
+        """Record it. If cancelled, nothing was recorded."""
         await self._send("reset_history", old_history=old_history, new_history=new_history)
 
     def interrupt(self, *, cancel_ongoing_response: bool = True, response_id: str | None = None) -> None:
@@ -307,7 +307,7 @@ class FakeTool:
         self.tool = FunctionTool(**given)
 
     async def called(self, count: int = 1) -> ToolContext[Any]:
-        """Wait until it was called *count* times; the context of the last of these calls.
+        """Wait until it was called *count* times; returns the context of the last of these calls.
 
         If cancelled, nothing has changed.
         """
@@ -316,7 +316,7 @@ class FakeTool:
         return self.calls[count - 1]
 
     def complete(self, result: Any = None, *, call: int = -1) -> None:
-        """Let a call return *result*; the newest one, or that of number *call*, from 0."""
+        """Let a call return *result*: the newest one, or the one with the number *call*, from 0."""
         self._finish(call, lambda: result)
 
     def fail(self, error: BaseException, *, call: int = -1) -> None:

@@ -1,12 +1,12 @@
-"""What every transport has to do, as checks that a transport of your own can be run through.
+"""Checks of what every transport must do, for transports of your own.
 
     @pytest.mark.anyio
     @pytest.mark.parametrize("check", TRANSPORT_CHECKS.values(), ids=TRANSPORT_CHECKS)
     async def test_my_transport(check, realtime_emulator):
         await check(lambda: MyTransport(url=realtime_emulator.websocket_url))
 
-Each check is given a function that makes a transport which reaches a Realtime server on its own, best the emulator,
-and raises `AssertionError` with what is wrong. `check_transport` runs them all.
+Each check takes a function that makes a transport which reaches a Realtime server, preferably the emulator, and raises
+`AssertionError` with what is wrong. `check_transport` runs them all.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from realtime_transport.transports.interface.layer import RealtimeTransportLayer
 __all__ = ["TRANSPORT_CHECKS", "CheckResult", "MakeTransport", "TransportCheck", "check_transport"]
 
 MakeTransport: TypeAlias = Callable[[], RealtimeTransportLayer]
-"""Makes a fresh transport; ``connect()`` without arguments has to reach a server."""
+"""Makes a new transport, whose ``connect()`` without arguments reaches a server."""
 
 TransportCheck: TypeAlias = Callable[[MakeTransport], Awaitable[None]]
 
@@ -45,10 +45,10 @@ LEAVING = 5.0
 
 @attrs.frozen(kw_only=True)
 class CheckResult:
-    """How one check went.
+    """The result of one check.
 
     Attributes:
-        name: Of the check.
+        name: The name of the check.
         problem: What is wrong; ``None`` if nothing is.
     """
 
@@ -57,9 +57,9 @@ class CheckResult:
 
 
 async def check_transport(make: MakeTransport) -> list[CheckResult]:
-    """Run all checks, one after the other; those that fail do not keep the others from running.
+    """Run all checks, one after the other, whether or not earlier ones fail.
 
-    If cancelled, so is the check that runs.
+    If cancelled, the check that runs is cancelled.
     """
     results: list[CheckResult] = []
     for name, check in TRANSPORT_CHECKS.items():

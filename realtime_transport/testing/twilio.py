@@ -1,4 +1,4 @@
-"""The other end of a media stream: a telephone at Twilio, for tests of whatever bridges calls.
+"""The other end of a media stream: a telephone at Twilio, for tests of programs that bridge calls.
 
 It keeps real time, as Twilio does: it sends a frame every 20 ms, plays what it gets at the pace of a telephone, and
 returns a mark when its playout has reached it.
@@ -33,12 +33,12 @@ SILENCE = b"\xff"
 
 @attrs.frozen(kw_only=True)
 class Clearing:
-    """A ``clear`` that came.
+    """A ``clear`` message that the telephone received.
 
     Attributes:
-        at: The time.
-        item_id: What was playing then, by the name of its marks; empty if nothing was.
-        played_ms: How much of it had been played.
+        at: When it arrived, in seconds of the clock.
+        item_id: The item that was playing, by the name of its marks; empty if none was.
+        played_ms: Milliseconds of it that had been played.
     """
 
     at: float
@@ -56,7 +56,7 @@ class _Piece:
 
 @attrs.define(eq=False)
 class _Earpiece:
-    """What the telephone has to play, and what it has played. Without I/O."""
+    """The playout of the telephone: what waits, and what was played. Without I/O."""
 
     heard: bytearray = attrs.field(factory=bytearray)
     gaps: list[float] = attrs.field(factory=list[float])
@@ -71,7 +71,7 @@ class _Earpiece:
 
     @property
     def idle(self) -> bool:
-        """The last item has been played to its end, and nothing waits."""
+        """Whether the last item has been played to its end and nothing waits."""
         return not self.buffer and not self._in_item
 
     def add(self, audio: bytes) -> None:
@@ -80,7 +80,7 @@ class _Earpiece:
         self.buffer.append(self._unnamed)
 
     def add_mark(self, mark: str) -> None:
-        """Return *mark* when everything before it has been played. It says which item the audio before it is of."""
+        """Queue *mark* behind the audio that waits. Its name says which item the audio before it belongs to."""
         piece, self._unnamed = self._unnamed, None
         if piece is not None and not mark.startswith("done:"):
             piece.item_id = mark.rpartition(":g")[0].rpartition(":")[0]
@@ -89,7 +89,7 @@ class _Earpiece:
         self.buffer.append(_Piece(mark=mark))
 
     def clear(self, now: float) -> list[str]:
-        """Drop what waits; the marks that were among it."""
+        """Drop what waits. Returns the marks among it."""
         item_id, place = self._playing
         played_ms = place / BYTES_PER_MS - max(0.0, self._played_until - now) * 1000
         self.clearings.append(Clearing(at=now, item_id=item_id, played_ms=played_ms))
@@ -99,13 +99,13 @@ class _Earpiece:
         return marks
 
     def reach_mark(self, mark: str) -> None:
-        """*mark* is the next thing that waits: pass it."""
+        """Pass *mark*, which is the first that waits."""
         self.buffer.popleft()
         if mark.startswith("done:"):
             self._end_item()
 
     def play_frame(self, piece: _Piece, at: float) -> float:
-        """Begin to play the next frame of *piece*, the first that waits; when it will be over."""
+        """Begin to play the next frame of *piece*, the first that waits. Returns when it will end."""
         if self._in_item and at > self._played_until:
             self.gaps.append(at - self._played_until)
         frame, piece.audio = piece.audio[:FRAME_BYTES], piece.audio[FRAME_BYTES:]
@@ -129,15 +129,15 @@ class TwilioPhone:
 
     Args:
         link: An open WebSocket to the program under test.
-        jitter: A frame leaves up to this many seconds late; its timestamp is right all the same.
-        latency: Seconds that marks need to come back.
-        clock: Time.
-        seed: Of the jitter.
-        parameters: ``customParameters`` of the start.
+        jitter: A frame is sent up to this many seconds late, with its regular timestamp.
+        latency: Seconds until a mark is returned.
+        clock: The clock that paces the call.
+        seed: The seed of the jitter.
+        parameters: ``customParameters`` of the start message.
 
     Attributes:
-        spoken_at: When the last thing that was said with `say` was over.
-        closed: The link has ended.
+        spoken_at: When the last speech of `say` ended.
+        closed: Whether the link has ended.
     """
 
     link: Link
@@ -156,17 +156,17 @@ class TwilioPhone:
 
     @property
     def heard(self) -> bytearray:
-        """What the telephone has played, silence between pieces left out."""
+        """The µ-law audio that the telephone has played, without the silence between pieces."""
         return self._earpiece.heard
 
     @property
     def gaps(self) -> list[float]:
-        """How long it had nothing to play in the middle of an item, in seconds."""
+        """The gaps in the middle of items, in seconds."""
         return self._earpiece.gaps
 
     @property
     def clearings(self) -> list[Clearing]:
-        """The ``clear`` messages."""
+        """The ``clear`` messages it received."""
         return self._earpiece.clearings
 
     @property
@@ -175,7 +175,7 @@ class TwilioPhone:
         return self._earpiece.first_heard_at
 
     def say(self, audio: bytes) -> None:
-        """Speak: µ-law, from the next frame on."""
+        """Speak *audio* (µ-law), from the next frame on."""
         padded = audio + SILENCE * (-len(audio) % FRAME_BYTES)
         self._speech.extend(padded[at : at + FRAME_BYTES] for at in range(0, len(padded), FRAME_BYTES))
         self.spoken_at = self._earpiece.first_heard_at = None
@@ -185,7 +185,7 @@ class TwilioPhone:
         await self._send({"event": "dtmf", "streamSid": "MZ1", "dtmf": {"track": "inbound_track", "digit": digit}})
 
     async def run(self) -> None:
-        """Be a telephone until the link ends. If cancelled, nothing more is sent; the link stays open."""
+        """Run the call until the link ends. If cancelled, nothing more is sent; the link stays open."""
         await self._send({"event": "connected", "protocol": "Call", "version": "1.0.0"})
         media = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
         start: dict[str, Any] = {"streamSid": "MZ1", "callSid": "CA1", "tracks": ["inbound"], "mediaFormat": media}
@@ -214,7 +214,7 @@ class TwilioPhone:
         await self.until(lambda: False)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something has changed that makes *condition* true, or the call is over.
+        """Wait until *condition* is true or the call is over.
 
         If cancelled, nothing has changed.
         """
@@ -223,7 +223,7 @@ class TwilioPhone:
 
     @property
     def replied(self) -> bool:
-        """The last item has been played to its end, and nothing waits."""
+        """Whether the last item has been played to its end and nothing waits."""
         return self._earpiece.idle
 
     # Towards the program
@@ -278,7 +278,7 @@ class TwilioPhone:
         while True:
             if not earpiece.buffer:
                 await self._change.wait()
-                # What comes late is played when it comes.
+                # Late audio is played on arrival.
                 at = max(at, self.clock.now())
                 continue
             piece = earpiece.buffer[0]
