@@ -1,6 +1,6 @@
-"""Benchmarks by replay: a corpus of recordings played against a server, again and again, and compared.
+"""Benchmarks by replay: play a corpus of recordings against a server, and compare the results.
 
-``realtime-transport bench`` is made of it; see ``docs/bench.md`` for what each figure means.
+``realtime-transport bench`` uses it; ``docs/bench.md`` explains each figure.
 """
 
 from __future__ import annotations

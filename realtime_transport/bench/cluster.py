@@ -1,4 +1,4 @@
-"""A benchmark on the workers of a Dask cluster: each takes its share of the sessions of a level."""
+"""A benchmark on the workers of a Dask cluster: each runs its share of the sessions of a level."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ LOST = "WorkerLost"
 """The error of a session whose worker died."""
 
 LOOK_EVERY = 0.2
-"""Seconds between two looks at workers that may have died."""
+"""Seconds between two checks whether workers have died."""
 
 STOP_WITHIN = 10.0
-"""Seconds that the workers get to end their sessions when we are to stop."""
+"""Seconds that the workers get to end their sessions when the run is stopped."""
 
 _dask: Any = distributed  # It has no types.
 
@@ -49,17 +49,17 @@ def run_on_cluster(
 ) -> str | None:
     """Run *job* on the workers of *client*, which belongs to the caller. Blocks.
 
-    Session *n* of a level runs on worker *n* modulo their number. Rows come as they are found. A worker that dies
-    costs the sessions that it had not ended: each is a row with the error ``WorkerLost``; the next level is shared
-    among those that are there then. The budget is shared equally.
+    Session *n* of a level runs on worker *n* modulo their number. Rows are passed on as they are found. When a worker
+    dies, each of its unfinished sessions is a row with the error ``WorkerLost``; the next level is divided among the
+    workers that are left. The budget is divided equally.
 
     Args:
         client: A ``distributed.Client`` that is not asynchronous.
-        job: What to do.
-        found: Takes each row, in this thread.
+        job: The plan and its corpus.
+        found: Called with each row, in this thread.
         skip: Levels that were done before.
         spent: What was spent before, in USD.
-        said: Takes a line for people: a level begins, a worker died.
+        said: Called with a message for people: a level begins, a worker died.
 
     Returns:
         Which limit ended it before its end, ``"max_seconds"`` or ``"max_usd"``; ``None`` if none did.
@@ -67,7 +67,7 @@ def run_on_cluster(
     Raises:
         ConfigError: There is no worker, or one cannot read the corpus.
         ConnectError: The warm-up of a worker failed.
-        KeyboardInterrupt: The sessions were told to end; what they found has been told to *found*.
+        KeyboardInterrupt: The run was interrupted. The sessions have ended, and their rows were passed to *found*.
     """
     run = _Run(client=client, job=job, found=found, spent=spent, said=said)
     client.subscribe_topic(run.topic, run.note)
@@ -79,7 +79,7 @@ def run_on_cluster(
 
 @attrs.define(eq=False, kw_only=True)
 class _Run:
-    """One run, as whoever started it sees it."""
+    """One run, on the side of the caller."""
 
     client: Any
     job: Job
@@ -90,17 +90,17 @@ class _Run:
     _news: queue.SimpleQueue[tuple[str, int, Row]] = attrs.field(
         init=False, factory=lambda: queue.SimpleQueue[tuple[str, int, Row]]()
     )
-    _told: dict[str, list[Row]] = attrs.field(init=False, factory=lambda: dict[str, list[Row]]())
+    _received: dict[str, list[Row]] = attrs.field(init=False, factory=lambda: dict[str, list[Row]]())
 
     def note(self, event: tuple[float, Mapping[str, Any]]) -> None:
-        """A worker has found a row. Runs in the thread of the client."""
+        """Take a row from a worker. Runs in the thread of the client."""
         _, message = event
         row = row_from_json(message["row"])
         if row is not None:
             self._news.put((message["share"], message["number"], row))
 
     def all(self, skip: frozenset[LevelKey]) -> str | None:
-        """Run all levels but those of *skip*; which limit ended it."""
+        """Run all levels but those of *skip*. Returns the limit that ended the run, if one did."""
         plan = self.job.plan
         began = time.monotonic()
         levels = [key for backend in plan.backends for key in plan.levels(backend) if key not in skip]
@@ -125,7 +125,7 @@ class _Run:
         return workers
 
     def _prepare(self, wires: Sequence[tuple[str, str]]) -> None:
-        """Each worker reads the corpus, and warms up."""
+        """Let each worker check the corpus and warm up."""
         for worker in self._workers():
             future = self.client.submit(prepare, self.job, wires, workers=[worker], pure=False)
             try:
@@ -163,34 +163,34 @@ class _Run:
         self.found(_sum(key, levels, time.monotonic() - began, is_whole=is_whole))
 
     def _take_news(self) -> None:
-        """Take what comes within a moment."""
+        """Take the rows that arrive within `LOOK_EVERY`."""
         until = time.monotonic() + LOOK_EVERY
         while (patience := until - time.monotonic()) > 0:
             try:
                 share, number, row = self._news.get(timeout=patience)
             except queue.Empty:
                 return
-            told = self._told.setdefault(share, [])
-            if number == len(told):  # Else the share has ended, and gave it with the rest.
-                self._take(told, row)
+            received = self._received.setdefault(share, [])
+            if number == len(received):  # Otherwise the share has ended, and its result held the row.
+                self._take(received, row)
 
-    def _take(self, told: list[Row], row: Row) -> None:
-        told.append(row)
+    def _take(self, received: list[Row], row: Row) -> None:
+        received.append(row)
         if isinstance(row, Session):
             self.spent += row.usd or 0.0
         if not isinstance(row, Level):
             self.found(row)
 
     def _look(self, waiting: dict[str, tuple[Share, Any]], levels: list[Level]) -> bool:
-        """See which shares have ended, and how; whether all of those were whole."""
+        """Handle the shares that have ended. Returns whether all of them were complete."""
         alive = set(self.client.scheduler_info(n_workers=-1)["workers"])
         is_whole = True
         for name, (share, future) in list(waiting.items()):
             if future.status == "finished":
                 rows = future.result()
-                told = self._told.setdefault(name, [])
-                for row in rows[len(told) :]:
-                    self._take(told, row)
+                received = self._received.setdefault(name, [])
+                for row in rows[len(received) :]:
+                    self._take(received, row)
                 levels += [row for row in rows if isinstance(row, Level)]
             elif future.status == "error":
                 self._lose(share, name, f"{future.exception()!r}")
@@ -205,18 +205,18 @@ class _Run:
         return is_whole
 
     def _lose(self, share: Share, name: str, why: str) -> None:
-        """Say what a worker took with it."""
-        told = self._told.setdefault(name, [])
-        ended = {row.session for row in told if isinstance(row, Session)}
+        """Add a row for each session that was lost with a worker."""
+        received = self._received.setdefault(name, [])
+        ended = {row.session for row in received if isinstance(row, Session)}
         lost = [number for number in share.numbers if number not in ended]
         self.said(f"worker {share.worker}: {why}; it cost {len(lost)} of its {len(share.numbers)} sessions")
         transport, backend, sessions, repeat = share.key
         for number in lost:
             place = Place(sessions=sessions, session=number, repeat=repeat, transport=transport, backend=backend)
-            self._take(told, Session(**attrs.asdict(place), errors=(LOST,), worker=share.worker))
+            self._take(received, Session(**attrs.asdict(place), errors=(LOST,), worker=share.worker))
 
     def _stop(self, waiting: dict[str, tuple[Share, Any]], levels: list[Level]) -> None:
-        """End the sessions, and take what they have found."""
+        """End the sessions, and take their rows."""
         _dask.Event(self.topic, client=self.client).set()
         until = time.monotonic() + STOP_WITHIN
         while waiting and time.monotonic() < until:

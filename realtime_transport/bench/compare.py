@@ -1,4 +1,4 @@
-"""Did it get slower? Two runs, figure by figure."""
+"""Compares two runs, figure by figure."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Difference:
 
     @property
     def is_certain(self) -> bool:
-        """Whether the interval leaves out zero: the runs differ by more than chance."""
+        """Whether the interval excludes zero: the runs differ by more than chance."""
         return not self.low <= 0 <= self.high
 
 
@@ -91,11 +91,11 @@ class Threshold:
 def compare(old: BenchResults, new: BenchResults, *statistics: str) -> tuple[Difference, ...]:
     """The differences of all figures that both runs have, by *statistics* (``"p50"`` and ``"p95"`` if none).
 
-    Only sessions at the same level, on the same wire and loop are compared: a run with more sessions at once is no
-    slower server.
+    Only sessions at the same level, on the same wire and loop are compared: with more sessions at once, the same server
+    is slower.
 
     Raises:
-        ConfigError: There are none.
+        ConfigError: The runs have no such sessions.
     """
     chosen: Sequence[str] = statistics or ("p50", "p95")
     common = set(groups_of(old)) & set(groups_of(new))

@@ -1,4 +1,4 @@
-"""What is played: audio from files, folders, manifests, and recorded sessions."""
+"""The corpus to play: audio from files, folders, manifests, and recorded sessions."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["Corpus", "Unreadable", "Utterance", "load_corpus", "parse_barge_in"]
 
 SOUND = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
-"""What a folder is searched for."""
+"""The kinds of sound file that a folder is searched for."""
 
 RECORDING = ".rtrec"
-"""A recorded session: a folder."""
+"""The suffix of a recorded session, which is a folder."""
 
 COLUMNS = ("file", "words", "barge_in")
-"""What a manifest may say of a recording; only ``file`` has to be there."""
+"""The columns of a manifest; only ``file`` is required."""
 
 _KNOWN = ", ".join(COLUMNS)
 
@@ -39,8 +39,8 @@ class Utterance:
         path: The file.
         words: What is said in it, if the manifest says so.
         seconds: How long it plays.
-        barge_in: When it talks over the reply before, if the manifest says so.
-        name: What the results call it; the name of the file if not given.
+        barge_in: When it interrupts the previous reply, if the manifest says so.
+        name: Its name in the results; the name of the file if not given.
     """
 
     path: Path
@@ -66,7 +66,7 @@ class Corpus:
     unreadable: tuple[Unreadable, ...] = ()
 
     def absolute(self) -> Corpus:
-        """The same, for a process in another folder."""
+        """The same corpus with absolute paths, for a process in another folder."""
         here = (attrs.evolve(one, path=one.path.absolute()) for one in self.utterances)
         return attrs.evolve(self, utterances=tuple(here))
 
@@ -77,8 +77,8 @@ def load_corpus(paths: Sequence[str | Path], *, strict: bool = False) -> Corpus:
     Args:
         paths: Files, folders (searched for sound and recorded sessions, in order of name), recorded sessions
             (``NAME.rtrec``: what the user said is played), and manifests: CSV with a header, or JSONL; with the columns
-            ``file`` (relative to the manifest), ``words``, and ``barge_in`` (when this one talks over the reply to the
-            one before: ``0.8`` in seconds of that reply, ``50%`` of it).
+            ``file`` (relative to the manifest), ``words``, and ``barge_in`` (when this one interrupts the reply to the
+                previous one: after ``0.8`` seconds of that reply, or ``50%`` of it).
         strict: A file that cannot be read is an error; otherwise it is listed in `Corpus.unreadable`.
 
     Raises:
@@ -121,7 +121,7 @@ def parse_barge_in(text: str) -> BargeInAt:
 
 
 def _sound_of(path: Path) -> Path:
-    """Where the audio of *path* is: the user's voice, of a recorded session."""
+    """The audio file of *path*; for a recorded session, that of the user's voice."""
     if path.suffix.lower() == RECORDING:
         path = path / "in.wav"
         if not path.exists():
@@ -185,7 +185,7 @@ def _json(path: Path, number: int, line: str) -> dict[str, Any]:
     fields = cast("dict[str, Any]", found)
     for column in fields:
         if column not in COLUMNS:
-            raise ConfigError(f"{path}, line {number}: nothing is called {column!r}; known are {_KNOWN}", key=column)
+            raise ConfigError(f"{path}, line {number}: no field is called {column!r}; known are {_KNOWN}", key=column)
     return fields
 
 

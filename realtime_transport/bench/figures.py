@@ -1,4 +1,4 @@
-"""From turns and sessions to figures: percentiles, and how sure they are."""
+"""Computes figures from turns and sessions: percentiles and their confidence intervals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["FIGURES", "Figure", "errors_by_kind", "figures_of", "groups_of", "percentile", "values_of"]
 
 RESAMPLES = 500
-"""Of the bootstrap: enough for an interval of 95 % that moves by less than a tenth of its width."""
+"""Resamples of the bootstrap: enough for a 95 % interval that varies by less than a tenth of its width."""
 
 
 @attrs.frozen(kw_only=True)
@@ -27,11 +27,11 @@ class Figure:
     Attributes:
         name: As in `FIGURES`.
         unit: ``"s"``, ``"ms"``, …
-        count: How many values there are.
-        p50: Half of the values are no larger.
-        p90: 90 of 100.
-        p95: 95 of 100.
-        p99: 99 of 100.
+        count: The number of values.
+        p50: The median: half of the values are no larger.
+        p90: 90 of 100 values are no larger.
+        p95: 95 of 100 values are no larger.
+        p99: 99 of 100 values are no larger.
         maximum: The largest.
         low: Lower end of the 95 % bootstrap interval of the median.
         high: Its upper end.
@@ -165,7 +165,7 @@ FIGURES: dict[str, tuple[str, str, Callable[[BenchResults], list[float]]]] = {
         lambda found: list(_damaged(found)),
     ),
 }
-"""Name, unit, meaning, and where the values come from."""
+"""By name: the unit, the meaning, and a function that gives the values."""
 
 
 def _not_echoed(found: BenchResults) -> Iterator[float]:
@@ -208,7 +208,7 @@ def groups_of(results: BenchResults) -> dict[tuple[str, str, int], BenchResults]
 
 
 def narrowed(results: BenchResults, keys: set[tuple[str, str, int]]) -> BenchResults:
-    """What *results* have of these transports, backends and numbers of sessions."""
+    """The part of *results* with these transports, backends and numbers of sessions."""
     return attrs.evolve(
         results,
         turns=tuple(row for row in results.turns if (row.transport, row.backend, row.sessions) in keys),
@@ -248,12 +248,12 @@ def percentile(ordered: Sequence[float], share: float) -> float:
 
 
 def median_interval(ordered: Sequence[float], seed: int = 1) -> tuple[float, float]:
-    """The 95 % interval of the median, by a bootstrap that is the same each time."""
+    """The 95 % interval of the median, by a bootstrap with a fixed seed."""
     return interval(lambda draw: percentile(sorted(draw(ordered)), 0.5), seed)
 
 
 def interval(statistic: Callable[[Callable[[Sequence[float]], list[float]]], float], seed: int) -> tuple[float, float]:
-    """The 95 % interval of *statistic*, which gets a function that draws from values with replacement."""
+    """The 95 % interval of *statistic*, which takes a function that draws from values with replacement."""
     dice = random.Random(seed)
 
     def draw(values: Sequence[float]) -> list[float]:

@@ -1,4 +1,4 @@
-"""What a benchmark does."""
+"""The plan of a benchmark."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _some_of(known: tuple[str, ...]) -> Any:
 
 @attrs.frozen(kw_only=True)
 class Place:
-    """Which session of a plan.
+    """Identifies one session of a plan.
 
     Attributes:
         transport: The wire: ``"websocket"`` or ``"webrtc"``.
@@ -68,7 +68,7 @@ class Place:
 
 
 LevelKey = tuple[str, str, int, int]
-"""Transport, backend, sessions, repeat: what runs together."""
+"""Transport, backend, sessions, repeat: identifies the sessions that run together."""
 
 
 @attrs.frozen(kw_only=True)
@@ -79,24 +79,24 @@ class BenchPlan:
         sessions: How many sessions run at once, level after level.
         transports: The wires, one after the other: ``"websocket"``, ``"webrtc"``.
         backends: The event loops, likewise: ``"asyncio"``, ``"trio"``.
-        speed: How many times faster than real time; ``None``: as fast as the connection takes it. Replies are heard at
-            that speed, too.
+        speed: How many times faster than real time; ``None``: as fast as the connection allows. Replies play at that
+            speed, too.
         repeats: How often each session plays its part of the corpus.
-        utterances: How many recordings each session plays in a row; they are dealt round from the corpus.
-        commit: No turn detection: each recording is one turn, committed by hand at its end.
-        barge_in: Each recording but the first of a session talks over the reply before; ``None``: only those of which
-            the corpus says so (`Utterance.barge_in`).
-        tail_ms: Silence behind each recording, for the detector to see its end.
-        settle: How long to listen on when all turns are answered, in seconds.
-        reply_timeout: How long to wait for an answer that is due, without any event, in seconds.
-        warm_up: Sessions before the first level, one after the other, which do not count: the first connect imports,
-            the server warms up, and a server that refuses is told at once.
+        utterances: How many recordings each session plays in a row; the corpus is dealt out in turn.
+        commit: No turn detection: each recording is one turn, committed at its end.
+        barge_in: When each recording but the first of a session interrupts the previous reply; ``None``: only where the
+            corpus says so (`Utterance.barge_in`).
+        tail_ms: Milliseconds of silence after each recording, so that turn detection sees its end.
+        settle: Seconds to listen after all turns are answered.
+        reply_timeout: Seconds without any event to wait for an answer that is due.
+        warm_up: Sessions before the first level, one after the other, which do not count: the first connect imports
+            modules, the server warms up, and a server that refuses is noticed at once.
         stagger: Seconds over which the sessions of a level begin, so that they do not all connect in one moment.
-        max_seconds: No session begins after so many seconds; what runs then is finished.
-        max_usd: Everything ends once the responses have cost so much, by their tokens.
+        max_seconds: No session begins after this many seconds; running ones are finished.
+        max_usd: The run ends once the tokens of its responses have cost this much.
 
     Raises:
-        ConfigError: A value makes no sense.
+        ConfigError: A value is out of range, or two do not go together.
     """
 
     sessions: tuple[int, ...] = attrs.field(default=(1,), validator=_levels)
@@ -123,15 +123,15 @@ class BenchPlan:
                 raise ConfigError("commit: over WebRTC the end of the audio is not known exactly", key="commit")
             if self.barge_in is not None and self.barge_in.share is not None:
                 raise ConfigError(
-                    "barge_in: over WebRTC a reply arrives as it is heard, and nobody knows how long it will be; "
+                    "barge_in: over WebRTC a reply arrives as it plays, and its length is not known before it ends; "
                     "give seconds instead of a share",
                     key="barge_in",
                 )
         if self.commit and self.barge_in is not None:
-            raise ConfigError("barge_in: it takes turn detection, and commit switches that off", key="barge_in")
+            raise ConfigError("barge_in: it needs turn detection, which commit switches off", key="barge_in")
 
     def levels(self, backend: str) -> Iterator[LevelKey]:
-        """What runs on *backend*, in order."""
+        """The levels that run on *backend*, in order."""
         for transport in self.transports:
             for sessions in self.sessions:
                 for repeat in range(self.repeats):
@@ -139,5 +139,5 @@ class BenchPlan:
 
     @property
     def total(self) -> int:
-        """Sessions in all, the warm-up not counted."""
+        """The number of all sessions, without the warm-up."""
         return sum(self.sessions) * self.repeats * len(self.transports) * len(self.backends)

@@ -1,4 +1,4 @@
-"""What tokens cost: a list with its source and date, or one of the user."""
+"""The prices of tokens: the package's list, with source and date, or one of the user."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Price:
         audio_in: Audio that goes in.
         audio_cached: Audio that goes in and was cached.
         audio_out: Audio that comes out.
-        source: Where the list is from, and of which date.
+        source: The source and date of the list.
     """
 
     text_in: float
@@ -40,7 +40,7 @@ class Price:
     source: str = ""
 
     def of(self, reply: Reply) -> float:
-        """What *reply* cost, in USD; tokens of which the server does not say what they are count as audio."""
+        """The cost of *reply* in USD; tokens that the server does not break down by kind count as audio."""
         audio_cached = min(reply.cached_audio_tokens, reply.cached_tokens)
         text_cached = reply.cached_tokens - audio_cached
         audio_in = max(0, reply.audio_input_tokens - audio_cached)
@@ -52,13 +52,13 @@ class Price:
 
 
 def price_of(model: str, path: str | Path | None = None) -> Price | None:
-    """The price of *model* in the list at *path*, or in the one that the package brings; ``None`` if it is in neither.
+    """The price of *model* in the list at *path*, or by default in that of the package; ``None`` if it is not listed.
 
     A list is JSON: ``{"source": "…", "date": "2026-09-18", "models": {"NAME": {"text_in": 4.0, …}}}``, with all six
     prices of `Price`. A snapshot (``NAME-2026-01-31``) costs what its model costs.
 
     Raises:
-        ConfigError: The list cannot be read, or a price in it is no number of 0 or more.
+        ConfigError: The list cannot be read, or a price in it is not a number of 0 or more.
     """
     where = str(path or "the price list of the package")
     try:

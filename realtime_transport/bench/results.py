@@ -1,4 +1,4 @@
-"""What a benchmark found: one JSON object a line, written as it is found."""
+"""The results of a benchmark: one JSON object a line, written as each is found."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ __all__ = [
 ]
 
 VERSION = 1
-"""Of the lines. Fields may be added; a field keeps its meaning."""
+"""The version of the lines. Fields may be added; a field keeps its meaning."""
 
 
 @attrs.frozen(kw_only=True)
 class Turn(Place):
-    """One turn of a user, and what the model made of it.
+    """One turn of the user, and the answer to it.
 
     Attributes:
         recording: The name of the recording.
-        start_ms: Where the server says that speech began, in the audio of the session.
-        end_ms: Where it ended.
+        start_ms: Where the server says that speech began, in milliseconds of the session's audio.
+        end_ms: Where the server says that it ended.
         latency: Seconds from the end of speech to the first audio of the answer received.
         heard: Seconds from the end of speech to the first audio of the answer heard.
         thinking: Seconds from the commit of the turn to the first audio of the answer received.
         transcript: Seconds from the end of speech to its transcript, if the session transcribes.
         reply_seconds: How long the answer plays.
-        gaps: Seconds of each silence in the midst of the answer, since audio came after its moment.
+        gaps: Seconds of each gap within the answer, where audio arrived late.
         status: How the response ended; ``None``: no answer within the time.
-        words: What the server understood, if the session transcribes.
+        words: The transcript, if the session transcribes.
         expected: What was said, if the manifest says so.
-        is_echo: Whether the answer is the turn, to the bit, if the plan looks; ``None`` if it does not, or the answer
-            was cut off.
+        is_echo: Whether the answer repeats the turn bit by bit; ``None`` if that is not checked, or the answer was cut
+            off.
     """
 
     recording: str
@@ -79,14 +79,14 @@ class Turn(Place):
 
 @attrs.frozen(kw_only=True)
 class BargeIn(Place):
-    """The user talked over an answer; all times are seconds from the onset of the speech.
+    """The user interrupted an answer; all times are seconds from the onset of the speech.
 
     Attributes:
-        recording: The name of the recording that talked over it.
-        heard_ms: How much of the answer had been heard.
-        silence: To the silence of the listener.
-        truncation: To the truncation on the wire; ``None`` where the server truncates.
-        acknowledged: To the server's confirmation.
+        recording: The name of the recording that interrupted it.
+        heard_ms: Milliseconds of the answer that had been heard.
+        silence: Until the listener hears nothing more.
+        truncation: Until the truncation is on the wire; ``None`` where the server truncates.
+        acknowledged: Until the server's confirmation.
     """
 
     recording: str
@@ -101,22 +101,22 @@ class Session(Place):
     """One session.
 
     Attributes:
-        connect: Seconds from the beginning to the session that is ready.
+        connect: Seconds until the session was ready.
         seconds: How long it lasted, connecting included.
         first_audio: Seconds from the first frame sent to the first audio of the model.
-        late_p50_ms: Half of the frames were sent no later than this after their moment.
-        late_p99_ms: The same for 99 of 100.
-        late_max_ms: The latest frame.
+        late_p50_ms: Milliseconds by which frames were sent late: the median.
+        late_p99_ms: The same: 99 of 100 frames were no later.
+        late_max_ms: The same: the latest frame.
         frames: Frames sent.
-        input_sha256: Of all audio sent.
-        session_id: What the server calls it.
+        input_sha256: SHA-256 of all audio sent.
+        session_id: Its id on the server.
         input_tokens: Tokens that went in.
         output_tokens: Tokens that came out.
         usd: What they cost, if a price is known.
-        lost_packets: Of 100 packets of the model's voice, those that were missing when their time came; WebRTC only.
-        made_up_ms: Sound that was made up for packets that were lost or late; WebRTC only.
-        errors: Codes of the errors that were reported, and the type of the exception that ended it.
-        finished: Everything was played and answered.
+        lost_packets: Per cent of the model's packets that were missing when they had to be played; WebRTC only.
+        made_up_ms: Milliseconds of sound that replaced lost or late packets; WebRTC only.
+        errors: Codes of the reported errors, and the type of the exception that ended it.
+        finished: Whether everything was played and answered.
         worker: Where it ran, if on a cluster.
         recorded: Its recording, relative to the folder of the results.
     """
@@ -143,12 +143,12 @@ class Session(Place):
 
 @attrs.frozen(kw_only=True)
 class Check(Place):
-    """How far off a session is from what the emulator has noted of it.
+    """How a session differs from the emulator's record of it.
 
     Attributes:
-        segment_ms: The largest distance between the edges of a spoken segment there and here; ``None`` without any.
-        segments_off: How many segments one has more than the other.
-        is_input_whole: Whether the emulator got the same audio, to the bit, as was sent.
+        segment_ms: The largest difference between the edges of a spoken segment, in milliseconds; ``None`` without any.
+        segments_off: The difference in the number of segments.
+        is_input_whole: Whether the emulator received the audio that was sent, bit by bit.
     """
 
     segment_ms: float | None = None
@@ -161,8 +161,8 @@ class Level:
     """All sessions that ran at once.
 
     Attributes:
-        sessions: How many.
-        seconds: How long they took together.
+        sessions: The number of sessions.
+        seconds: How long all of them took.
         cpu_seconds: CPU time of this process in that time; of all workers on a cluster.
         cpu_per_session: The same, for one session and one second of its audio.
         audio_seconds: How much audio they sent.
@@ -186,7 +186,7 @@ class Level:
 
     @property
     def key(self) -> LevelKey:
-        """What tells it from the others."""
+        """Identifies the level."""
         return self.transport, self.backend, self.sessions, self.repeat
 
 
@@ -199,14 +199,14 @@ class BenchResults:
     """The results of one run.
 
     Attributes:
-        about: The header: plan, target, versions, when.
-        turns: In the order in which they ended.
-        barge_ins: Likewise.
-        sessions: Likewise.
-        checks: Likewise.
-        levels: Likewise.
-        problem: Why the file is not whole; ``None`` if it is.
-        dropped_usd: What sessions cost whose levels did not end, and which ran again.
+        about: The header: plan, target, versions, time.
+        turns: The turns, in the order in which they ended, like the other rows.
+        barge_ins: The barge-ins.
+        sessions: The sessions.
+        checks: The comparisons with the emulator.
+        levels: The levels.
+        problem: Why the file is incomplete; ``None`` if it is complete.
+        dropped_usd: The cost of sessions that ran again, because their levels had not ended.
     """
 
     about: Mapping[str, Any]
@@ -225,11 +225,11 @@ class BenchResults:
 
 
 class ResultsFile:
-    """Writes ``results.jsonl`` line by line: what was found is kept, whatever happens next.
+    """Writes ``results.jsonl`` line by line, so that earlier results survive any later failure.
 
     Raises:
         ConfigError: The file exists: nothing is overwritten.
-        OSError: It cannot be made.
+        OSError: The file cannot be created.
     """
 
     _failed = False
@@ -247,7 +247,7 @@ class ResultsFile:
 
     @classmethod
     def resume(cls, path: Path, now: str) -> ResultsFile:
-        """Go on with the file at *path*. What is there of levels that did not end is read no more: they run again.
+        """Continue the file at *path*. Rows of levels that did not end are ignored from now on: these levels run again.
 
         Raises:
             OSError: It cannot be written.
@@ -255,13 +255,13 @@ class ResultsFile:
         found = cls.__new__(cls)
         found.path = path
         found._file = path.open("r+b", buffering=0)
-        found._file.truncate(_whole_lines(path.read_bytes()))  # What was cut off in the middle of a line is no result.
+        found._file.truncate(_whole_lines(path.read_bytes()))  # Drop a line that was cut off.
         found._file.seek(0, 2)
         found._write({"kind": "resumed", "at": now})
         return found
 
     def add(self, row: Row) -> None:
-        """Write *row*, and hand it to the operating system. After a failure, which was raised, it does nothing.
+        """Write *row* and flush it to the operating system. After a failure, which is raised once, it does nothing.
 
         Raises:
             OSError: There is no room for it; what was written before is whole.
@@ -290,7 +290,7 @@ def _whole_lines(data: bytes) -> int:
 def load_results(path: str | Path) -> BenchResults:
     """Read the results at *path*: ``results.jsonl``, or the folder that holds it.
 
-    A file that was cut off is read as far as it goes; kinds of a newer version are passed over. `problem` says so.
+    Of a truncated file the complete lines are read; rows of a newer version are skipped. ``problem`` says so.
 
     Raises:
         ConfigError: There are no results there.
@@ -380,5 +380,5 @@ def row_from_json(found: Mapping[str, Any]) -> Row | None:
     known = {field.name for field in attrs.fields(cls)}
     try:
         return cls(**{name: value for name, value in found.items() if name in known})
-    except TypeError:  # A field is missing: somebody edited it.
+    except TypeError:  # A field is missing: the line was edited.
         return None

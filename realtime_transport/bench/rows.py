@@ -1,4 +1,4 @@
-"""From the report of a replay to rows of the results. No I/O."""
+"""Makes rows of the results from the report of a replay. No I/O."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = ["Noted", "barge_in_rows", "check_row", "session_figures", "turn_rows"
 
 @attrs.frozen(kw_only=True)
 class Noted:
-    """What the emulator has noted of a session: the right answer.
+    """The emulator's record of a session, to compare with.
 
     Attributes:
         segments: Where speech began and ended, in milliseconds.
-        input_sha256: Of the audio that it got.
+        input_sha256: SHA-256 of the audio that it received.
     """
 
     segments: tuple[tuple[int, int], ...]
@@ -37,7 +37,7 @@ def turn_rows(place: Place, report: ReplayReport, utterances: Sequence[Utterance
     words = {utterance.name: utterance.words for utterance in utterances}
     replies = {reply.answers: reply for reply in report.replies if reply.answers is not None}
     cut_off = {one.response_id for one in report.barge_ins}
-    is_alone = place.transport == "websocket"  # Elsewhere the audio is coded.
+    is_alone = place.transport == "websocket"  # Over WebRTC the audio is encoded with a lossy codec.
     for turn in report.turns:
         reply = replies.get(turn.item_id)
         yield Turn(
@@ -89,7 +89,7 @@ def _since(onset_at: float, at: float | None) -> float | None:
 
 
 def session_figures(report: ReplayReport) -> dict[str, Any]:
-    """The fields of a `Session` that its report knows."""
+    """The fields of a `Session` that come from its report."""
     played = report.recordings
     return {
         "first_audio": report.time_to_first_audio,
@@ -106,7 +106,7 @@ def session_figures(report: ReplayReport) -> dict[str, Any]:
 
 
 def check_row(session: Session, turns: Sequence[Turn], noted: Mapping[str, Noted]) -> Check | None:
-    """How far off *session* and its *turns* are from what was *noted*; ``None`` if the emulator does not know it."""
+    """How *session* and its *turns* differ from what was *noted*; ``None`` if the emulator does not know it."""
     known = noted.get(session.session_id)
     if known is None:
         return None

@@ -1,4 +1,4 @@
-"""Plays a corpus: level after level, so many sessions at once, each on its own connection."""
+"""Plays a corpus: level after level, with the level's number of sessions at once, each on its own connection."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
 __all__ = ["Bench", "Line"]
 
 LOOK_AT_BUDGET_EVERY = 0.25
-"""Seconds: a response that began before costs, whatever is done."""
+"""Seconds between two checks of the budget."""
 
 
 @attrs.frozen(kw_only=True)
 class Line:
-    """A session that is open, without an audio source.
+    """An open session without an audio source.
 
     Attributes:
         transport: The session.
-        send: Takes the audio instead of ``transport.send_audio``, on a wire that carries it as media.
-        watch: Was given to ``transport.observe`` before the connection; without it no truncation is timed.
-        sound: What the jitter buffer has done, on a wire that has one.
-        recorded: Where the session is recorded.
+        send: Sends audio instead of ``transport.send_audio``, on a wire that carries it as media.
+        watch: The observer given to ``transport.observe`` before connecting; without it truncations are not timed.
+        sound: Gives the statistics of the jitter buffer, on a wire that has one.
+        recorded: The path of the session's recording.
     """
 
     transport: OpenAIRealtimeBase
@@ -69,18 +69,17 @@ class Bench:
         await bench.run()
 
     Args:
-        plan: What to do. Of its backends only the one that runs is done.
-        corpus: What to play.
-        connect: Opens one session: an async context manager that gives a `Line`, with turn detection as the plan wants
-            it.
-        found: Takes each row as soon as it is known. It must not wait; what it raises ends the run.
-        price: What tokens cost.
-        noted: What the emulator has noted of each session, by its id: asked after each level, for `Check` rows. The
-            emulator has to repeat what is said.
+        plan: The plan. Of its backends only the running one is used.
+        corpus: The recordings.
+        connect: Opens one session: an async context manager that gives a `Line`, with the turn detection of the plan.
+        found: Called with each row as soon as it is known. It must not block; an exception of it ends the run.
+        price: The prices of tokens.
+        noted: Gives the emulator's record of each session by its id; called after each level, for `Check` rows. The
+            emulator must repeat what is said.
         skip: Levels that were done before.
         spent: What was spent before, in USD.
         format: The audio format of the sessions, both ways.
-        clock: Where time comes from.
+        clock: The clock that paces the sessions.
     """
 
     plan: BenchPlan
@@ -104,22 +103,22 @@ class Bench:
 
     @property
     def open_sessions(self) -> dict[Place, Replay]:
-        """The sessions that play now, and what plays in them."""
+        """The sessions that are playing, each with its replay."""
         return dict(self._live)
 
     @property
     def running(self) -> int:
-        """Sessions that are open or opening now."""
+        """The number of sessions that are open or opening."""
         return self._running
 
     @property
     def ended(self) -> int:
-        """Sessions that have ended so far, those of the warm-up not counted."""
+        """The number of sessions that have ended, without the warm-up."""
         return self._ended
 
     @property
     def total(self) -> int:
-        """Sessions that this run has in all."""
+        """The number of all sessions of this run."""
         backend = "trio" if in_trio() else "asyncio"
         return sum(key[2] for key in self.plan.levels(backend) if key not in self.skip)
 
@@ -129,12 +128,12 @@ class Bench:
         return self._stopped
 
     async def run(self) -> None:
-        """Run the plan. If cancelled, what was found so far has been told.
+        """Run the plan. If cancelled, *found* has been called with what was found so far.
 
         A session that cannot be opened, or is lost, is a row with its error; the others go on.
 
         Raises:
-            RealtimeError: A session of the warm-up failed: nothing would come of the rest.
+            RealtimeError: A session of the warm-up failed: the others would fail, too.
         """
         self.begin()
         backend = "trio" if in_trio() else "asyncio"
@@ -146,23 +145,23 @@ class Bench:
             await self.level(key, range(key[2]))
 
     def begin(self) -> None:
-        """Let the time of ``max_seconds`` begin; `run` does it."""
+        """Start the time of ``max_seconds``; `run` does it."""
         self._began = self.clock.now()
 
     async def warm_up(self, transports: Iterable[str]) -> None:
-        """Run the sessions that do not count, over each of the *transports*. If cancelled, nothing is left behind.
+        """Run the sessions that do not count, over each of the *transports*. If cancelled, they are closed.
 
         Raises:
-            RealtimeError: One failed.
+            RealtimeError: A session failed.
         """
         for transport in transports:
             for number in range(self.plan.warm_up):
                 await self._session(Place(sessions=1, session=number, repeat=-1, transport=transport), counts=False)
 
     async def level(self, key: LevelKey, numbers: Sequence[int]) -> None:
-        """Run those sessions of a level that have these *numbers*, all at once.
+        """Run the sessions of a level with these *numbers*, all at once.
 
-        If cancelled, each of them has been told as far as it came, and the level has not.
+        If cancelled, each session that was running has been reported with what it found, and the level has not.
         """
         transport, backend, sessions, repeat = key
         began, cpu, memory = self.clock.now(), time.process_time(), _memory_kb()
@@ -177,7 +176,7 @@ class Bench:
                         sessions=sessions, session=number, repeat=repeat, transport=transport, backend=backend
                     )
                     tasks.start_soon(self._one_of, place, name=f"bench session {number}")
-                # When all of them have begun, and the first has not ended.
+                # All of them have begun, and none has ended.
                 await self.clock.sleep_until(began + self.plan.stagger + 0.5)
                 self._grown = max(0.0, _memory_kb() - memory)
             watchers.cancel_scope.cancel()
@@ -202,13 +201,13 @@ class Bench:
         if self.noted is None:
             return
         noted = await self.noted()
-        for session, turns in self._ended_here:  # What was cut off may still be on its way.
+        for session, turns in self._ended_here:  # Audio of an unfinished session may still be on its way.
             row = check_row(session, turns, noted) if session.finished else None
             if row is not None:
                 self.found(row)
 
     def _is_over(self) -> bool:
-        """Whether no session may begin any more."""
+        """Whether no more sessions may begin."""
         if self._stopped is None:
             limit, began = self.plan.max_seconds, self._began
             if limit is not None and began is not None and self.clock.now() - began >= limit:
@@ -272,10 +271,10 @@ class Bench:
                     **({} if report is None else session_figures(report)),
                     **sound,
                 )
-                self._tell(place, session, report, utterances)
+                self._report(place, session, report, utterances)
 
     def _deal(self, place: Place) -> Iterator[Utterance]:
-        """Round the corpus, so that all of it is played when there are enough sessions."""
+        """Deal out the corpus in turn, so that enough sessions play all of it."""
         all_of = self.corpus.utterances
         first = (place.session + place.repeat) * self.plan.utterances
         for index in range(self.plan.utterances):
@@ -288,7 +287,7 @@ class Bench:
         return Recording(name=utterance.name, source=source)
 
     def _with_barge_ins(self, recordings: Sequence[Recording], utterances: Sequence[Utterance]) -> list[Recording]:
-        """The first of a session has nothing to talk over."""
+        """The recordings with their barge-ins; the first of a session has no reply to interrupt."""
         planned = [utterance.barge_in or self.plan.barge_in for utterance in utterances]
         if self.plan.commit or not recordings:
             return list(recordings)
@@ -313,7 +312,7 @@ class Bench:
             clock=self.clock,
         )
 
-    def _tell(
+    def _report(
         self, place: Place, session: Session, report: ReplayReport | None, utterances: Sequence[Utterance]
     ) -> None:
         turns = [] if report is None else list(turn_rows(place, report, utterances))
@@ -328,7 +327,7 @@ class Bench:
 def _report_of(replay: Replay) -> ReplayReport | None:
     try:
         return replay.report()
-    except RuntimeError:  # It has not begun.
+    except RuntimeError:  # The replay has not begun.
         return None
 
 
@@ -343,7 +342,7 @@ def _sound(line: Line) -> dict[str, Any]:
 
 
 def _memory_kb() -> float:
-    """What the process holds now, in kB; 0 where the system does not say."""
+    """The resident memory of the process in kB; 0 where the system does not say."""
     if sys.platform == "win32":
         return 0.0
     try:

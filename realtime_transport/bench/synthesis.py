@@ -1,4 +1,4 @@
-"""A corpus that anybody can make: sentences spoken by espeak-ng."""
+"""A synthetic corpus: sentences spoken by espeak-ng."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def sentences(count: int, seed: int = 1) -> list[str]:
 
 
 def make_corpus(folder: Path, count: int, seed: int = 1) -> int:
-    """Speak *count* sentences into *folder*, with a manifest; say how many there are.
+    """Speak *count* sentences into *folder*, with a manifest. Returns their number.
 
     Raises:
         ConfigError: espeak-ng is not installed, or *folder* exists.

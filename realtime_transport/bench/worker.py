@@ -1,4 +1,4 @@
-"""What runs on a worker of a cluster."""
+"""The part of a benchmark that runs on a worker of a cluster."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 __all__ = ["Job", "Share", "prepare", "run_share"]
 
 ASK_EVERY = 1.0
-"""Seconds that one question takes whether to stop; a share that has ended leaves the last one behind."""
+"""Seconds that one call waits for the stop event; the last call may outlive its share by this."""
 
 
 @attrs.frozen(kw_only=True)
 class Job:
-    """What every worker is told. It is pickled: keys stay out of it, and the workers have their own.
+    """The instructions for every worker. They are pickled and hold no keys: each worker has its own.
 
     Attributes:
-        plan: What to do.
-        corpus: What to play; the files are read where the worker is.
+        plan: The plan.
+        corpus: The recordings; each worker reads the files on its own machine.
         connect: Opens one session; see `Bench`.
-        price: What tokens cost.
-        noted: What the emulator has noted; see `Bench`.
+        price: The prices of tokens.
+        noted: Gives the emulator's records; see `Bench`.
     """
 
     plan: BenchPlan
@@ -56,10 +56,10 @@ class Share:
     """The sessions of one level that one worker runs.
 
     Attributes:
-        job: What to do.
+        job: The instructions.
         key: The level.
-        numbers: Which of its sessions.
-        topic: Where rows are told, and the name of the event that ends it.
+        numbers: The numbers of its sessions.
+        topic: The topic that rows are sent to, and the name of the event that stops the share.
         worker: The address of the worker.
     """
 
@@ -71,7 +71,11 @@ class Share:
 
 
 def prepare(job: Job, wires: Sequence[tuple[str, str]]) -> tuple[str, str]:
-    """What is wrong: ``"corpus"`` and a file, ``"connect"`` and why; empty if nothing is."""
+    """Check the corpus and warm up.
+
+    Returns:
+        ``"corpus"`` and a missing file, ``"connect"`` and the reason of a failure, or two empty texts.
+    """
     missing = next((one.path for one in job.corpus.utterances if not one.path.exists()), None)
     if missing is not None:
         return "corpus", str(missing)
@@ -85,7 +89,7 @@ def prepare(job: Job, wires: Sequence[tuple[str, str]]) -> tuple[str, str]:
 
 
 def run_share(share: Share) -> list[Row]:
-    """Run the sessions of *share*; all rows, each of which was sent as it came, too."""
+    """Run the sessions of *share*. Returns all rows; each was also sent to the topic when it was found."""
     import distributed
 
     dask: Any = distributed  # It has no types.

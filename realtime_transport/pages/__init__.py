@@ -1,1 +1,1 @@
-"""Pages to look at: self-contained HTML files that open without a network."""
+"""Self-contained HTML pages that open without a network."""

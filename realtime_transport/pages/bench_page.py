@@ -1,4 +1,4 @@
-"""The page of one benchmark: distributions, what grows with the sessions, the slowest turns."""
+"""The page of one benchmark: distributions, figures by number of sessions, the slowest turns."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ Lines: TypeAlias = dict[str, list[tuple[float, float]]]
 SLOWEST = 10
 
 COLOURS = (USER, MODEL, "#16a34a", "#9333ea", "#ca8a04", "#0891b2", "#db2777", "#65a30d")
-"""One for each line, from the first."""
+"""The colours of the lines, in order."""
 
 
 def write_bench_page(folder: Path, results: BenchResults, baseline: Path | None = None) -> Path:
-    """Write ``report.html`` into the *folder* of *results*, and pages of the sessions that it links to; say where.
+    """Write ``report.html`` into the *folder* of *results*, with the pages that it links to. Returns its path.
 
-    Sessions are linked that have a slow turn or an error and were recorded. *baseline* is the folder of an earlier run
-    to compare with.
+    Recorded sessions with a slow turn or an error are linked. *baseline* is the folder of an earlier run to compare
+    with.
 
     Raises:
         ConfigError: There are no results in *baseline*, or none at the same level.
-        OSError: There is no room.
+        OSError: A file cannot be written.
     """
     links = _session_pages(folder, results)
     page = folder / "report.html"
@@ -69,10 +69,10 @@ def bench_page(
     """The page of *results*, called *name*: HTML that needs no other file and no network.
 
     Args:
-        results: What to show.
-        name: What it is called.
-        baseline: The name and the results of an earlier run, to show what differs.
-        links: Where the page of a session is, by `Place.name`.
+        results: The results to show.
+        name: The title.
+        baseline: The name and the results of an earlier run to compare with.
+        links: The pages of sessions, by `Place.name`.
     """
     links = links or {}
     about = results.about
@@ -114,7 +114,7 @@ def _failed(results: BenchResults) -> list[Session]:
 
 
 def _session_pages(folder: Path, results: BenchResults) -> dict[str, str]:
-    """Pages of the sessions that are of interest, beside the report; where they are, by `Place.name`."""
+    """Write the pages of slow and failed sessions beside the report. Returns their paths by `Place.name`."""
     recorded = {one.name: one.recorded for one in results.sessions if one.recorded}
     wanted = [turn.name for turn in _slowest(results)] + [one.name for one in _failed(results)[:SLOWEST]]
     links: dict[str, str] = {}

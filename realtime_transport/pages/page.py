@@ -1,4 +1,4 @@
-"""What the pages have in common: one HTML file that opens without a network, with bokeh's plots in it."""
+"""What the pages share: each is one HTML file with bokeh's plots that opens without a network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["INK", "MODEL", "UNHEARD", "USER", "embedded_json", "plot", "render"]
 
 USER, MODEL, UNHEARD, INK = "#4d8df6", "#e8793a", "#9aa5b1", "#8a94a0"
-"""Colours that can be told apart on a light and on a dark ground, by the colour-blind too."""
+"""Colours that differ on light and dark backgrounds, also for the colour-blind."""
 
 
 def asset(name: str) -> str:
@@ -33,7 +33,7 @@ def asset(name: str) -> str:
 
 
 def plot(name: str, height: int, **options: Any) -> Figure:
-    """An empty plot as wide as the page, on whatever ground the page has."""
+    """An empty plot as wide as the page, with a transparent background."""
     made: Any = figure(name=name, height=height, sizing_mode="stretch_width", toolbar_location="right", **options)
     made.background_fill_color = made.border_fill_color = None
     made.outline_line_color = INK
@@ -48,7 +48,7 @@ def plot(name: str, height: int, **options: Any) -> Figure:
 
 
 def embedded_json(value: Any) -> Markup:
-    """*value* as JSON that can stand in a ``<script>``: no text in it can end that."""
+    """*value* as JSON for a ``<script>``, escaped so that no text in it ends the element."""
     text = orjson.dumps(value, default=str).decode()
     return Markup(text.replace("<", "\\u003c"))
 
@@ -57,7 +57,7 @@ def render(template: str, models: Any, **values: Any) -> str:
     """The page *template* of ``assets`` with the plots *models* in it."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     script, div = cast("tuple[str, str]", bokeh.embed.components(models))
-    # Not `render_js`: that names a script for formulas on another host.
+    # Not `render_js`: that links to a script on another host.
     raw = bokeh.resources.Resources(mode="inline", components=["bokeh"]).js_raw
     library = "".join(f'<script type="text/javascript">{text}</script>' for text in raw)
     return environment.from_string(asset(template)).render(

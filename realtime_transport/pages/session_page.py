@@ -1,4 +1,4 @@
-"""The page of one recorded session: both voices on one time axis, to be looked at and heard."""
+"""The page of one recorded session: both voices on one time axis, with sound."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ POINTS_PER_SECOND = 100
 """Columns of a waveform: enough to see syllables when zoomed in."""
 
 MOST_POINTS = 12_000
-"""Columns of a whole session: an hour must not make a page of 100 MB."""
+"""Columns of a whole session at most: a page of an hour must not have 100 MB."""
 
 LANES = ("note", "connection", "server", "client")
 
 
 def write_session_page(recording: str | Path | Recording, path: str | Path) -> int:
-    """Write the page of *recording* to *path*, which must not exist; say how many bytes it has.
+    """Write the page of *recording* to *path*, which must not exist. Returns its size in bytes.
 
     Raises:
         ConfigError: There is no recording there.
@@ -162,7 +162,7 @@ Envelope = tuple[Any, Any, Any]
 
 
 def _envelope(pieces: Sequence[Piece], seconds: float) -> tuple[Envelope, Envelope]:
-    """Lowest and highest sample in each column, of what was heard and of what was cut off."""
+    """The lowest and highest sample of each column, of the audio that was heard and of the rest."""
     rate = min(POINTS_PER_SECOND, MOST_POINTS / max(seconds, 1.0))
     parts: tuple[list[Envelope], list[Envelope]] = ([], [])
     for piece in pieces:
@@ -178,7 +178,7 @@ def _columns(samples: Any, step: int, start: float, rate: int) -> Envelope:
     edges = np.arange(0, len(samples), step)
     low, high = np.minimum.reduceat(samples, edges), np.maximum.reduceat(samples, edges)
     x = start + (edges + step / 2) / rate
-    # A column of nothing on either side: pieces are not joined by a slope.
+    # A zero column on either side: otherwise the area would join one piece to the next.
     ends = np.array([start, start + len(samples) / rate])
     return (
         np.round(np.concatenate([ends[:1], x, ends[1:]]), 4),

@@ -1,4 +1,4 @@
-"""What happened in a recorded session, on one time axis: voices, turns, replies, tool calls. No drawing."""
+"""The contents of a recorded session on one time axis: voices, turns, replies, tool calls. No drawing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Mark", "Piece", "Reply", "Segment", "SessionTimeline", "ToolCall", "read_timeline"]
 
 GAP = 0.2
-"""Sound that comes later than this behind the sound before it, in seconds, begins anew; less is jitter."""
+"""Seconds: audio that arrives with a gap longer than this starts a new piece; a shorter gap is jitter."""
 
 Lane: TypeAlias = Literal["client", "server", "connection", "note"]
 
@@ -33,13 +33,13 @@ _DELTAS = ("response.output_audio.delta", "response.audio.delta", "session.outpu
 
 @attrs.frozen(kw_only=True)
 class Piece:
-    """Sound without a hole.
+    """Audio without a gap.
 
     Attributes:
         start: When it is heard, in seconds of the recording.
-        samples: Between -1 and 1.
+        samples: The samples, between -1 and 1.
         rate: Samples per second.
-        heard: How much of it was heard, in seconds; the rest was cut off.
+        heard: Seconds of it that were heard; the rest was cut off.
     """
 
     start: float
@@ -49,19 +49,19 @@ class Piece:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Its duration."""
         return len(self.samples) / self.rate
 
 
 @attrs.frozen(kw_only=True)
 class Mark:
-    """A message, or something else that happened at a moment.
+    """A message or another event of the recording.
 
     Attributes:
-        t: When, in seconds.
-        lane: Who did it.
-        type: The type of the message, or what it was.
-        detail: The message, sound left out.
+        t: When, in seconds of the recording.
+        lane: Its origin.
+        type: The type of the message or event.
+        detail: The message without sound.
     """
 
     t: float
@@ -72,7 +72,7 @@ class Mark:
 
 @attrs.define(kw_only=True)
 class Segment:
-    """Speech of the user, as the server's detector found it."""
+    """Speech of the user, as the server's turn detection found it."""
 
     item_id: str
     start: float
@@ -82,7 +82,7 @@ class Segment:
 
 @attrs.define(kw_only=True)
 class Reply:
-    """One response: when it was begun, heard first, and done; what became of it."""
+    """One response: its times, its status, and how much of it was heard."""
 
     response_id: str
     created: float
@@ -91,9 +91,9 @@ class Reply:
     status: str = ""
     transcript: str = ""
     cut_off_after: float | None = None
-    """How many seconds of it were heard, if it was cut off."""
+    """Seconds of it that were heard, if it was cut off."""
     asked_at: float | None = None
-    """When the turn before it ended: what the user waits is counted from here, the detector's silence included."""
+    """When the speech of the turn before it ended. The user's wait, which the latency measures, begins here."""
 
     @property
     def latency(self) -> float | None:
@@ -115,7 +115,7 @@ class ToolCall:
 
 @attrs.frozen(kw_only=True)
 class SessionTimeline:
-    """Everything that a page shows of one session; times in seconds of the recording."""
+    """Everything that a page shows of one session; all times are seconds of the recording."""
 
     seconds: float
     user: tuple[Piece, ...]
@@ -127,7 +127,7 @@ class SessionTimeline:
 
 
 def read_timeline(recording: Recording) -> SessionTimeline:
-    """What happened in *recording*."""
+    """Read *recording* into a timeline."""
     reader = _Reader()
     for entry in recording.entries:
         reader.entry(entry)
@@ -145,15 +145,15 @@ def read_timeline(recording: Recording) -> SessionTimeline:
 
 
 _Chunk: TypeAlias = tuple[float, bytes, AudioFormat, str]
-"""When it is heard, its bytes and their format, and what it belongs to."""
+"""When it is heard, its bytes, their format, and the item it belongs to."""
 
 
 @attrs.define(eq=False)
 class _Voice:
-    """Sound as it comes, put where it is heard: each chunk behind the one before it, or when it comes, if later.
+    """Places audio on the time axis: each chunk follows the previous one, or begins when it arrives, if that is later.
 
     Args:
-        leads: Whether a chunk comes before it is heard (a reply), or after it was spoken (a microphone).
+        leads: Whether a chunk arrives before it is heard (a reply), or after it was spoken (a microphone).
     """
 
     leads: bool
@@ -164,7 +164,7 @@ class _Voice:
     _starts: dict[str, float] = attrs.field(factory=dict[str, float], init=False)
 
     def add(self, t: float, data: bytes, key: str) -> float:
-        """Add a chunk that came at *t*; say when it is heard."""
+        """Add a chunk that arrived at *t*. Returns when it is heard."""
         length = self.format.seconds(self.format.samples_in(len(data)))
         earliest = t if self.leads else t - length
         start = earliest if earliest > self._end + (0.0 if self.leads else GAP) else self._end
@@ -174,7 +174,7 @@ class _Voice:
         return start
 
     def cut(self, t: float, key: str, heard: float) -> None:
-        """What belongs to *key* was heard for so many seconds; nothing of it is played after *t*."""
+        """Note that *heard* seconds of *key* were heard, and that it stopped playing at *t*."""
         self._cut[key] = heard
         self._end = min(self._end, max(t, self._starts.get(key, t)))
 
@@ -189,7 +189,7 @@ class _Voice:
         return None
 
     def pieces(self) -> tuple[Piece, ...]:
-        """The sound, joined where it is without a hole."""
+        """The audio, joined where there is no gap."""
         runs: list[list[_Chunk]] = []
         end = -1e9
         for chunk in self._chunks:
@@ -232,11 +232,11 @@ class _Reader:
     marks: list[Mark] = attrs.field(factory=list[Mark])
     _turn_ended: float | None = None
     _silence_ms: float = 0.0
-    """What the detector waits before it says that speech has ended: no part of what the user waits for."""
+    """The silence that turn detection waits for; subtracted from the end of speech that it reports."""
     _reply_of_item: dict[str, str] = attrs.field(factory=dict[str, str])
 
     def entry(self, entry: Entry) -> None:
-        """Take the next line."""
+        """Read the next line."""
         match entry:
             case Frame(message=None):
                 self._mark(entry.t, "client" if entry.direction == "sent" else "server", "not a message", {})
@@ -410,7 +410,7 @@ def _sound(value: Any) -> bytes:
 
 
 def _without_sound(value: Any, key: str = "") -> Any:
-    """*value* as a person reads it: sound and pictures as their length."""
+    """*value* with sound and pictures replaced by their length."""
     match value:
         case dict():
             return {name: _without_sound(item, name) for name, item in cast("dict[str, Any]", value).items()}

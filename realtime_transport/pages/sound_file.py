@@ -1,4 +1,4 @@
-"""Both voices of a session as one small sound file that a browser plays: the user left, the model right."""
+"""Both voices of a session as one small stereo file for browsers: the user left, the model right."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["RATE", "mix", "to_mp3"]
 
 RATE = 24_000
-"""Of the file, in samples per second: what the service speaks."""
+"""Samples per second of the file; the service's own rate."""
 
 COMPRESSION = 0.8
-"""Of 0 to 1: about 64 kbit/s for both voices, half a megabyte a minute."""
+"""From 0 to 1; this gives about 64 kbit/s for both voices, half a megabyte a minute."""
 
 
 def mix(user: Sequence[Piece], model: Sequence[Piece], seconds: float) -> NDArray[np.float32]:
-    """Both voices at `RATE`, one column each, as they were heard: what was cut off is silent."""
+    """Both voices at `RATE`, one column each, as they were heard: audio that was cut off is silent."""
     track = np.zeros((int(seconds * RATE) + 1, 2), np.float32)
     for column, pieces in enumerate((user, model)):
         for piece in pieces:

@@ -1,4 +1,5 @@
-"""Spans and metrics for OpenTelemetry; needs the extra ``otel``. Nothing of it is loaded before it is imported.
+"""Spans and metrics for OpenTelemetry; needs the extra ``otel``. OpenTelemetry is loaded when this module is
+imported.
 
 ::
 

@@ -1,4 +1,4 @@
-"""One connection, as a span with what happens on it below, and as metrics."""
+"""The telemetry of one connection: a span, the spans below it, and metrics."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ logger: logging.Logger = logging.getLogger("realtime_transport")
 
 @attrs.frozen(eq=False, kw_only=True)
 class TelemetryOptions:
-    """What is the same for every connection of a transport.
+    """What all connections of a transport share.
 
     Attributes:
         tracer: Makes the spans.
         instruments: The metrics.
-        content: Whether words may be told.
+        content: Whether spans may hold words.
         attributes: Further attributes of the span of a connection.
         agent: The name of the active agent; ``None`` without a session.
     """
@@ -70,7 +70,7 @@ class TelemetryOptions:
 
 
 class ConnectionTelemetry:
-    """Watches one connection; see `ConnectionWatcher`. What goes wrong here ends the telemetry, not the connection."""
+    """Watches one connection; see `ConnectionWatcher`. An exception here ends the telemetry, not the connection."""
 
     def __init__(self, connection: ObservedConnection, options: TelemetryOptions, parent: Context) -> None:
         self._observed = connection
@@ -123,7 +123,7 @@ class ConnectionTelemetry:
             wire.OutputAudioBufferStopped: self._playback_ended,
             wire.OutputAudioBufferCleared: self._playback_ended,
         }
-        if audio:  # Elsewhere the sound comes beside the messages, silence included.
+        if audio:  # Over WebRTC the sound comes as media, silence included.
             reactions[AudioEvent] = self._audio
         if content:
             reactions[wire.ConversationItemInputAudioTranscriptionCompleted] = lambda event: conversation.heard(
@@ -134,29 +134,29 @@ class ConnectionTelemetry:
     # As a watcher
 
     def accepts(self, kind: type[Event]) -> bool:
-        """Whether there is something to be told of events of the class *kind*."""
+        """Whether the telemetry uses events of the class *kind*."""
         return kind in self._react
 
     def receive(self, event: Event) -> None:
-        """An event has happened."""
+        """Take an event."""
         self.guard(lambda: self._react[type(event)](event))
 
     def sent(self, message: Mapping[str, Any]) -> None:
-        """A message is sent."""
+        """Note that a message is sent."""
         self.guard(lambda: self._sent(message))
 
     def sent_audio(self, text: str) -> None:
-        """Audio is sent."""
+        """Count the audio of the ``input_audio_buffer.append`` message *text*."""
         padding = text.count("=", len(text) - 4)
         size = (len(text) - APPEND_OVERHEAD) // 4 * 3 - padding
         self._sent_seconds += size / self._input.bytes_per_second
 
     def sent_media(self, size: int) -> None:
-        """So many bytes of audio were sent beside the messages."""
+        """Count *size* bytes of audio that were sent as media."""
         self._sent_seconds += size / AudioFormat.PCM24K.bytes_per_second
 
     def reached(self, url: str) -> None:
-        """The server is known."""
+        """Note the server's address."""
         parts = urlsplit(url)
         if parts.hostname is None:
             return
@@ -166,22 +166,22 @@ class ConnectionTelemetry:
         self._span.span.set_attributes(where)
 
     def ended(self, error: Exception | None) -> None:
-        """The connection is over."""
+        """Note that the connection is over."""
         self.guard(lambda: self._end(error))
         self._over = True
 
-    def guard(self, tell: Callable[[], None]) -> None:
-        """Call *tell*, unless the connection is over or its telemetry has failed."""
+    def guard(self, act: Callable[[], None]) -> None:
+        """Call *act*, unless the connection is over or its telemetry has failed."""
         if self._over:
             return
         try:
-            tell()
+            act()
         except Exception:
             logger.exception("the telemetry of a connection failed, and is switched off for it")
             self._over = True
 
     def tool_runs(self, call: FunctionCallEvent) -> Span | None:
-        """The tool for *call* begins to run; its span, if there is one."""
+        """Note that the tool for *call* begins to run. Returns its span, if there is one."""
         spans = list["Span | None"]()
         self.guard(lambda: spans.append(self.conversation.tool_runs(call)))
         return spans[0] if spans else None
@@ -243,7 +243,7 @@ class ConnectionTelemetry:
     def _disconnected(self, event: DisconnectedEvent) -> None:
         if event.code is not None:
             self._span.span.set_attribute(names.CLOSE_CODE, event.code)
-        statistics = self._observed.statistics()  # Later there are no subscriptions to ask.
+        statistics = self._observed.statistics()  # Read now: the subscriptions are gone later.
         if statistics is not None and statistics.dropped_events:
             seconds = statistics.dropped_audio_bytes / self._output.bytes_per_second
             self._instruments.dropped_events.add(statistics.dropped_events, self._attributes, self._span.context)
@@ -253,19 +253,19 @@ class ConnectionTelemetry:
         kind = None if error is None else type(error).__name__
         self._playback_ended(None)
         self.conversation.close(kind)
-        told = dict(self._attributes)
+        attributes = dict(self._attributes)
         if kind is not None:
-            told[names.ERROR_TYPE] = kind
+            attributes[names.ERROR_TYPE] = kind
         lasted = self._spans.end(self._span, error=kind)
         if self._opened is None:
-            self._instruments.connect.record(lasted, told, self._span.context)
+            self._instruments.connect.record(lasted, attributes, self._span.context)
             return
         self._instruments.open.add(-1, self._attributes)
-        self._instruments.connection.record(lasted, told, self._span.context)
+        self._instruments.connection.record(lasted, attributes, self._span.context)
         for direction, seconds in (("sent", self._sent_seconds), ("received", self._received_seconds)):
             if seconds:
-                told = {**self._attributes, names.AUDIO_DIRECTION: direction}
-                self._instruments.audio.add(seconds, told, self._span.context)
+                attributes = {**self._attributes, names.AUDIO_DIRECTION: direction}
+                self._instruments.audio.add(seconds, attributes, self._span.context)
 
 
 def _server_code(error: ServerError) -> str:
@@ -280,7 +280,7 @@ def _of_session(session: Session, side: str) -> object:
 
 
 def _of_config(session: Mapping[str, Any], side: str) -> AudioFormat:
-    """The format that we ask for."""
+    """The format that the client asks for."""
     audio = cast("Mapping[str, Any]", session.get("audio") or {})
     part = cast("Mapping[str, Any]", audio.get(side) or {})
     return _format(part.get("format"), AudioFormat.PCM24K)

@@ -1,4 +1,4 @@
-"""Words, for those who ask for them: messages in the form of the conventions."""
+"""The words of a conversation, in the form of the semantic conventions; only with ``content=True``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def input_messages(texts: Iterable[str]) -> str:
 
 
 def text_of(item: Mapping[str, Any]) -> str:
-    """The text of a message of the user, as it is sent."""
+    """The text of a user message that is sent."""
     parts = cast("Sequence[Mapping[str, object]]", item.get("content") or ())
     texts = [part.get("text") for part in parts]
     return "\n".join(text for text in texts if isinstance(text, str))

@@ -1,7 +1,7 @@
 """The names of spans, metrics and attributes.
 
-Those that begin with ``gen_ai`` are the semantic conventions for generative AI of OpenTelemetry, in their version 0.1;
-``generate_live_content`` and ``run_guardrail`` are drafts there. What they have no name for begins with ``realtime``.
+Those that begin with ``gen_ai`` are the semantic conventions for generative AI of OpenTelemetry, version
+0.1; ``generate_live_content`` and ``run_guardrail`` are drafts there. Names that they lack begin with ``realtime``.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ GUARDRAIL_NAME: Final = "realtime.guardrail.name"
 ITEM_ID: Final = "realtime.item.id"
 
 TOKEN_BUCKETS: Final = [float(4**power) for power in range(14)]
-"""The boundaries that the conventions ask for, as are the next."""
+"""Bucket boundaries of the conventions, as are `OPERATION_BUCKETS`."""
 
 OPERATION_BUCKETS: Final = [0.01 * 2**power for power in range(14)]
 
 PROVIDERS: Final = {"azure": "azure.ai.openai", "azure-preview": "azure.ai.openai", "xai": "x_ai"}
-"""The names of the conventions for servers whose profiles have other names."""
+"""From the name of a profile to the provider's name in the conventions, where they differ."""

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 __all__ = ["Conversation"]
 
 MAX_ENDED = 64
-"""Responses remembered after their end: their audio may still be playing, and be cut off."""
+"""The number of ended responses that are remembered: their audio may still be playing, and be cut off."""
 
 FINISH_REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
-"""Why a response is incomplete, in the words of the conventions."""
+"""From the reason of an incomplete response to the finish reason of the conventions."""
 
 
 @attrs.define(eq=False)
 class _Turn:
-    """What follows from one input of the user."""
+    """One input of the user, and the responses and calls that follow from it."""
 
     timed: Timed
     trigger: str
@@ -46,12 +46,12 @@ class _Turn:
     responses: int = 0
     calls: int = 0
     answered: bool = False  # A response has begun.
-    heard_of: bool = False  # It has brought some output.
+    has_output: bool = False  # A response has given output.
     over: bool = False
 
     @property
     def context(self) -> Context:
-        """What responses and tools belong to."""
+        """The parent of responses and tools."""
         return self.timed.context if self.agent is None else self.agent.context
 
 
@@ -77,15 +77,15 @@ class _Call:
 
 @attrs.define(eq=False)
 class Conversation:
-    """What a connection is used for. Each call is told what has just happened.
+    """The spans and metrics of one conversation. Each method notes what has just happened.
 
     Args:
         spans: Begins and ends spans.
         instruments: The metrics.
-        connection: What turns belong to.
-        attributes: Those that every metric has.
-        content: Whether words may be told.
-        response_requested: Whether a response was asked for that has not begun.
+        connection: The parent of turns.
+        attributes: The attributes of every metric.
+        content: Whether spans may hold words.
+        response_requested: Whether a requested response has not begun.
         agent: The name of the active agent; ``None`` where there is none: tools then run when they are called.
     """
 
@@ -111,7 +111,7 @@ class Conversation:
         turn.speech_began = turn.timed.since
 
     def speech_ended(self) -> None:
-        """The user has stopped."""
+        """The user stops speaking."""
         turn, now = self._current("speech"), self._spans.now()
         turn.input_ended = now
         if turn.speech_began is not None and not turn.over:
@@ -124,11 +124,11 @@ class Conversation:
         self._current("speech").input_ended = self._spans.now()
 
     def heard(self, words: str) -> None:
-        """What the user said is known."""
+        """The transcript of the user's speech arrives."""
         self._note_words(words)
 
     def wrote(self, item: Mapping[str, Any]) -> None:
-        """A message of the user is sent."""
+        """A user message is sent."""
         if self._turn is None or self._turn.answered:
             self._begin_turn("text")
         self._current("text").input_ended = self._spans.now()
@@ -169,8 +169,12 @@ class Conversation:
     def _end_agent(self, turn: _Turn) -> None:
         if turn.agent is None:
             return
-        told = {**self._attributes, names.OPERATION_NAME: names.INVOKE_AGENT, names.AGENT_NAME: turn.agent_name or ""}
-        self._instruments.agent.record(self._spans.end(turn.agent), told, turn.agent.context)
+        attributes = {
+            **self._attributes,
+            names.OPERATION_NAME: names.INVOKE_AGENT,
+            names.AGENT_NAME: turn.agent_name or "",
+        }
+        self._instruments.agent.record(self._spans.end(turn.agent), attributes, turn.agent.context)
         turn.agent = None
 
     def _let_agent_begin(self, turn: _Turn, at: float) -> None:
@@ -195,12 +199,12 @@ class Conversation:
     # Responses
 
     def asked(self) -> None:
-        """A response is asked for."""
+        """A response is requested."""
         self._current("request")
         self._asked.append(self._spans.now())
 
     def refused(self) -> None:
-        """The server refuses the response that was asked for."""
+        """The server refuses the requested response."""
         if self._asked:
             self._asked.popleft()
 
@@ -209,7 +213,7 @@ class Conversation:
         turn, now = self._current("request"), self._spans.now()
         if self._asked:
             since = self._asked.popleft()
-        else:  # The server answers by itself.
+        else:  # The server answers without a request.
             since = now if turn.answered or turn.input_ended is None else turn.input_ended
         self._let_agent_begin(turn, since)
         turn.answered = True
@@ -229,17 +233,17 @@ class Conversation:
         self._responses[response_id] = _Response(timed, turn)
 
     def output(self, response_id: str, *, audio: bool) -> None:
-        """A piece of the output is here."""
+        """A piece of the output arrives."""
         response = self._responses.get(response_id) or self._ended.get(response_id)
         if response is None or response.first_audio is not None or (response.first is not None and not audio):
             return
         span, now = response.timed.span, self._spans.now()
         waited, context = now - response.timed.since, response.timed.context
-        told = {**self._attributes, names.OPERATION_NAME: names.GENERATE}
+        attributes = {**self._attributes, names.OPERATION_NAME: names.GENERATE}
         if response.first is None:
             response.first = now
             span.set_attribute(names.TIME_TO_FIRST_CHUNK, waited)
-            self._instruments.first_chunk.record(waited, told, context)
+            self._instruments.first_chunk.record(waited, attributes, context)
         if audio:
             response.first_audio = now
             span.set_attribute(names.TIME_TO_FIRST_AUDIO, waited)
@@ -248,14 +252,14 @@ class Conversation:
         self._note_latency(response.turn, now)
 
     def _note_latency(self, turn: _Turn, now: float) -> None:
-        if turn.heard_of:
+        if turn.has_output:
             return
-        turn.heard_of = True
+        turn.has_output = True
         if turn.input_ended is not None:
             latency = now - turn.input_ended
             turn.timed.span.set_attribute(names.TURN_LATENCY, latency)
-            told = {**self._attributes, names.TURN_TRIGGER: turn.trigger}
-            self._instruments.turn_latency.record(latency, told, turn.timed.context)
+            attributes = {**self._attributes, names.TURN_TRIGGER: turn.trigger}
+            self._instruments.turn_latency.record(latency, attributes, turn.timed.context)
 
     def done(self, event: TurnDoneEvent) -> None:
         """A response has ended."""
@@ -279,11 +283,11 @@ class Conversation:
 
     def _end_response(self, response: _Response, error: str | None) -> None:
         response.turn.responses -= 1
-        told = {**self._attributes, names.OPERATION_NAME: names.GENERATE}
+        attributes = {**self._attributes, names.OPERATION_NAME: names.GENERATE}
         if error is not None:
-            told[names.ERROR_TYPE] = error
+            attributes[names.ERROR_TYPE] = error
         lasted = self._spans.end(response.timed, error=error)
-        self._instruments.operation.record(lasted, told, response.timed.context)
+        self._instruments.operation.record(lasted, attributes, response.timed.context)
 
     def _note_usage(self, span: Span, usage: Usage, context: Context) -> None:
         if not usage.input_tokens and not usage.output_tokens:
@@ -296,11 +300,11 @@ class Conversation:
         }
         span.set_attributes({**counts, **{name: count for name, count in details.items() if isinstance(count, int)}})
         for kind, count in (("input", usage.input_tokens), ("output", usage.output_tokens)):
-            told = {**self._attributes, names.OPERATION_NAME: names.GENERATE, names.TOKEN_TYPE: kind}
-            self._instruments.tokens.record(count, told, context)
+            attributes = {**self._attributes, names.OPERATION_NAME: names.GENERATE, names.TOKEN_TYPE: kind}
+            self._instruments.tokens.record(count, attributes, context)
 
     def interrupted(self, event: AudioInterruptedEvent) -> None:
-        """A reply was cut off while it was playing."""
+        """A reply is cut off while it plays."""
         response = self._responses.get(event.response_id) or self._ended.get(event.response_id)
         heard = event.audio_end_ms / 1000
         parent = self._connection if response is None else response.timed.context
@@ -312,7 +316,7 @@ class Conversation:
         self._instruments.heard.record(heard, self._attributes, parent)
 
     def tripped(self, guardrail: str) -> None:
-        """A guardrail refuses what the model says: the newest response."""
+        """A guardrail refuses the newest response."""
         response = next((found[key] for found in (self._responses, self._ended) for key in reversed(found)), None)
         parent = self._connection if response is None else response.timed.context
         attributes = {names.OPERATION_NAME: names.RUN_GUARDRAIL, names.GUARDRAIL_NAME: guardrail}
@@ -335,7 +339,7 @@ class Conversation:
             self._begin_tool(call, call.since)
 
     def tool_runs(self, event: FunctionCallEvent) -> Span | None:
-        """The tool for a call begins to run; its span, if the call is known."""
+        """The tool for a call begins to run. Returns its span, if the call is known."""
         call = self._calls.get(_key(event))
         if call is None:
             return None
@@ -346,7 +350,7 @@ class Conversation:
         return timed.span
 
     def tool_failed(self, event: FunctionCallEvent, outcome: str, error: str) -> None:
-        """The tool for a call has failed, or was cancelled."""
+        """The tool for a call fails or is cancelled."""
         call = self._calls.get(_key(event))
         if call is not None:
             call.outcome, call.error = outcome, error
@@ -381,14 +385,14 @@ class Conversation:
         call.timed.span.set_attribute(names.TOOL_OUTCOME, call.outcome)
         if isinstance(result, str):
             call.timed.span.set_attribute(names.TOOL_RESULT, result)
-        told = {**self._attributes, names.OPERATION_NAME: names.EXECUTE_TOOL, names.TOOL_NAME: call.event.name}
+        attributes = {**self._attributes, names.OPERATION_NAME: names.EXECUTE_TOOL, names.TOOL_NAME: call.event.name}
         if call.error is not None:
-            told[names.ERROR_TYPE] = call.error
+            attributes[names.ERROR_TYPE] = call.error
         lasted = self._spans.end(call.timed, error=call.error)
-        self._instruments.tool.record(lasted, told, call.timed.context)
+        self._instruments.tool.record(lasted, attributes, call.timed.context)
 
     def close(self, error: str | None) -> None:
-        """The connection is over: what is open ends with it."""
+        """The connection is over: open spans end with it."""
         for call in self._calls.values():
             if call.timed is not None:
                 call.outcome = call.outcome if call.error else "unanswered"

@@ -50,7 +50,7 @@ def instrument(
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
 ) -> Instrumentation:
-    """Tell OpenTelemetry what happens on every connection that *target* opens from now on.
+    """Record every connection that *target* opens from now on with OpenTelemetry.
 
     ::
 
@@ -58,13 +58,13 @@ def instrument(
             async with session.connect(api_key=key):
                 ...
 
-    It holds until the block is left, or `Instrumentation.close`; without either, as long as *target* lives. A
-    connection is a span below the one that is current where ``connect`` is called, and has turns, responses, tools and
-    interruptions below it; the tools of a session run within their spans.
+    It ends with the block, or with `Instrumentation.close`; without either, it lasts as long as *target*. A connection
+    is a span below the span that is current where ``connect`` is called, with turns, responses, tools and interruptions
+    below it; the tools of a session run within their spans.
 
     Args:
         target: A transport, or a session (its transport is instrumented with it).
-        content: Let spans hold what is said and written, arguments and results of tools included.
+        content: Whether spans hold what is said and written, and arguments and results of tools.
         attributes: Further attributes of the span of each connection.
         tracer_provider: Where spans go; the global provider if not given.
         meter_provider: Where metrics go; the global provider if not given.
@@ -92,7 +92,7 @@ def instrument(
 
 
 class Instrumentation:
-    """The telemetry of a transport or a session, from `instrument` on. Use it as a block, or call `close`."""
+    """The telemetry of a transport or a session, made by `instrument`. Use it as a block, or call `close`."""
 
     def __init__(
         self, transport: TransportCore, session: RealtimeSession[Any] | None, options: TelemetryOptions
@@ -107,7 +107,7 @@ class Instrumentation:
             self._stack = stack.pop_all()
 
     def close(self) -> None:
-        """Leave later connections alone; one that is open is told of to its end. Idempotent."""
+        """Stop recording new connections; an open one is recorded to its end. Idempotent."""
         self._stack.close()
 
     def __enter__(self) -> Self:
@@ -141,7 +141,7 @@ class _TransportTelemetry:
 
 
 class _SessionTelemetry:
-    """Observes a session on a transport that is observed; see `SessionObserver`."""
+    """Observes a session on an observed transport; see `SessionObserver`."""
 
     def __init__(self, transport: _TransportTelemetry) -> None:
         self._transport = transport

@@ -16,7 +16,7 @@ __all__ = ["Instruments"]
 
 @attrs.frozen(eq=False)
 class Instruments:
-    """What is counted and measured. Durations in seconds."""
+    """The instruments; durations are in seconds."""
 
     tokens: Histogram
     operation: Histogram
@@ -39,7 +39,7 @@ class Instruments:
 
     @classmethod
     def of(cls, meter: Meter) -> Instruments:
-        """The instruments of *meter*, which makes each of them once."""
+        """Make the instruments of *meter*."""
 
         def seconds(name: str, description: str) -> Histogram:
             return meter.create_histogram(name, "s", description, explicit_bucket_boundaries_advisory=OPERATION_BUCKETS)

@@ -23,7 +23,7 @@ __all__ = ["Spans", "Timed"]
 
 @attrs.define(eq=False)
 class Timed:
-    """A span that is open.
+    """An open span.
 
     Attributes:
         span: The span.
@@ -45,7 +45,7 @@ class Spans:
     _epoch: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        # Durations by one clock, which cannot be set back: what is measured and what the spans show is the same.
+        # All times come from one monotonic clock, so that metrics and spans show the same durations.
         self._epoch = time.time_ns() - int(self._clock.now() * 1e9)
 
     def now(self) -> float:
@@ -73,7 +73,7 @@ class Spans:
         return Timed(span, trace.set_span_in_context(span, parent), since)
 
     def end(self, timed: Timed, *, error: str | None = None, at: float | None = None) -> float:
-        """End a span, with the type of *error* if it failed. How long it lasted."""
+        """End a span, with the type of *error* if it failed. Returns its duration in seconds."""
         if error is not None:
             timed.span.set_attribute(ERROR_TYPE, error)
             timed.span.set_status(Status(StatusCode.ERROR))

@@ -52,7 +52,7 @@ def test_a_manifest_says_what_is_said(folder: Path, name: str, text: str) -> Non
         ("m.csv", "words\nhello\n", r"line 2, column file"),
         ("m.jsonl", '{"file":"b.wav"}\n{"file"\n', r"line 2, column 8: not JSON"),
         ("m.jsonl", "[]\n", r"line 1: an object expected"),
-        ("m.jsonl", '{"file":"b.wav","speaker":"x"}\n', r"line 1: nothing is called 'speaker'"),
+        ("m.jsonl", '{"file":"b.wav","speaker":"x"}\n', r"line 1: no field is called 'speaker'"),
         ("m.jsonl", '{"file":"b.wav","words":5}\n', r"line 1, column words"),
         ("m.csv", "file,barge_in\nb.wav,0.5\na.flac,soon\n", r"line 3, column barge_in: seconds .* not 'soon'"),
         ("m.jsonl", '{"file":"b.wav","barge_in":-1}\n', r"line 1, column barge_in"),
