@@ -1,4 +1,4 @@
-"""Other frameworks' agents on the transports of this package. Each adapter has its module, and its extra.
+"""Agents of other frameworks on the transports of this package. Each adapter has its own module and extra.
 
-Nothing is imported here: an adapter loads its framework when it is imported itself.
+Nothing is imported here: the module of an adapter loads its framework.
 """

@@ -1,4 +1,4 @@
-"""Events of a transport, as the events that the framework knows."""
+"""Translates the events of a transport into those of the framework."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ if TYPE_CHECKING:
 __all__ = ["EventTranslator"]
 
 SILENCE = 32
-"""The largest sample that nobody hears: -60 dB. A codec does not give back exact zeros."""
+"""The largest sample that is inaudible: -60 dB. A codec does not return exact zeros."""
 
 
 @attrs.define(eq=False)
 class EventTranslator:
-    """Says what each event of one connection is to the framework. Does not wait.
+    """Translates the events of one connection. Does not wait.
 
     Attributes:
-        silenced: Responses whose audio is not to be heard any more.
-        server_cancels: The server cancels a response by itself when it hears speech.
+        silenced: Responses whose audio is dropped.
+        server_cancels: Whether the server cancels a response itself when it hears speech.
     """
 
     _playback: Playback
@@ -88,7 +88,7 @@ class EventTranslator:
         }
 
     def translate(self, event: ours.Event) -> list[RealtimeModelEvent]:
-        """The framework's events for *event*: a message of the server as it is, then what it means."""
+        """The framework's events for *event*: first a raw server message, then what it means."""
         translated: list[RealtimeModelEvent] = []
         if isinstance(event, ServerEvent):
             translated.append(RealtimeModelRawServerEvent(data=dict(event.raw)))
@@ -96,7 +96,7 @@ class EventTranslator:
         if handler is not None:
             try:
                 translated += handler(event)
-            except ValidationError as error:  # An item of the server that the framework does not know.
+            except ValidationError as error:  # An item that the framework does not know.
                 translated.append(RealtimeModelErrorEvent(error=error))
         return translated
 
@@ -107,7 +107,7 @@ class EventTranslator:
         if raw:
             yield RealtimeModelRawServerEvent(data=raw)
         elif not event.response_id and _is_silence(event.data):
-            return  # Where audio is no message, as over WebRTC, it goes on between the replies.
+            return  # Over WebRTC audio is not a message, and goes on between replies.
         if event.response_id not in self.silenced:
             yield RealtimeModelAudioEvent(
                 data=event.data,
@@ -207,8 +207,8 @@ class EventTranslator:
     def _error(self, event: ours.ErrorEvent) -> Iterable[RealtimeModelEvent]:
         error: object = event.error
         if isinstance(error, ours.ServerError):
-            told = mapping(event.raw).get("error")
-            fields = {"message": told if isinstance(told, str) else "", "type": "", **mapping(told)}
+            reported = mapping(event.raw).get("error")
+            fields = {"message": reported if isinstance(reported, str) else "", "type": "", **mapping(reported)}
             error = OpenAIError.model_construct(None, **fields)
         yield RealtimeModelErrorEvent(error=error)
 

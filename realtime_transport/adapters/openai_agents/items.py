@@ -1,4 +1,4 @@
-"""Items of the conversation and counts of tokens: from the wire to the framework's classes."""
+"""Converts items of the conversation and counts of tokens to the framework's classes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["mapping", "message_item", "tool_item", "usage_event"]
 _MESSAGE: TypeAdapter[RealtimeMessageItem] = TypeAdapter(RealtimeMessageItem)
 
 _NAMES = {"output_text": "text", "output_audio": "audio"}
-"""Parts whose type has another name in the framework: it keeps those of the beta protocol."""
+"""From the type of a part to its name in the framework, which uses those of the beta protocol."""
 
 _PARTS = {
     "assistant": frozenset({"text", "audio"}),
@@ -38,7 +38,7 @@ _STATUSES = frozenset({"in_progress", "completed", "incomplete"})
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """*value* if it is an object of JSON, else an empty one."""
+    """*value* if it is a mapping, else an empty mapping."""
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
@@ -49,14 +49,14 @@ def message_item(
 
     Args:
         item: The item, as the server sent it. Parts that the framework does not know are left out.
-        previous_item_id: The item before it, if the server said.
-        status: Where the item names none that the framework knows.
+        previous_item_id: The item before it, if the server named it.
+        status: The status if the item has none that the framework knows.
 
     Raises:
-        pydantic.ValidationError: It is no message that the framework knows.
+        pydantic.ValidationError: The framework does not know such a message.
     """
     role = item.get("role", "assistant")
-    told = item.get("status")
+    given = item.get("status")
     parts: Iterable[object] = item.get("content") or ()
     return _MESSAGE.validate_python(
         {
@@ -65,7 +65,7 @@ def message_item(
             "type": "message",
             "role": role,
             "content": [part for part in map(_part, parts) if part.get("type") in _PARTS.get(role, ())],
-            "status": told if told in _STATUSES else status,
+            "status": given if given in _STATUSES else status,
         }
     )
 
@@ -77,7 +77,7 @@ def _part(part: object) -> dict[str, Any]:
 
 
 def tool_item(call: FunctionCallEvent, *, previous_item_id: str | None) -> RealtimeToolCallItem:
-    """A call that the model has just made."""
+    """A new call of the model."""
     return RealtimeToolCallItem(
         item_id=call.id,
         previous_item_id=previous_item_id,

@@ -1,4 +1,4 @@
-"""The framework's model, over a transport."""
+"""The framework's realtime model on a transport."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ __all__ = ["TransportRealtimeModel"]
 
 
 class TransportRealtimeModel(RealtimeModel):
-    """Connects the agents of ``openai-agents`` by a transport of this package.
+    """Connects agents of ``openai-agents`` through a transport of this package.
 
     ::
 
@@ -50,20 +50,20 @@ class TransportRealtimeModel(RealtimeModel):
         async with await RealtimeRunner(agent, model=model).run() as session:
             ...
 
-    One connection at a time; it can be opened again after `close`. Like the framework it runs on asyncio only. The
-    connection lives in one task, which `close` awaits; listeners are called in it, one after the other.
+    One connection at a time; it can connect again after `close`. Like the framework it runs on asyncio only. One task
+    holds the connection and calls the listeners, one after the other; `close` waits for it.
 
-    The audio ends are the transport's: with a source it speaks by itself (and ``send_audio`` is an error), with a sink
-    it plays, and the session has ``audio`` events only with ``audio_events=True``.
+    Audio sources and sinks belong to the transport: with a source, it sends the audio itself (and ``send_audio`` is an
+    error); with a sink, it plays, and the session has ``audio`` events only with ``audio_events=True``.
 
     Args:
-        transport: Carries the conversation. Nothing else may connect it meanwhile; others may subscribe to it.
-        default_settings: What is sent where the settings of a session do not say. By default what the framework's own
-            model sends (``DEFAULT_MODEL_SETTINGS``): voice, transcription and turn detection of the vendor. The formats
-            of the audio are the transport's. For another server pass what that knows, or ``{}``.
+        transport: Carries the conversation. Nothing else may connect it; others may subscribe to it.
+        default_settings: Settings for what a session does not set. By default those of the framework's own model
+            (``DEFAULT_MODEL_SETTINGS``) for voice, transcription and turn detection; audio formats are the transport's.
+            For another server pass settings that it knows, or ``{}``.
 
     Attributes:
-        transport: As given.
+        transport: The transport.
     """
 
     def __init__(
@@ -79,15 +79,17 @@ class TransportRealtimeModel(RealtimeModel):
     # Life
 
     async def connect(self, options: RealtimeModelConfig) -> None:
-        """Connect, and wait until the server has taken the settings of the session. If cancelled, nothing is left.
+        """Connect, and wait until the server has accepted the settings of the session.
+
+        If cancelled, the connection is closed.
 
         Args:
-            options: ``api_key`` (a key, or a sync or async function), ``url`` and ``call_id`` go before those of the
-                transport. With ``headers`` no key is sent. ``initial_model_settings`` open the session.
+            options: ``api_key`` (a key, a function or a coroutine function), ``url`` and ``call_id`` override those of
+                the transport. With ``headers`` no key is sent. ``initial_model_settings`` open the session.
                 ``playback_tracker`` is asked at each interruption how much was heard.
 
         Raises:
-            UserError: There is no key, an option or a setting makes no sense, or the model is connected already.
+            UserError: There is no key, an option or a setting is wrong, or the model is connected already.
             ConnectError: The connection could not be opened: `AuthenticationError` for a key that is refused.
         """
         if self._task is not None:
@@ -109,13 +111,13 @@ class TransportRealtimeModel(RealtimeModel):
             raise
 
     async def close(self) -> None:
-        """Send what is queued, close, and wait until nothing is left running. Idempotent.
+        """Send what is queued, close, and wait until the connection's task has ended. Idempotent.
 
-        It takes the transport's ``close_timeout`` at most. Called by a listener it makes a beginning only: the
-        connection ends when the listener gives way. If cancelled, what is queued is not sent.
+        It takes the transport's ``close_timeout`` at most. Called by a listener, it only begins to close: the
+        connection ends after the listener returns. If cancelled, what is queued is not sent.
 
         Raises:
-            Exception: What a listener raised when it was told of an exception.
+            Exception: What a listener raised when it got an exception event.
         """
         task = self._task
         if task is None:
@@ -146,12 +148,12 @@ class TransportRealtimeModel(RealtimeModel):
     # Listeners
 
     def add_listener(self, listener: RealtimeModelListener) -> None:
-        """Let *listener* hear every event from now on. A second time it counts once."""
+        """Call *listener* for every event from now on. Adding it twice has no effect."""
         if listener not in self._listeners:
             self._listeners.append(listener)
 
     def remove_listener(self, listener: RealtimeModelListener) -> None:
-        """Let *listener* hear no more, if it ever did."""
+        """Stop calling *listener*, if it was added."""
         if listener in self._listeners:
             self._listeners.remove(listener)
 
@@ -177,7 +179,7 @@ class TransportRealtimeModel(RealtimeModel):
         try:
             for translated in self._translator.translate(event):
                 await self._emit(translated)
-        except Exception as error:  # noqa: BLE001 - the listeners are told; what they raise then ends the connection
+        except Exception as error:  # noqa: BLE001 - passed to the listeners; what they raise then ends the connection
             context = f"Handling {type(event).__name__}"
             await self._emit(RealtimeModelExceptionEvent(exception=error, context=context))
 
@@ -186,23 +188,23 @@ class TransportRealtimeModel(RealtimeModel):
     async def send_event(self, event: RealtimeModelSendEvent) -> None:
         """Send *event*. Waits while the outbox of the transport is full; if cancelled then, nothing was sent.
 
-        An interruption never waits, and overtakes what does. It stops playback, or that of its ``response_id``, and
+        An interruption never waits, and overtakes what waits. It stops playback, or that of its ``response_id``, and
         tells the server how much was heard. The response is cancelled too, unless the server does so by itself when it
         hears speech (``interrupt_response``) and ``force_response_cancel`` is not set, or ``playback_only`` is.
 
         Raises:
-            UserError: *event* cannot be sent as it is.
-            ValueError: An interruption asks for what excludes each other.
+            UserError: *event* has a wrong value, or the transport refuses it.
+            ValueError: The options of an interruption exclude each other.
             NotConnectedError: There is no connection.
-            ConnectionLost: It was lost.
+            ConnectionLost: The connection was lost.
         """
         await self._send(event, None)
 
     async def send_event_if(self, event: RealtimeModelSendEvent, send_if: Callable[[], bool]) -> bool:
-        """As `send_event`, if *send_if* says so in the step in which the event is queued.
+        """As `send_event`, if *send_if* returns true in the step that queues the event. If cancelled, nothing was sent.
 
-        A message of the user is not sent either while a response is asked for that has not begun: what would answer it
-        answers something newer.
+        A user message is also not sent while a requested response has not begun: that response would answer the
+        message, too.
 
         Returns:
             Whether it was sent.
@@ -242,5 +244,5 @@ class TransportRealtimeModel(RealtimeModel):
         self.transport.interrupt(cancel_ongoing_response=cancels, response_id=event.response_id)
 
     def _retire_response_audio(self, response_id: str) -> None:
-        # The session calls it when no guardrail can stop the response any more.
+        # The session calls this when no guardrail can stop the response any more.
         self._translator.silenced.discard(response_id)

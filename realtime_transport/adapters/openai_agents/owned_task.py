@@ -1,4 +1,4 @@
-"""The task that holds the connection of a model: the framework connects and closes by two calls, not by a block."""
+"""The task that holds the connection of a model: the framework connects and closes by two calls, without a block."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class OwnedTask:
     """Runs a job within a block, both in one task of the running event loop.
 
     Args:
-        block: Is entered first and left last: the connection.
-        job: Runs within; it is cancelled when the task is to end, and the block is then left normally.
-        abort: Makes entering the block fail.
+        block: The connection: entered first, left last.
+        job: Runs within the block. When the task has to end, it is cancelled, and the block is left normally.
+        abort: Called to make entering the block fail.
     """
 
     _block: AbstractAsyncContextManager[object]
@@ -34,7 +34,7 @@ class OwnedTask:
 
     @property
     def ending(self) -> bool:
-        """The job is to end."""
+        """Whether the job has been told to end."""
         return self._scope.cancel_called
 
     async def start(self) -> None:
@@ -56,7 +56,7 @@ class OwnedTask:
     async def stop(self) -> None:
         """End the job, leave the block, and wait for both. Idempotent.
 
-        From within the task it only makes a beginning: the task ends when the caller gives way. If cancelled, what was
+        Called from within the task, it only begins: the task ends after the caller yields. If cancelled, what was
         queued is not sent, and the task has ended all the same.
 
         Raises:
@@ -86,10 +86,10 @@ class OwnedTask:
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
-    """Cancel *task* and wait until it has ended, which is bounded, however often the caller is cancelled."""
+    """Cancel *task* and wait until it has ended, even if the caller is cancelled again; the wait is bounded."""
     task.cancel()
     while not task.done():
         try:
             await asyncio.wait({task})
         except asyncio.CancelledError:
-            continue  # The caller raises it in the end.
+            continue  # The caller raises the cancellation afterwards.

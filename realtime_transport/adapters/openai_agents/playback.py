@@ -1,4 +1,4 @@
-"""How much was heard, where the application has a playback tracker of the framework."""
+"""Keeps the framework's playback tracker, if the application has one."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 __all__ = ["Playback"]
 
 _NAMES = {"audio/pcm": "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": "g711_alaw"}
-"""What trackers call the formats."""
+"""The trackers' names of the formats."""
 
 
 @attrs.define(eq=False)
 class Playback:
-    """Asks the tracker of one connection, if there is one, and keeps it up to date."""
+    """Reads and updates the playback tracker of one connection, if there is one."""
 
     _tracker: RealtimePlaybackTracker | None = None
     _format: AudioFormat = attrs.field(default=AudioFormat.PCM24K, init=False)
 
     def position(self) -> PlaybackPosition | None:
-        """How far playback is, as far as the tracker knows."""
+        """The position of playback, if the tracker knows it."""
         state = None if self._tracker is None else self._tracker.get_state()
         if state is None or state["current_item_id"] is None or state["elapsed_ms"] is None:
             return None
@@ -40,21 +40,21 @@ class Playback:
         )
 
     def set_format(self, named: object) -> None:
-        """The server has said in which format it sends audio; what is not known changes nothing."""
+        """Set the format of the server's audio; an unknown one changes nothing."""
         try:
             self._format = AudioFormat.parse(named)
         except ConfigError:
-            return  # A session that only transcribes has none, and a name of a vendor's own cannot be counted in.
+            return  # A session that only transcribes has no format; the rate of a vendor's own format is unknown.
         if self._tracker is not None:
             self._tracker.set_audio_format(_NAMES[self._format.encoding])
 
     def interrupted(self, parts: Container[tuple[str, int]]) -> None:
-        """These parts were cut off."""
+        """Note that *parts*, pairs of item id and content index, were cut off."""
         position = self.position()
         if position is not None and (position.item_id, position.content_index) in parts:
             self.reset()
 
     def reset(self) -> None:
-        """Nothing is playing any more."""
+        """Note that nothing is playing."""
         if self._tracker is not None:
             self._tracker.on_interrupted()

@@ -1,4 +1,4 @@
-"""What the framework sends, as calls of a transport."""
+"""Translates what the framework sends into calls of a transport."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["answered", "put"]
 
 _TEXT_OF = {"input_text": "text", "input_image": "image_url"}
-"""The field without which a part of a message says nothing."""
+"""The required field of each kind of part."""
 
 _DETAILS = ("auto", "low", "high")
 
@@ -40,10 +40,10 @@ def put(
     batch: Batch,
     config_of: Callable[[RealtimeSessionModelSettings], Mapping[str, Any]],
 ) -> None:
-    """Put *event* into *batch*; *config_of* makes the configuration of a transport of settings.
+    """Put *event* into *batch*; *config_of* turns settings into a transport's configuration.
 
     Raises:
-        UserError: It cannot be sent as it is.
+        UserError: It has a wrong value.
         LocalProtocolError: The transport refuses it.
     """
     match event:
@@ -78,10 +78,10 @@ def answered(event: RealtimeModelSendToolOutput) -> RealtimeToolCallItem:
 
 
 def _message(said: Mapping[str, Any]) -> dict[str, Any]:
-    """A message of the user, without parts that say nothing or that the framework does not know.
+    """A user message, without parts that are empty or unknown to the framework.
 
     Raises:
-        UserError: Nothing is left of it.
+        UserError: No part is left.
     """
     given = cast("list[object]", said.get("content") or [])
     parts = [part for part in map(_part, given) if part]

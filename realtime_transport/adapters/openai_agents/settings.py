@@ -1,4 +1,4 @@
-"""The settings of a session: the framework's, as those of a transport."""
+"""Translates the framework's settings of a session into a transport's configuration."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULTS", "session_config"]
 
-# The transport knows best which formats it has, as that of a telephone.
+# The transport has its own formats, for instance that of a telephone.
 DEFAULTS: RealtimeSessionModelSettings = cast(
     "RealtimeSessionModelSettings",
     {name: value for name, value in DEFAULT_MODEL_SETTINGS.items() if not name.endswith("_format")},
 )
-"""What the framework's own model sends where nobody has said anything, but for the formats of the audio."""
+"""The default settings of the framework's own model, without the audio formats."""
 
 _KNOWN = frozenset(RealtimeSessionModelSettings.__annotations__)
 
@@ -40,7 +40,7 @@ _PASSED_ON = ("instructions", "prompt", "max_output_tokens")
 """Settings that mean the same on both sides, null included."""
 
 _PASSED_ON_IF_GIVEN = ("parallel_tool_calls", "reasoning")
-"""Settings whose null is as if they were not there."""
+"""Settings whose null means that they are not given."""
 
 _SHORT_NAMES = {"pcm": "audio/pcm", "pcmu": "audio/pcmu", "pcma": "audio/pcma"}
 
@@ -58,11 +58,11 @@ def session_config(
     settings: RealtimeSessionModelSettings,
     defaults: RealtimeSessionModelSettings,
 ) -> dict[str, Any]:
-    """What *settings* say, as the configuration of a transport.
+    """The configuration of a transport for *settings*.
 
     Args:
         settings: The settings of an agent's session.
-        defaults: What is sent where *settings* do not say.
+        defaults: Settings for what *settings* leave out.
 
     Raises:
         UserError: There is no such setting, or a tool cannot be offered to the model.
@@ -132,7 +132,7 @@ def _format(side: str, nested: Mapping[str, Any], given: Mapping[str, Any]) -> d
 
 
 def _snake(detection: Mapping[str, Any]) -> dict[str, Any]:
-    """*detection* under the names of the wire; where both names are given, that of the wire wins."""
+    """*detection* with the names of the wire; if both names are given, that of the wire wins."""
     named = {name: value for name, value in detection.items() if name not in _TURN_DETECTION}
     return {_TURN_DETECTION[name]: detection[name] for name in detection if name in _TURN_DETECTION} | named
 
@@ -154,8 +154,8 @@ def _tools(tools: Iterable[Tool], handoffs: Iterable[Handoff[Any, Any]]) -> list
     for name, kinds in sources.items():
         if len(kinds) > 1:
             counts = Counter(kinds).items()
-            told = " and ".join(kind if count == 1 else f"{count} {kind}s" for kind, count in counts)
-            raise UserError(f"Duplicate Realtime tool name found: {name!r} ({told}). Rename all but one of them.")
+            summary = " and ".join(kind if count == 1 else f"{count} {kind}s" for kind, count in counts)
+            raise UserError(f"Duplicate Realtime tool name found: {name!r} ({summary}). Rename all but one of them.")
     return offered
 
 

@@ -1,4 +1,4 @@
-"""Realtime agents of pydantic-ai on the transports of this package: the extra ``pydantic-ai``.
+"""Realtime agents of pydantic-ai on the transports of this package; needs the extra ``pydantic-ai``.
 
 ::
 

@@ -1,4 +1,4 @@
-"""A connection of pydantic-ai over one of our transports."""
+"""A connection of pydantic-ai on a transport of this package."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ NORMAL_CLOSES = (1000, 1001)
 
 @attrs.frozen(kw_only=True)
 class ConnectionTraits:
-    """What a session has to know of its connection.
+    """What a session must know about its connection.
 
     Attributes:
-        transcribes: The server transcribes what the user says.
-        stops_at_speech: The server cancels a response by itself when the user speaks.
-        application_plays: The application plays the audio, and says what was heard of it.
-        server_plays: The server plays the audio, at the pace of a listener.
-        hears: Audio comes as events.
-        attached: The connection is attached to a call that another opened.
-        of_call: The connection belongs to a call, with whose end it ends in order.
+        transcribes: Whether the server transcribes the user's speech.
+        stops_at_speech: Whether the server itself cancels a response when the user speaks.
+        application_plays: Whether the application plays the audio, and reports how much was heard.
+        server_plays: Whether the server plays the audio, in real time.
+        hears: Whether audio arrives as events.
+        attached: Whether the connection is attached to a call that another program opened.
+        of_call: Whether the connection belongs to a call, and may end with it without an error.
         rate: Samples of input audio per second.
         output_rate: Samples of output audio per second.
         reconnect: How to connect again after a loss; ``None``: not at all.
@@ -80,16 +80,16 @@ class ConnectionTraits:
 
 
 class TransportRealtimeConnection(RealtimeConnection):
-    """What `TransportRealtimeModel.connect` gives to a session.
+    """The connection that `TransportRealtimeModel.connect` gives to a session.
 
-    Frames are made from the ids of the protocol: of responses, items and calls.
+    Frames carry the protocol's ids of responses, items and calls.
 
     Args:
         line: Opens connections.
-        events: The events of the first.
-        traits: What the session has to know.
-        prefix: What the ids of our items begin with.
-        foreign: Messages that were told to the server before.
+        events: The events of the first connection.
+        traits: What the session must know about it.
+        prefix: The prefix of the ids of items that this connection creates.
+        foreign: The number of messages of the history that were sent before.
     """
 
     transport_errors: ClassVar[tuple[type[Exception], ...]] = (TransportError, NotConnectedError)
@@ -115,7 +115,7 @@ class TransportRealtimeConnection(RealtimeConnection):
         )
         self._received = 0
         self._ahead: Event | None = None
-        self._carried: list[InputId] = []  # Sent on a lost connection, which did not say that they joined.
+        self._carried: list[InputId] = []  # Sent on a lost connection, not acknowledged.
         self._reconnects = 0
         self._gave_up = False
         self._message_history: Callable[[], Sequence[ModelMessage]] | None = None
@@ -124,26 +124,26 @@ class TransportRealtimeConnection(RealtimeConnection):
 
     @property
     def model_name(self) -> str | None:
-        """The model that the server says it is."""
+        """The model that the server names."""
         return self._maker.model_name
 
     @property
     def input_transcription_enabled(self) -> bool:
-        """Whether the words of the user come."""
+        """Whether transcripts of the user's speech arrive."""
         return self._traits.transcribes
 
     @property
     def interrupts_response_on_speech(self) -> bool:
-        """Whether the server stops at speech by itself, so that nobody else has to."""
+        """Whether the server itself cancels a response when the user speaks."""
         return self._traits.stops_at_speech
 
     @property
     def reconnect_restores_in_flight_state(self) -> bool:
-        """A new connection knows what was said to the end, not what was being said."""
+        """False: a new connection knows finished messages, not those in progress."""
         return False
 
     def set_message_history(self, message_history: Callable[[], Sequence[ModelMessage]]) -> None:
-        """What to tell the server on a new connection."""
+        """Set the function that gives the history for a new connection."""
         self._message_history = message_history
 
     @property
@@ -164,11 +164,11 @@ class TransportRealtimeConnection(RealtimeConnection):
     # Sending
 
     async def send(self, content: RealtimeInput) -> None:
-        """Send an input. If cancelled, nothing of it was queued, or all but the request for a response.
+        """Send an input. If cancelled, either nothing was queued, or everything except the request for a response.
 
         Raises:
             TransportError: The connection is lost.
-            UserError: The input makes no sense on this wire; nothing was sent.
+            UserError: The input cannot be sent on this wire; nothing was sent.
         """
         input_id = self._received
         self._received += 1
@@ -241,7 +241,7 @@ class TransportRealtimeConnection(RealtimeConnection):
                 self._responses.not_sent(request)
                 raise
 
-    # Interrupting: overtakes what waits to be sent
+    # Interrupting: these messages overtake what waits to be sent
 
     def _cancel(self) -> None:
         transport, traits = self._line.transport, self._traits
@@ -258,7 +258,7 @@ class TransportRealtimeConnection(RealtimeConnection):
 
     async def _truncate(self, cut: TruncateOutput) -> None:
         if not self._traits.application_plays:
-            return  # Whoever plays has cut it off already, where that was.
+            return  # The player has cut it off already, at the position that was heard.
         item = self._playing.item(cut.item_id)
         if item is None:
             return
@@ -277,10 +277,10 @@ class TransportRealtimeConnection(RealtimeConnection):
     # Receiving
 
     async def frames(self) -> AsyncGenerator[RealtimeFrame, None]:
-        """What the model does: one frame for each message of the server that says something.
+        """The model's output: one frame for each relevant message of the server.
 
-        Ends when the connection is gone for good; by then every response has ended. If cancelled, events that were not
-        looked at stay in the stream.
+        Ends when the connection is lost for good; by then every response has ended. If cancelled, unread events stay in
+        the stream.
         """
         while True:
             error: Exception | None = None
@@ -294,7 +294,7 @@ class TransportRealtimeConnection(RealtimeConnection):
                 error = lost
             for held in self._playing.release_all():
                 yield held
-            reconnects = self._can_reconnect and bool(self._told_of(error))
+            reconnects = self._can_reconnect and bool(self._loss_frame(error))
             settled: RealtimeFrame = [
                 *self._responses.lose(ask_again=reconnects),
                 *self._turns.lose(goes_on=reconnects),
@@ -303,7 +303,7 @@ class TransportRealtimeConnection(RealtimeConnection):
                 yield self._reconnected(settled)
                 continue
             self._gave_up = True
-            yield [*settled, *self._responses.lose(ask_again=False), *self._told_of(error, tried=reconnects)]
+            yield [*settled, *self._responses.lose(ask_again=False), *self._loss_frame(error, tried=reconnects)]
             return
 
     async def _next_group(self) -> list[Event]:
@@ -324,10 +324,10 @@ class TransportRealtimeConnection(RealtimeConnection):
         try:
             return self._events.receive_nowait()
         except (anyio.WouldBlock, anyio.EndOfStream, TransportError):
-            return None  # The end is told by the next wait.
+            return None  # The next wait raises or ends.
 
     async def _act(self) -> None:
-        """Send what the message that came last makes possible."""
+        """Send what the last message allows."""
         if self._responses.take_cancel():
             if self._traits.application_plays or self._traits.attached:
                 self._line.transport.cancel_response(self._responses.active)
@@ -337,8 +337,8 @@ class TransportRealtimeConnection(RealtimeConnection):
 
     # The end of a connection
 
-    def _told_of(self, error: Exception | None, *, tried: bool = False) -> RealtimeFrame:
-        """What a session is told of the loss; nothing if it is none: we have left, or the call is over."""
+    def _loss_frame(self, error: Exception | None, *, tried: bool = False) -> RealtimeFrame:
+        """The error event of a loss; nothing if the connection was closed on purpose, or its call is over."""
         if error is None or (self._traits.of_call and getattr(error, "code", None) in NORMAL_CLOSES):
             return []
         failed = "; connecting again failed" if tried else ""
@@ -356,14 +356,14 @@ class TransportRealtimeConnection(RealtimeConnection):
         return False
 
     def _reconnected(self, settled: RealtimeFrame) -> RealtimeFrame:
-        """Another connection has taken the place of the lost one."""
-        # What was on its way is in the history that was told anew.
+        """The frame for a new connection that replaces the lost one."""
+        # Inputs that were on their way are part of the history that was sent again.
         added = [InputAdded(input_id=each) for each in self._carried]
         self._carried = []
         lost = any(isinstance(event, ResponseEnded) for event in settled)
         orphaned = [StaleEvent(ResponseDone(interrupted=True))] if lost else []
-        told = RealtimeSessionReconnectEvent(state_restored=self._message_history is not None)
-        return [*added, *settled, *orphaned, told]
+        event = RealtimeSessionReconnectEvent(state_restored=self._message_history is not None)
+        return [*added, *settled, *orphaned, event]
 
     async def _redial(self) -> bool:
         history = None if self._message_history is None or self._traits.attached else self._message_history()
@@ -381,7 +381,7 @@ class TransportRealtimeConnection(RealtimeConnection):
 
 
 def _text_item(content: str | TextContext) -> dict[str, Any]:
-    """A message of the user, or of the operator: pydantic-ai marks a system prompt that is sent in a session."""
+    """A user message, or a system message: pydantic-ai marks a system prompt that is sent in a session."""
     prompt = getattr(content, "system_prompt", None)
     text = content if isinstance(content, str) else content.text
     role, text = ("user", str(text)) if prompt is None else ("system", prompt)

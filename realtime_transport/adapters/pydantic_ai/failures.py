@@ -1,4 +1,4 @@
-"""Our failures as the exceptions that pydantic-ai raises for its own models."""
+"""Translates exceptions of this package into those that pydantic-ai raises for its own models."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ __all__ = ["as_of_a_model", "as_of_the_user"]
 
 @contextmanager
 def as_of_the_user() -> Generator[None]:
-    """What the caller did wrong becomes a ``UserError``.
+    """Turn errors of the caller into ``UserError``.
 
     Raises:
-        UserError: The call makes no sense on this transport, or with these values; nothing was sent.
+        UserError: The call is not possible on this transport, or with these values; nothing was sent.
     """
     try:
         yield
@@ -41,10 +41,10 @@ def as_of_the_user() -> Generator[None]:
 
 @contextmanager
 def as_of_a_model(model_name: str) -> Generator[None]:
-    """A connection or request that failed becomes what a request of *model_name* would raise.
+    """Turn the failure of a connection or request into what a request of *model_name* would raise.
 
     Raises:
-        ModelHTTPError: The server refused with an HTTP status, which it holds.
+        ModelHTTPError: The server refused with an HTTP status.
         RealtimeError: It failed in another way.
         UserError: See `as_of_the_user`.
     """

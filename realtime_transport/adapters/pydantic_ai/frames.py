@@ -1,4 +1,4 @@
-"""From the events of a transport to the frames of pydantic-ai: one list for one message of the server."""
+"""Translates the events of a transport into frames of pydantic-ai: one frame for each message of the server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from pydantic_ai.realtime.lifecycle import (
     StaleEvent,
 )
 
-from realtime_transport import events as told, server_events as server
+from realtime_transport import events as ours, server_events as server
 from realtime_transport.protocol.wire.model import ServerEvent
 
 from .responses import BUSY_CODE, Responses, rejected_content
@@ -55,7 +55,7 @@ Handler: TypeAlias = Callable[[Any], "_Frame | None"]
 
 @attrs.define
 class _Frame:
-    """What one message makes."""
+    """The frame of one message, before it is put in order."""
 
     response_id: str = ""
     codec: list[RealtimeCodecEvent] = attrs.field(factory=list["RealtimeCodecEvent"])
@@ -66,7 +66,7 @@ class _Frame:
 
 def begins_frame(event: Event) -> bool:
     """Whether *event* belongs to another message of the server than the event before it."""
-    return isinstance(event, ServerEvent | told.AudioEvent)
+    return isinstance(event, ServerEvent | ours.AudioEvent)
 
 
 @attrs.define(eq=False)
@@ -74,15 +74,15 @@ class FrameMaker:
     """Makes frames.
 
     Args:
-        inputs: Which input an item is.
-        responses: Which responses are open.
+        inputs: Finds the input that an item is.
+        responses: The open responses.
         turns: The spoken turns.
         playing: What is being played.
-        server_plays: The server plays the audio, and tells when.
-        interrupted_by_wire: Whoever plays the audio stops by itself when the user speaks.
+        server_plays: Whether the server plays the audio, and reports when.
+        interrupted_by_wire: Whether the player of the audio stops itself when the user speaks.
 
     Attributes:
-        model_name: The model that the server says it is; ``None`` if it has not.
+        model_name: The model that the server names; ``None`` if it has not yet.
     """
 
     _inputs: Inputs = attrs.field(kw_only=True, alias="inputs")
@@ -96,11 +96,11 @@ class FrameMaker:
 
     def __attrs_post_init__(self) -> None:
         self._table = {
-            told.AudioEvent: self._audio,
+            ours.AudioEvent: self._audio,
             server.ResponseFunctionCallArgumentsDone: self._arguments_done,
-            told.FunctionCallEvent: self._function_call,
-            told.AudioInterruptedEvent: self._interrupted,
-            told.ErrorEvent: self._error,
+            ours.FunctionCallEvent: self._function_call,
+            ours.AudioInterruptedEvent: self._interrupted,
+            ours.ErrorEvent: self._error,
             server.SessionCreated: self._session,
             server.SessionUpdated: self._session,
             server.ResponseCreated: self._response_created,
@@ -126,9 +126,9 @@ class FrameMaker:
         }
 
     def make(self, group: Sequence[Event]) -> list[RealtimeFrame]:
-        """The frame of one message, of which *group* is told; none if it says nothing to a session.
+        """The frame of one message, whose events are *group*; none if it is irrelevant to a session.
 
-        More than one where the message ends what was held back: a response is over when it has been played.
+        Several if the message releases frames that were held back until a response was played.
         """
         made = [each for event in group if (each := self._make(event)) is not None]
         released: list[RealtimeFrame] = []
@@ -151,7 +151,7 @@ class FrameMaker:
     def _ordered(self, frame: _Frame) -> RealtimeFrame:
         if frame.response_id and not frame.ends:
             if self._responses.is_cancelled(frame.response_id):
-                return []  # The caller has stopped it; what was on its way is not to be heard.
+                return []  # The caller has stopped it: drop what was on its way.
             if self._responses.has_ended(frame.response_id) and not self._playing.holds(frame.response_id):
                 return [StaleEvent(each) for each in frame.codec]
         begun = self._responses.mention(frame.response_id) if frame.response_id else ()
@@ -200,7 +200,7 @@ class FrameMaker:
         details = OutputItemDetails(response_id=response_id, item_id=item_id, provider_details={"phase": phase})
         return _Frame(response_id=response_id, after=[details])
 
-    def _audio(self, event: told.AudioEvent) -> _Frame | None:
+    def _audio(self, event: ours.AudioEvent) -> _Frame | None:
         response_id, item_id = event.response_id, event.item_id
         if self._server_plays and not response_id:
             return None  # The silence between responses.
@@ -221,13 +221,13 @@ class FrameMaker:
         return _output(event, event.text, is_final=True, output_text=True)
 
     def _arguments_done(self, event: server.ResponseFunctionCallArgumentsDone) -> _Frame | None:
-        """A call is complete as soon as its arguments are, where the server says what is called."""
+        """A call is complete with its arguments, if the server names the function here."""
         name, call_id = _text(event.name), _text(event.call_id)
         if not (name and call_id):
             return None
         return self._call(call_id, name, _text(event.arguments), _text(event.item_id), _text(event.response_id))
 
-    def _function_call(self, event: told.FunctionCallEvent) -> _Frame | None:
+    def _function_call(self, event: ours.FunctionCallEvent) -> _Frame | None:
         return self._call(event.call_id, event.name, event.arguments, event.id, event.response_id)
 
     def _call(self, call_id: str, name: str, arguments: str, item_id: str, response_id: str) -> _Frame | None:
@@ -273,7 +273,7 @@ class FrameMaker:
 
     def _heard(self, event: server.ConversationItemInputAudioTranscriptionCompleted) -> _Frame | None:
         if event.raw.get("status") not in (None, "completed"):
-            return None  # Some servers send what they have so far under this name.
+            return None  # Some servers send partial transcripts under this name.
         item_id = _text(event.item_id)
         silence = self._turns.is_silence(item_id)
         self._turns.transcribed(item_id)
@@ -320,7 +320,7 @@ class FrameMaker:
         was_playing = self._playing.stopped(_text(event.response_id))
         return _Frame(codec=[RealtimeOutputSpeechEndEvent()]) if self._server_plays and was_playing else _Frame()
 
-    def _interrupted(self, event: told.AudioInterruptedEvent) -> _Frame | None:
+    def _interrupted(self, event: ours.AudioInterruptedEvent) -> _Frame | None:
         if not self._interrupted_by_wire:
             return None
         cuts = {cut.item_id: cut.audio_end_ms for cut in event.truncations} or {event.item_id: event.audio_end_ms}
@@ -329,14 +329,14 @@ class FrameMaker:
 
     # Errors
 
-    def _error(self, event: told.ErrorEvent) -> _Frame | None:
+    def _error(self, event: ours.ErrorEvent) -> _Frame | None:
         error, event_id = event.error, event.event_id or ""
-        if not isinstance(error, told.ServerError):
+        if not isinstance(error, ours.ServerError):
             rejected, settled = self._responses.refused(event_id)
             return _Frame(codec=[*rejected, _session_error(str(error))], after=settled)
         code, message = _text(error.code), _text(error.message)
         if code == BUSY_CODE:
-            return None  # The transport asks again when the response that was there first has ended.
+            return None  # The transport repeats the request when the active response has ended.
         if code == "input_audio_buffer_commit_empty":
             self._turns.commit_refused()
         rejected, settled = self._responses.refused(event_id)
@@ -350,9 +350,9 @@ class FrameMaker:
 
 
 WANTED: tuple[type[Event], ...] = (
-    told.FunctionCallEvent,
-    told.AudioInterruptedEvent,
-    told.ErrorEvent,
+    ours.FunctionCallEvent,
+    ours.AudioInterruptedEvent,
+    ours.ErrorEvent,
     server.SessionCreated,
     server.SessionUpdated,
     server.ResponseCreated,
@@ -377,7 +377,7 @@ WANTED: tuple[type[Event], ...] = (
     server.OutputAudioBufferStopped,
     server.OutputAudioBufferCleared,
 )
-"""What has to be subscribed to, beside the audio."""
+"""The events to subscribe to, beside the audio."""
 
 
 def _output(event: Any, text: object, *, is_final: bool = False, output_text: bool = False) -> _Frame:

@@ -1,4 +1,4 @@
-"""From the message history of pydantic-ai to the items that a conversation begins with."""
+"""Converts the message history of pydantic-ai to the items that a conversation begins with."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 __all__ = ["History", "content_item", "instructions_of"]
 
 MAX_CALL_ID = 32
-"""Characters that the service takes as a ``call_id``."""
+"""The longest ``call_id`` that the service accepts, in characters."""
 
 UNTRANSCRIBED = "[The user spoke; no transcript is available.]"
-"""What stands for speech of which there are no words."""
+"""The text that replaces speech without a transcript."""
 
 
 def instructions_of(messages: Sequence[ModelMessage], parameters: ModelRequestParameters) -> str:
@@ -52,7 +52,7 @@ def instructions_of(messages: Sequence[ModelMessage], parameters: ModelRequestPa
 
 
 def _standing(messages: Sequence[ModelMessage]) -> list[SystemPromptPart]:
-    """The system prompts that the first request opens with: they are instructions, not part of the conversation."""
+    """The system prompts at the beginning of the first request: they are instructions, not part of the conversation."""
     first = next((message for message in messages if isinstance(message, ModelRequest)), None)
     standing: list[SystemPromptPart] = []
     for part in () if first is None else first.parts:
@@ -63,10 +63,10 @@ def _standing(messages: Sequence[ModelMessage]) -> list[SystemPromptPart]:
 
 
 def content_item(content: Sequence[UserContent], item_id: str | None = None) -> dict[str, Any] | None:
-    """A message of the user that holds *content*; ``None`` if that is nothing.
+    """A user message with *content*; ``None`` if that is empty.
 
     Raises:
-        UserError: It holds what this protocol cannot carry.
+        UserError: It holds content that this protocol cannot carry.
     """
     parts = [part for each in content for part in _content(each)]
     if not parts:
@@ -80,7 +80,7 @@ class History:
 
     Args:
         rate: Samples per second of the session's input audio.
-        with_media: Whether images and sound go along. They do not when a lost conversation is told anew.
+        with_media: Whether images and sound are included; not when a lost conversation is sent again.
     """
 
     _rate: int = 24000
@@ -91,7 +91,7 @@ class History:
         """The items of *messages*, for ``conversation.item.create``.
 
         Raises:
-            UserError: The history holds what cannot be told.
+            UserError: The history holds something that cannot be sent.
         """
         standing = set(map(id, _standing(messages)))
         items: list[dict[str, Any]] = []
@@ -121,7 +121,7 @@ class History:
                 case CompactionPart() if part.content:
                     yield _message("user", [_text("input_text", f"Summary of what was said before: {part.content}")])
                 case _:
-                    pass  # News for a run that is over: instructions and tools of this session are told as such.
+                    pass  # Parts of earlier runs: this session has its own instructions and tools.
 
     def _user(self, content: Sequence[UserContent]) -> Iterator[dict[str, Any]]:
         item = content_item([each for each in content if self._with_media or isinstance(each, str | TextContent)])
@@ -140,16 +140,16 @@ class History:
     def _samples(self, audio: BinaryContent) -> bytes:
         try:
             with wave.open(io.BytesIO(audio.data), "rb") as file:
-                told = (file.getnchannels(), file.getsampwidth(), file.getframerate())
+                found = (file.getnchannels(), file.getsampwidth(), file.getframerate())
                 samples = file.readframes(file.getnframes())
         except (EOFError, wave.Error) as error:
             raise UserError(
-                f"message_history: speech that is no WAV file cannot be told to the model: {error}"
+                f"message_history: speech that is not a WAV file cannot be sent to the model: {error}"
             ) from error
-        if told != (1, 2, self._rate):
+        if found != (1, 2, self._rate):
             raise UserError(
                 f"message_history: speech must be mono, of 16 bits and {self._rate} Hz, as the session's input, not of "
-                f"{told[0]} channels, {told[1] * 8} bits and {told[2]} Hz"
+                f"{found[0]} channels, {found[1] * 8} bits and {found[2]} Hz"
             )
         return samples
 
@@ -183,9 +183,9 @@ class History:
                     arguments = part.args_as_json_str()
                     yield {"type": "function_call", "name": part.tool_name, "call_id": call_id, "arguments": arguments}
                 case FilePart() if self._with_media:
-                    raise UserError("message_history: a file that a model made cannot be told to a realtime model")
+                    raise UserError("message_history: a file that a model made cannot be sent to a realtime model")
                 case _:
-                    pass  # How an answer was come by; the answer itself is told.
+                    pass  # How the model arrived at an answer; only the answer is sent.
 
 
 def _said(part: SpeechPart, *, cut_off: bool) -> Iterator[dict[str, Any]]:
@@ -195,7 +195,7 @@ def _said(part: SpeechPart, *, cut_off: bool) -> Iterator[dict[str, Any]]:
     elif cut_off:
         lines.append("[Interrupted]")
     elif not lines and part.audio is not None:
-        raise UserError("message_history: speech of the model without a transcript cannot be told to a realtime model")
+        raise UserError("message_history: speech of the model without a transcript cannot be sent to a realtime model")
     if lines:
         yield _message("assistant", [_text("output_text", "\n".join(lines))])
 
@@ -230,5 +230,5 @@ def _message(role: str, content: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def is_message_of_client(item: Mapping[str, Any]) -> bool:
-    """Whether the server will tell of *item* as it tells of an input."""
+    """Whether the server will acknowledge *item* as it acknowledges an input."""
     return item["type"] == "message" and item["role"] in ("user", "system")

@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 __all__ = ["NORMAL_CLOSE", "Line"]
 
 NORMAL_CLOSE = 1000
-"""The close code of an end in order."""
+"""The close code of a normal end."""
 
 
 @attrs.define(eq=False)
 class Line:
-    """Keeps a connection open in a task of its own, so that another can take its place wherever it is missed.
+    """Holds a connection in its own task, so that any task can replace it by another.
 
     Args:
-        tasks: Where that task runs.
-        transport: What connects.
-        connect: Opens a connection, with the options of the session.
-        timeout: Seconds that opening may take; ``None``: as long as the transport lets it.
+        tasks: The task group of that task.
+        transport: The transport.
+        connect: Opens a connection with the options of the session.
+        timeout: Seconds that opening may take; ``None``: the transport's own limits.
         hears: Whether the model's audio is wanted.
     """
 
@@ -48,13 +48,13 @@ class Line:
     _left: anyio.Event = attrs.field(factory=anyio.Event, init=False)
 
     async def dial(self, items: Sequence[dict[str, Any]] = ()) -> Subscription[Event]:
-        """Open a connection, and tell the server *items*; the events of that connection.
+        """Open a connection and send *items*. Returns the events of that connection.
 
         If cancelled, no connection stays open.
 
         Raises:
             TransportError: It did not open.
-            TimeoutError: Not in time.
+            TimeoutError: It did not open in time.
         """
         self.leave()
         self._left = anyio.Event()
@@ -62,11 +62,11 @@ class Line:
             return await self._tasks.start(self._hold, self._left, items, name="realtime connection")
 
     def leave(self) -> None:
-        """Close the connection: what is queued is sent before."""
+        """Begin to close the connection; what is queued is sent first."""
         self._left.set()
 
     def closed_by_server(self) -> ConnectionLost | None:
-        """What to say of a connection that ended in order; ``None`` if it was we who left."""
+        """The error for a connection that the server closed normally; ``None`` if `leave` was called."""
         if self._left.is_set():
             return None
         return ConnectionLost("the server closed the connection", code=NORMAL_CLOSE)
@@ -90,4 +90,4 @@ class Line:
         except TransportError:
             if not entered:
                 raise
-            # Whoever reads the events has been told.
+            # The reader of the events gets the loss.

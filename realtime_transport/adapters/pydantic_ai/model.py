@@ -1,4 +1,4 @@
-"""A realtime model of pydantic-ai over one of our transports."""
+"""A realtime model of pydantic-ai on a transport of this package."""
 
 from __future__ import annotations
 
@@ -56,15 +56,16 @@ class TransportRealtimeModel(RealtimeModel):
     Runs under asyncio, as the sessions of pydantic-ai do.
 
     Args:
-        transport: Any transport of ours: WebSocket, WebRTC, SIP, a telephone provider's. Or a function that makes one
-            for each session: a transport carries one session at a time. The function is called once at the beginning,
-            too, for the name of the model and for what the wire can do.
-        api_key: A key, or a sync or async function that is asked at each connect; otherwise what the transport has.
+        transport: Any transport of this package: WebSocket, WebRTC, SIP, a telephone provider's. Or a function that
+            makes one for each session: a transport carries one session at a time. The function is also called once at
+            the beginning, for the name of the model and the abilities of the wire.
+        api_key: A key, or a function or coroutine function that is called at each connect; that of the transport if not
+            given.
         call_id: The call that sessions attach to, as SIP needs it.
         rest: Makes client secrets and calls: for `create_client_secret`, `answer_webrtc_offer` and `hang_up`.
         provider_name: The vendor, as pydantic-ai names it in histories and traces.
         settings: Settings of all sessions; see `TransportRealtimeModelSettings`.
-        profile: What the model can do, where that is not as its name says.
+        profile: The abilities of the model, where they differ from those known by its name.
     """
 
     def __init__(
@@ -99,12 +100,12 @@ class TransportRealtimeModel(RealtimeModel):
 
     @property
     def base_url(self) -> str | None:
-        """Where the last connection went, without path and query of the endpoint; ``None`` before the first."""
+        """The base URL of the last connection, without path and query of the endpoint; ``None`` before the first."""
         return None if self._url is None else _base_of(self._url)
 
     def _adjust_provider_profile(self, profile: RealtimeModelProfile) -> RealtimeModelProfile:
         of_wire = RealtimeModelProfile(
-            # Who plays cuts off by itself; what the application plays is cut where it says.
+            # Any other player truncates by itself; the application says where to truncate.
             supports_output_truncation=self._shown.playback == "application",
             supports_webrtc=self._rest is not None,
         )
@@ -123,12 +124,13 @@ class TransportRealtimeModel(RealtimeModel):
     ) -> AbstractAsyncContextManager[TransportRealtimeConnection]:
         """Open a connection for the time of a block.
 
-        Leaving the block normally sends what is queued; leaving it otherwise drops that. Nothing is left running.
+        Leaving the block normally sends what is queued; leaving it otherwise discards that. All tasks
+        have ended.
 
         Raises:
             ModelHTTPError: The server refused with an HTTP status.
             RealtimeError: The connection could not be opened.
-            UserError: A setting, the history or the use of the transport makes no sense.
+            UserError: A setting, the history or the use of the transport is wrong.
         """
         return self._open(messages, model_settings, model_request_parameters, self._call_id)
 
@@ -140,10 +142,11 @@ class TransportRealtimeModel(RealtimeModel):
         model_settings: RealtimeModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> AbstractAsyncContextManager[RealtimeConnection]:
-        """Attach to a call that a browser has with the model; the transport has to be a WebSocket.
+        """Attach to a call that a browser has with the model; the transport must be a WebSocket.
 
         Raises:
-            UserError: The call is another vendor's. Further as `connect`.
+            UserError: The call is with another vendor.
+            Exception: As `connect`.
         """
         self._check_webrtc_session_provider(session)
         return self._open(messages, model_settings, model_request_parameters, session.session_id)
@@ -159,7 +162,7 @@ class TransportRealtimeModel(RealtimeModel):
         settings = self._settings(model_settings)
         transport = self._make()
         traits = self._traits(transport, settings, attached=call_id is not None)
-        # A call has negotiated its formats, and WebRTC has one.
+        # A call has negotiated its formats, and WebRTC has only one.
         with_formats = transport.wire == "websocket" and call_id is None
         config = session_config(
             instructions_of(messages, parameters),
@@ -176,7 +179,7 @@ class TransportRealtimeModel(RealtimeModel):
                 api_key=self._api_key,
                 call_id=call_id,
                 initial_session_config=config,
-                # What the application plays, it cuts off itself, at what was heard.
+                # An application that plays the audio truncates it itself, at the position that was heard.
                 interrupt_on_speech=False if traits.application_plays else None,
             )
 
@@ -202,7 +205,7 @@ class TransportRealtimeModel(RealtimeModel):
             transcribes=transcribes(settings),
             application_plays=playback == "application" and not attached,
             server_plays=playback == "server" or (attached and playback == "application"),
-            # A telephone's audio goes to the telephone, in its own format.
+            # The audio of a telephone call goes to the telephone, in its format.
             hears=transport.audio_events and playback != "provider" and not attached,
             attached=attached,
             of_call=attached or playback == "provider",
@@ -221,7 +224,7 @@ class TransportRealtimeModel(RealtimeModel):
         model_settings: RealtimeModelSettings | None = None,
         expires_after_seconds: int | None = None,
     ) -> RealtimeClientSecret:
-        """Mint a secret with which a browser opens a session of that configuration.
+        """Create a secret with which a browser opens a session of that configuration.
 
         If cancelled, the server may have done it all the same.
 
@@ -247,7 +250,7 @@ class TransportRealtimeModel(RealtimeModel):
         model_settings: RealtimeModelSettings | None = None,
         message_history: Sequence[ModelMessage] | None = None,
     ) -> WebRTCAnswer:
-        """Pass the offer of a browser on to the server; the history is told by the connection that attaches.
+        """Pass the offer of a browser on to the server; the connection that attaches sends the history.
 
         If cancelled, the server may have done it all the same.
 
@@ -267,14 +270,14 @@ class TransportRealtimeModel(RealtimeModel):
         self._check_webrtc_session_provider(session)
 
     async def hang_up(self, session: RealtimeProviderSession) -> None:
-        """End a call; one that is over already is no error.
+        """End a call; that it has already ended is not an error.
 
         If cancelled, the server may have done it all the same.
 
         Raises:
             ModelHTTPError: The server refused.
             RealtimeError: There was no answer.
-            UserError: The model was made without ``rest``, or the call is another vendor's.
+            UserError: The model was made without ``rest``, or the call is with another vendor.
         """
         self._check_hang_up(session)
         rest = self._require_rest("hang_up")
@@ -306,6 +309,6 @@ class TransportRealtimeModel(RealtimeModel):
 
 
 def _base_of(url: str) -> str:
-    """The base URL of the API that *url* is an endpoint of, as clients for HTTP have it."""
+    """The base URL of the API with the endpoint *url*, as an HTTP client needs it."""
     base = url.partition("?")[0].removesuffix("/calls").removesuffix("/realtime")
     return f"http{base.removeprefix('ws')}" if base.startswith("ws") else base

@@ -1,4 +1,4 @@
-"""What of the model's audio is being played."""
+"""The playback of the model's audio."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["OutputItem", "Playing"]
 
 MAX_ITEMS = 32
-"""Items that a caller may still name as the one that is heard: far more than anybody has queued for a loudspeaker."""
+"""The number of items that a caller may still name as the one that is heard; far more than a player queues."""
 
 
 @attrs.define
@@ -23,7 +23,7 @@ class OutputItem:
         item_id: The item.
         content_index: Its content part.
         response_id: The response that it belongs to.
-        received: Bytes of audio that came.
+        received: Bytes of audio received.
     """
 
     item_id: str
@@ -34,13 +34,13 @@ class OutputItem:
 
 @attrs.define(eq=False)
 class Playing:
-    """Remembers the latest items with audio, and holds the end of a response back until the server has played it.
+    """Remembers the latest items with audio, and holds back the end of a response until the server has played it.
 
-    Where the server sends audio at the pace of a listener, a response is done long before it is heard. Its audio must
-    come between its beginning and its end, so that the end waits.
+    Where the server sends audio in real time, a response is done long before it is heard. Its audio must come between
+    its beginning and its end, so the end waits.
 
     Args:
-        holds_ends: The server plays, and the application hears it through us.
+        holds_ends: Whether the server plays, and the application gets the audio as events.
     """
 
     _holds_ends: bool = False
@@ -51,7 +51,7 @@ class Playing:
     _released: list[RealtimeFrame] = attrs.field(factory=list["RealtimeFrame"], init=False)
 
     def heard(self, item_id: str, content_index: int, response_id: str, size: int) -> None:
-        """Audio of an item has come."""
+        """Note that audio of an item arrived."""
         item = self._items.pop(item_id, None)
         if item is None or item.content_index != content_index:
             item = OutputItem(item_id, content_index, response_id)
@@ -62,35 +62,35 @@ class Playing:
             del self._items[next(iter(self._items))]
 
     def item(self, item_id: str | None) -> OutputItem | None:
-        """The item of that id; ``None``: the one that the model is generating."""
+        """The item of that id; with ``None``, the one that the model is generating."""
         named = self._current if item_id is None else item_id
         return None if named is None else self._items.get(named)
 
     def nothing_current(self) -> None:
-        """The model generates no item any more."""
+        """Note that the model generates no item."""
         self._current = None
 
     # Where the server plays
 
     @property
     def by_server(self) -> bool:
-        """The server plays a response."""
+        """Whether the server is playing a response."""
         return self._begun is not None
 
     def began(self, response_id: str) -> None:
-        """The server plays a response: it has played what came before."""
+        """Note that the server began to play a response: it has played the ones before."""
         if self._begun not in (None, response_id):
             self._release(self._begun)
         self._begun = response_id
 
     def stopped(self, response_id: str) -> bool:
-        """The server plays a response no longer; whether it did."""
+        """Note that the server stopped playing a response. Returns whether it was playing."""
         was_playing, self._begun = self._begun is not None, None
         self._release(response_id)
         return was_playing
 
     def hold(self, response_id: str, frame: RealtimeFrame) -> bool:
-        """Whether *frame*, which ends a response, is kept until that has been played."""
+        """Keep *frame*, which ends a response, until that has been played. Returns whether it is kept."""
         if self._current is not None and self._items[self._current].response_id == response_id:
             self._current = None
         if not self._holds_ends or self._begun != response_id:
@@ -103,12 +103,12 @@ class Playing:
         return response_id in self._held
 
     def take_released(self) -> list[RealtimeFrame]:
-        """The frames that need wait no longer, in order."""
+        """The released frames, in order."""
         released, self._released = self._released, []
         return released
 
     def release_all(self) -> list[RealtimeFrame]:
-        """The connection is gone: nothing more is played."""
+        """Release all frames, since the connection is lost and nothing more is played."""
         for response_id in list(self._held):
             self._release(response_id)
         self._begun = self._current = None

@@ -1,8 +1,8 @@
-"""The responses of the model: which are open, which inputs they answer, and which are to be asked for.
+"""The responses of the model: which are open, which inputs they answer, and which to request.
 
-A conversation has one active response at a time. The transport holds back what comes too early; what waits here is put
-together: inputs that ask while a response runs get one response, and none if the user speaks up instead. Each request
-names its inputs in its ``metadata``, which the server gives back with the response.
+A conversation has one active response at a time. The transport holds back requests that come too early; here requests
+are combined: all inputs that ask during a response get one response, and none if the user speaks instead. Each request
+names its inputs in its ``metadata``, which the server returns with the response.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ BUSY_CODE = "conversation_already_has_active_response"
 """The server's code for a request that came while a response was active. The transport repeats the request."""
 
 METADATA_KEY = "realtime_transport_inputs"
-"""Where a request names the inputs that its response answers."""
+"""The metadata key under which a request names the inputs that its response answers."""
 
 MAX_METADATA = 512
-"""Characters that the service takes as one value of ``metadata``."""
+"""The longest value of ``metadata`` that the service accepts, in characters."""
 
 MAX_ENDED = 1024
-"""Responses and calls that are remembered after their end, for what comes late."""
+"""The number of ended responses and calls that are remembered, for late messages."""
 
 _NUMBERS = re.compile(r"\d+(?:-\d+)*")
 _CONTENT_EVENT = re.compile(r"input_(\d+)")
@@ -49,8 +49,8 @@ class Request:
     """A request for a response.
 
     Attributes:
-        event_id: What a refusal names.
-        named: The inputs that a refusal takes back.
+        event_id: The id that a refusal names.
+        named: The inputs that a refusal rejects.
         answers: The inputs that the response answers.
     """
 
@@ -72,10 +72,10 @@ class Outcome:
     """How a response ended.
 
     Attributes:
-        status: In the words of the lifecycle.
-        finish_reason: Why it ended, in the words of pydantic-ai.
+        status: The status, as a value of pydantic-ai's lifecycle.
+        finish_reason: Why it ended, as a value of pydantic-ai.
         details: What the server said about the end.
-        turn_detected: The server stopped it because the user spoke.
+        turn_detected: Whether the server stopped it because the user spoke.
     """
 
     status: ResponseStatus
@@ -106,11 +106,11 @@ def rejected_content(event_id: str) -> InputId | None:
 
 @attrs.define(eq=False)
 class Responses:
-    """Brackets responses, and decides when to ask for one.
+    """Tracks the beginning and end of responses, and decides when to request one.
 
     Args:
-        on_the_way: Whether inputs have not joined the conversation yet.
-        take_turn: The spoken turn that the server answers by itself.
+        on_the_way: Tells whether inputs have not joined the conversation yet.
+        take_turn: Gives the spoken turn that the server answers without a request.
     """
 
     _on_the_way: Callable[[Iterable[InputId]], bool]
@@ -118,18 +118,18 @@ class Responses:
     _open: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
     _ended: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
     _settled: set[InputId] = attrs.field(factory=set["InputId"], init=False)
-    _echoed: bool = attrs.field(default=False, init=False)  # The server gives metadata back.
+    _echoed: bool = attrs.field(default=False, init=False)  # The server returns metadata.
     _in_flight: Request | None = attrs.field(default=None, init=False)
     _deferred: list[Request] = attrs.field(factory=list[Request], init=False)
     _to_send: list[Request] = attrs.field(factory=list[Request], init=False)
     _calls: dict[str, _Calls] = attrs.field(factory=dict[str, _Calls], init=False)
     _known_calls: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
     _cancelled: str | None = attrs.field(default=None, init=False)
-    _cancel_next: bool = attrs.field(default=False, init=False)  # The response that was asked for, when it begins.
+    _cancel_next: bool = attrs.field(default=False, init=False)  # Cancel the requested response when it begins.
     _cancel_now: bool = attrs.field(default=False, init=False)
     active: str | None = attrs.field(default=None, init=False)
 
-    # What is asked for
+    # Requests
 
     def take_requests(self) -> list[Request]:
         """The requests to send now, in order."""
@@ -137,7 +137,7 @@ class Responses:
         return taken
 
     def ask(self, *named: InputId, answers: Sequence[InputId] = ()) -> None:
-        """Inputs ask for a response, which answers *answers*, or themselves."""
+        """Request a response for inputs; it answers *answers*, by default these inputs."""
         request = Request(f"response_{'-'.join(map(str, named))}", tuple(named), tuple(answers or named))
         if self.active is None and self._in_flight is None:
             self._send(request)
@@ -145,7 +145,7 @@ class Responses:
             self._deferred.append(request)
 
     def not_sent(self, request: Request) -> None:
-        """*request* could not be sent, and whoever asked is told."""
+        """Note that *request* could not be sent; the caller gets the exception."""
         if self._in_flight is request:
             self._in_flight = None
 
@@ -164,7 +164,7 @@ class Responses:
     # Calls
 
     def call(self, response_id: str, call_id: str) -> bool:
-        """A response calls a function; whether that was not told before."""
+        """Note that a response calls a function. Returns whether the call is new."""
         if call_id in self._known_calls:
             return False
         self._known_calls[call_id] = None
@@ -174,7 +174,7 @@ class Responses:
         return True
 
     def answer(self, call_id: str, input_id: InputId) -> None:
-        """An input holds what a function returned; when all calls of its response are answered, ask for the next."""
+        """Note that an input answers a call; request a response when all calls of its response are answered."""
         response_id = self._response_of(call_id)
         if response_id is None:
             self.ask(input_id)
@@ -185,7 +185,7 @@ class Responses:
         self._ask_if_answered(response_id)
 
     def stays_unanswered(self, call_id: str) -> None:
-        """A call gets no answer: its response is not waited for, nor the next asked for."""
+        """Note that a call gets no answer: no response is requested for the calls of its response."""
         response_id = self._response_of(call_id)
         if response_id is not None:
             del self._calls[response_id]
@@ -197,17 +197,17 @@ class Responses:
         calls = self._calls[response_id]
         if calls.ended and not calls.unanswered:
             del self._calls[response_id]
-            # One response for all of them: the last stands for it.
+            # One response for all of them, requested by the last input.
             self.ask(calls.answers[-1], answers=calls.answers)
 
-    # What the server does
+    # Messages of the server
 
     def has_ended(self, response_id: str) -> bool:
-        """Whether what comes of a response comes too late."""
+        """Whether a response has ended, so that further messages about it are late."""
         return response_id in self._ended
 
     def mention(self, response_id: str, metadata: Mapping[str, Any] | None = None) -> Sequence[LifecycleEvent]:
-        """A message is about a response; it begins one that is not known."""
+        """Note a message about a response; an unknown response begins with it."""
         if not response_id or response_id in self._open or response_id in self._ended:
             return ()
         answers = _named_in(metadata)
@@ -215,7 +215,7 @@ class Responses:
         return (self._start(response_id, answers or (), basis),)
 
     def begin(self, response_id: str, metadata: Mapping[str, Any] | None) -> Sequence[LifecycleEvent]:
-        """A response begins."""
+        """Note that a response begins."""
         if not response_id or response_id in self._open or response_id in self._ended:
             return ()
         self.active = response_id
@@ -226,7 +226,7 @@ class Responses:
         return (self._start(response_id, answers, basis, turn),)
 
     def _answered(self, metadata: Mapping[str, Any] | None) -> tuple[tuple[InputId, ...], AnswersBasis]:
-        """Which of our inputs the response that begins now answers, and how that is known."""
+        """The inputs that the response answers which begins now, and how that is known."""
         named, asked = _named_in(metadata), self._in_flight
         if named is not None:
             self._echoed = True
@@ -235,12 +235,12 @@ class Responses:
             return named, "protocol"
         tagged = asked is not None and "response" in asked.message()
         if asked is None or (self._echoed and tagged) or self._on_the_way(asked.answers):
-            return (), "protocol"  # The server began it by itself.
+            return (), "protocol"  # The server began it without a request.
         self._in_flight = None
         return asked.answers, "inferred"
 
     def end(self, response_id: str, outcome: Outcome) -> Sequence[LifecycleEvent]:
-        """A response ends, and what waited for it is asked for."""
+        """Note that a response ended, and request what waited for it."""
         if not response_id or response_id in self._ended:
             return ()
         events: list[LifecycleEvent] = [*self.mention(response_id)]
@@ -261,7 +261,7 @@ class Responses:
         return events
 
     def _drop_deferred(self) -> Sequence[LifecycleEvent]:
-        """The user takes the turn: what waited is not asked for."""
+        """Drop the waiting requests, since the user takes the turn."""
         waiting, self._deferred = self._deferred, []
         return self._lost([each for request in waiting for each in request.answers])
 
@@ -271,14 +271,14 @@ class Responses:
             return ()
         calls.ended = True
         if spoken_over and not calls.unanswered:
-            # The response to what the user says answers them too.
+            # The response to the user's speech answers them, too.
             del self._calls[response_id]
             return self._lost(calls.answers)
         self._ask_if_answered(response_id)
         return ()
 
     def refused(self, event_id: str) -> tuple[Sequence[InputRejected], Sequence[LifecycleEvent]]:
-        """The server has refused a request, for good."""
+        """Note that the server refused a request for good."""
         request = self._in_flight
         if request is None or request.event_id != event_id:
             return (), ()
@@ -293,7 +293,7 @@ class Responses:
     # Cancelling
 
     def cancel(self) -> bool:
-        """The caller stops the response; whether there is one, running or asked for, that was not stopped before."""
+        """Stop the response. Returns whether there is one, running or requested, that was not stopped before."""
         if self.active is not None:
             again, self._cancelled = self._cancelled == self.active, self.active
             return not again
@@ -301,21 +301,21 @@ class Responses:
         return self._cancel_next and not again
 
     def take_cancel(self) -> bool:
-        """Whether the active response is to be cancelled now: it was stopped before it had begun."""
+        """Whether to cancel the active response now, since it was stopped before it had begun."""
         now, self._cancel_now = self._cancel_now, False
         return now
 
     def is_cancelled(self, response_id: str) -> bool:
-        """Whether the caller has stopped a response: what still comes of it is not to be heard."""
+        """Whether the caller has stopped a response, so that its remaining output is dropped."""
         return bool(response_id) and response_id == self._cancelled
 
     # The end
 
     def lose(self, *, ask_again: bool) -> Sequence[LifecycleEvent]:
-        """The connection is gone: what is open ends, and what was asked for is lost, or to be asked for again.
+        """End the open responses, since the connection is lost; requests are lost, or kept for the next connection.
 
         Args:
-            ask_again: There is to be another connection. What had not begun is sent on it by `ask_again`.
+            ask_again: Whether another connection follows. `ask_again` sends there the requests that had not begun.
         """
         asked = [] if self._in_flight is None else [self._in_flight]
         waiting = [] if self._cancel_next else [*asked, *self._deferred]
@@ -332,7 +332,7 @@ class Responses:
         return (*self._lost(lost), *ended)
 
     def ask_again(self) -> None:
-        """There is another connection: ask for what was asked for and had not begun."""
+        """Send, on another connection, the requests whose responses had not begun."""
         self._send_deferred()
 
     def _start(
@@ -358,7 +358,7 @@ class Responses:
         return (InputLost(input_ids=settled),) if settled else ()
 
     def _settle(self, answers: Iterable[InputId]) -> tuple[InputId, ...]:
-        """Those of *answers* of which no outcome was told yet."""
+        """Those of *answers* whose outcome was not reported yet."""
         new = tuple(each for each in dict.fromkeys(answers) if each not in self._settled)
         self._settled.update(new)
         return new

@@ -1,4 +1,4 @@
-"""From settings and tools of pydantic-ai to the configuration of a session."""
+"""Converts settings and tools of pydantic-ai to the configuration of a session."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ SENSITIVITY: Mapping[str, float] = {"low": 0.7, "medium": 0.5, "high": 0.3}
 """Thresholds of the server's speech detection."""
 
 TRANSCRIPTION_MODEL = "gpt-live-transcribe"
-"""What ``"auto"`` means, as in pydantic-ai."""
+"""The model that ``"auto"`` stands for, as in pydantic-ai."""
 
 
 class TransportRealtimeModelSettings(RealtimeModelSettings, total=False):
     """The settings of every realtime model, and those of servers that speak this protocol.
 
-    Those with the prefix ``openai_`` are the ones of pydantic-ai's ``OpenAIRealtimeModelSettings``; a dictionary that
-    was written for it can be passed.
+    Those with the prefix ``openai_`` are the ones of pydantic-ai's ``OpenAIRealtimeModelSettings``; a dictionary
+    written for it can be passed.
     """
 
     openai_voice: Any
     """A voice by name, or ``{"id": …}``."""
     openai_input_noise_reduction: Literal["near_field", "far_field"]
-    """What kind of microphone to expect."""
+    """The kind of microphone."""
     openai_output_speed: float
-    """How fast the model speaks."""
+    """The speed of the model's speech; 1.0 is normal."""
     openai_turn_detection: Mapping[str, Any]
     """The turn detection as on the wire, in place of ``turn_detection``."""
     openai_truncation: Any
-    """What the server leaves out when the conversation grows too long, as on the wire."""
+    """What the server drops when the conversation is too long, as on the wire."""
     session_config: Mapping[str, Any]
-    """Anything else of `RealtimeSessionConfig`; wins over what the other settings make."""
+    """Other fields of `RealtimeSessionConfig`; they override the other settings."""
 
 
 def transcribes(settings: RealtimeModelSettings) -> bool:
-    """Whether the server is to transcribe what the user says."""
+    """Whether the server transcribes what the user says."""
     return settings.get("input_transcription_model", "auto") is not None
 
 
 def stops_at_speech(config: Mapping[str, Any]) -> bool:
-    """Whether the server cancels a response by itself when the user speaks, in a session of that configuration."""
+    """Whether the server itself cancels a response when the user speaks, with that configuration."""
     detection = config["audio"]["input"].get("turn_detection")
     return detection is not None and bool(detection.get("interrupt_response"))
 
@@ -67,14 +67,14 @@ def session_config(
     """The configuration of a session.
 
     Args:
-        instructions: What the model is told.
-        tools: The functions that it may call.
+        instructions: The system prompt.
+        tools: The functions that the model may call.
         settings: See `TransportRealtimeModelSettings`.
-        profile: What the model can do.
-        with_formats: Whether to name audio formats: not where a telephone has its own.
+        profile: The abilities of the model.
+        with_formats: Whether to name audio formats; not for a call, which has its own.
 
     Raises:
-        UserError: A tool is to be called in every response, so that the model could never answer.
+        UserError: The tool choice forces a call in every response, so that the model could never answer.
     """
     given, made = _formats(profile) if with_formats else ({}, {})
     offered, choice = _offered(tools, settings)
@@ -147,7 +147,7 @@ def _knobs(wanted: TurnDetection) -> dict[str, Any]:
 def _offered(
     tools: Sequence[ToolDefinition], settings: RealtimeModelSettings
 ) -> tuple[Sequence[ToolDefinition], str | None]:
-    """The tools that the model is told of, and the choice among them."""
+    """The tools to offer to the model, and the choice among them."""
     choice = settings.get("tool_choice")
     match choice:
         case None:

@@ -18,7 +18,7 @@ __all__ = ["UserTurns"]
 
 @attrs.frozen
 class _Commit:
-    """A commit of ours: the inputs that were sent before it, and whether there was anything to commit."""
+    """A sent commit: the inputs that were sent before it, and whether there was audio to commit."""
 
     before: Sequence[InputId]
     has_audio: bool = attrs.field(kw_only=True)
@@ -26,10 +26,10 @@ class _Commit:
 
 @attrs.define(eq=False)
 class UserTurns:
-    """From the ids of the items that the server makes of speech to the beginning and the end of a turn.
+    """Tracks the beginning and end of turns by the ids of the items that the server makes of speech.
 
     Args:
-        transcribes: The server transcribes what is said.
+        transcribes: Whether the server transcribes speech.
     """
 
     _transcribes: bool = True
@@ -38,30 +38,30 @@ class UserTurns:
     _untranscribed: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
     _silent: set[str] = attrs.field(factory=set[str], init=False)
     _unanswered: str | None = attrs.field(default=None, init=False)
-    _stopped: set[str] = attrs.field(factory=set[str], init=False)  # By the server, which commits them by itself.
-    _commits: deque[_Commit] = attrs.field(factory=deque["_Commit"], init=False)  # Of ours, not answered.
+    _stopped: set[str] = attrs.field(factory=set[str], init=False)  # By the server, which then commits them itself.
+    _commits: deque[_Commit] = attrs.field(factory=deque["_Commit"], init=False)  # Sent, not yet answered.
     _audio: bool = attrs.field(default=False, init=False)  # Some was sent since the last commit.
     _made_up: int = attrs.field(default=0, init=False)
 
-    # What we send
+    # Sending
 
     def audio_sent(self) -> None:
-        """Audio is on its way."""
+        """Note that audio is sent."""
         self._audio = True
 
     def clear_sent(self) -> None:
-        """What was sent and not committed is to be forgotten."""
+        """Note that uncommitted audio is to be cleared."""
         self._audio = False
 
     def commit_sent(self, before: Sequence[InputId]) -> None:
-        """The end of a turn is on its way, after the inputs *before*, of which it is not known that they joined."""
+        """Note that a commit is sent, after the inputs *before*, which are not known to have joined."""
         self._commits.append(_Commit(before, has_audio=self._audio))
         self._audio = False
 
-    # What the server says
+    # Messages of the server
 
     def speech_started(self, item_id: str) -> Sequence[LifecycleEvent]:
-        """The user begins to speak. What was heard of them before and has not joined is part of it."""
+        """Note that the user begins to speak. Earlier turns that have not joined become part of this one."""
         if not item_id or item_id in self._speaking:
             return ()
         merged = [turn for turn in self._speaking if turn not in self._placed]
@@ -71,9 +71,9 @@ class UserTurns:
         return (*(UserTurnClosed(turn_id=turn) for turn in merged), UserTurnStarted(turn_id=item_id))
 
     def joined(self, item_id: str, *, still_speaking: bool = False) -> Sequence[LifecycleEvent]:
-        """A turn joins the conversation, whatever says so first: the end of speech, a commit, or the item.
+        """Note that a turn joined the conversation: by the end of speech, a commit, or the item, whichever comes first.
 
-        Some servers add the item when the user begins to speak; the turn ends with the speech then.
+        Some servers add the item when the user begins to speak; then the turn ends with the speech.
         """
         begun = item_id in self._speaking
         if not still_speaking:
@@ -92,12 +92,12 @@ class UserTurns:
         return (ended,) if begun else (UserTurnStarted(turn_id=item_id), ended)
 
     def stopped(self, item_id: str) -> Sequence[LifecycleEvent]:
-        """The server has heard the user stop, and commits what it heard at once."""
+        """Note that the user stopped speaking; the server commits the audio at once."""
         self._stopped.add(item_id)
         return self.joined(item_id)
 
     def committed(self, item_id: str) -> tuple[Sequence[InputId], Sequence[LifecycleEvent]]:
-        """The server has made an item of the audio; the inputs that have joined before, and the turn."""
+        """Note that the server committed audio. Returns the inputs that joined before, and the turn's events."""
         if item_id in self._stopped:
             self._stopped.discard(item_id)
             return (), self.joined(item_id)
@@ -105,7 +105,7 @@ class UserTurns:
         return before, self.joined(item_id)
 
     def commit_refused(self) -> None:
-        """There was nothing to commit."""
+        """Note that a commit was refused, since there was no audio."""
         if self._commits:
             self._commits.popleft()
 
@@ -114,34 +114,34 @@ class UserTurns:
         return item_id in self._speaking
 
     def cleared(self) -> Sequence[LifecycleEvent]:
-        """The server has forgotten the audio that was not committed."""
+        """Note that the server cleared the uncommitted audio."""
         closed = [UserTurnClosed(turn_id=turn) for turn in self._speaking]
         self._placed.update(self._speaking)
         self._speaking.clear()
         return closed
 
     def nobody_spoke(self, item_id: str) -> None:
-        """The server makes an item of silence because nothing was said for long: no turn of the user."""
+        """Note that the server makes an item of silence after a time-out, which is not a turn of the user."""
         self._silent.add(item_id)
 
     def is_silence(self, item_id: str) -> bool:
-        """Whether an item is such silence, which nobody said."""
+        """Whether an item is such silence."""
         return item_id in self._silent
 
     def transcribed(self, item_id: str) -> None:
-        """No more is coming of a turn's transcript."""
+        """Note that the transcript of a turn is complete."""
         self._untranscribed.pop(item_id, None)
         self._silent.discard(item_id)
 
     def take_unanswered(self) -> str | None:
-        """The last turn that joined, for the response that the server begins by itself."""
+        """The last turn that joined, for the response that the server begins without a request."""
         turn, self._unanswered = self._unanswered, None
         return turn
 
     # The end
 
     def settle_commits(self) -> Sequence[LifecycleEvent]:
-        """Nothing more is read: what we committed is a turn all the same, as the server has it."""
+        """End the turns of unanswered commits, since nothing more is read: the server has them."""
         events: list[LifecycleEvent] = []
         while self._commits:
             if not self._commits.popleft().has_audio:
@@ -154,7 +154,7 @@ class UserTurns:
         return events
 
     def lose(self, *, goes_on: bool) -> Sequence[LifecycleEvent]:
-        """The connection is gone; if the session *goes_on* on another, no transcript is waited for any more."""
+        """End the turns of a lost connection; if the session *goes_on*, also those that wait for a transcript."""
         settled = self.settle_commits()
         untranscribed = [UserTurnClosed(turn_id=turn) for turn in self._untranscribed if goes_on]
         self._untranscribed.clear()

@@ -1,4 +1,4 @@
-"""How a response ended and what it cost, in the words of pydantic-ai."""
+"""Converts the outcome and the usage of a response to the values of pydantic-ai."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _INCOMPLETE: Mapping[str, FinishReason] = {"max_output_tokens": "length", "conte
 
 
 def calls_only(response: Mapping[str, Any]) -> bool:
-    """Whether a response made calls and said nothing: the model goes on when they are answered."""
+    """Whether a response consists of calls only: the model goes on when they are answered."""
     output = response.get("output")
     items = cast("list[Any]", output) if isinstance(output, list) else []
     return bool(items) and all(_mapping(item).get("type") == "function_call" for item in items)
@@ -61,11 +61,11 @@ def _finish_reason(response: Mapping[str, Any], status: object, reason: object) 
         case "failed":
             return "error"
         case _:
-            return None  # Cut off by the user: that is no reason of the model's.
+            return None  # Cut off by the user: the model has no finish reason.
 
 
 def failure_of(response: Mapping[str, Any]) -> RealtimeSessionErrorEvent | None:
-    """What a failed response says about the reason; the session goes on."""
+    """The error of a failed response; the session goes on."""
     if response.get("status") != "failed":
         return None
     error = _mapping(_mapping(response.get("status_details")).get("error"))
@@ -83,10 +83,10 @@ def response_usage(event: Mapping[str, Any], outcome: Outcome, *, detailed: bool
     Args:
         event: The message.
         outcome: How the response ended.
-        detailed: Whether what the server said about the end goes along.
+        detailed: Whether to include what the server said about the end.
     """
     response = _mapping(event.get("response"))
-    # Some servers count beside the response.
+    # Some servers put the usage beside the response.
     counted = _mapping(response.get("usage")) or _mapping(event.get("usage"))
     if not counted and outcome.finish_reason != "tool_call":
         return None
@@ -130,7 +130,7 @@ def _request_usage(counted: Mapping[str, Any]) -> RequestUsage:
 
 
 def transcription_usage(counted: object) -> SessionUsage | None:
-    """What the transcription of the user's speech cost; it belongs to no response."""
+    """The usage of a transcription of the user's speech; it belongs to no response."""
     usage = _mapping(counted)
     details: dict[str, int] = {}
     seconds = usage.get("seconds")
