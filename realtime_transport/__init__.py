@@ -8,7 +8,7 @@
         async for event in transport:
             ...
 
-Names are loaded when they are first used: importing the package costs next to nothing.
+Names are loaded when they are first used, so importing the package is cheap.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Arguments that do not exist: the error names the one that was meant.
+"""Errors for arguments that do not exist: they name the one that was probably meant.
 
-Whoever comes from JavaScript writes ``apiKey`` for ``api_key``, and one object of options for keyword arguments.
+Users of the JavaScript SDK write ``apiKey`` for ``api_key``, and one object of options instead of keyword arguments.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def unknown_argument(owner: str, name: str, known: Iterable[str]) -> ConfigError
 
 
 _SYNONYMS = {"base_url": "url", "url": "base_url"}
-"""What one class calls this, and another that."""
+"""Different names for the same option in different classes."""
 
 
 def snake_case(name: str) -> str:
@@ -44,7 +44,7 @@ def snake_case(name: str) -> str:
 
 @attrs.frozen
 class _Expected:
-    """What a function may be called with."""
+    """The arguments that a function takes."""
 
     owner: str
     names: frozenset[str]
@@ -66,7 +66,7 @@ class _Expected:
         )
 
     def refuse(self, arguments: tuple[object, ...], options: Mapping[str, object]) -> None:
-        """Raise for an option that does not exist, or for options that are no keyword arguments."""
+        """Raise for an option that does not exist, or for a mapping of options that should be keyword arguments."""
         if not self.anything:
             for name in options:
                 if name not in self.names:
@@ -85,7 +85,7 @@ _BY_PLACE = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.POSITIONAL_ONLY)
 
 
 def named(function: F) -> F:
-    """Let *function* say which argument was meant, where it is called with one that it does not have."""
+    """Decorate *function*: an unknown argument raises `ConfigError` that names the nearest known one."""
     expected = _Expected.by(function)
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -106,7 +106,7 @@ def _field_names(cls: type[Any]) -> frozenset[str]:
 
 
 def named_fields(cls: C) -> C:
-    """The same for the constructor of an `attrs` class."""
+    """As `named`, for the constructor of an `attrs` class."""
 
     def new(made: type[Any], *_args: Any, **kwargs: Any) -> Any:
         names = _field_names(made)

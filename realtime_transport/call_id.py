@@ -1,4 +1,4 @@
-"""The id of a call that we have made, which knows what the call was made with."""
+"""The id of a call made by this package, which keeps the client secret that made the call."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class CallId(str):
-    """Text like any other, with the client secret of the call behind it, which is never shown.
+    """A call id with the client secret of the call, which is never shown.
 
-    Copies to other processes (pickle, JSON) and what is cut from it are plain text.
+    Pickled and JSON copies, and slices, are plain text without the secret.
     """
 
     _secret: str
@@ -37,7 +37,9 @@ class CallId(str):
 
 
 def secret_of(call_id: str | None, url: str) -> str | None:
-    """The client secret to attach to *call_id* with at *url*; ``None`` where none is known or it is another's."""
+    """The client secret to attach to *call_id* with at *url*; ``None`` if none is known, or the call is on
+    another server.
+    """
     return call_id.secret_for(url) if isinstance(call_id, CallId) else None
 
 

@@ -1,6 +1,6 @@
-"""Where the package takes its time from.
+"""The source of time.
 
-Everything that waits for a moment asks a `Clock`; tests pass `realtime_transport.testing.ManualClock`.
+Everything that waits for a point in time uses a `Clock`; tests pass `realtime_transport.testing.ManualClock`.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class EventLoopClock:
 
     def now(self) -> float:
         """The event loop's monotonic time in seconds."""
-        # A callback of asyncio belongs to no task, and there anyio does not know where it is.
+        # In a callback of asyncio there is no task, and anyio cannot detect the event loop.
         return sys.modules["trio"].current_time() if in_trio() else asyncio.get_running_loop().time()
 
     def of_running_loop(self) -> Callable[[], float]:
-        """`now` for those who call it in the loop that runs: it need not be found each time."""
+        """`now` of the running event loop, without finding the loop at each call; call it in that loop only."""
         return sys.modules["trio"].current_time if in_trio() else asyncio.get_running_loop().time
 
     async def sleep_until(self, deadline: float) -> None:

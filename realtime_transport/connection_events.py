@@ -1,4 +1,4 @@
-"""What an event is, and the events of a connection itself, whatever protocol it speaks.
+"""The base class of events, and the events of any connection, whatever its protocol.
 
 They are in `realtime_transport.events`, beside those of the Realtime protocol.
 """
@@ -28,21 +28,21 @@ __all__ = [
 ]
 
 ConnectionStatus = Literal["connecting", "connected", "disconnecting", "disconnected"]
-"""Where a connection stands."""
+"""The status of a connection."""
 
 
 @frozen(eq=False)
 class Event:
-    """Anything that a transport tells its user.
+    """Base class of all events of a transport.
 
     Attributes:
-        sequence: Position in the true order of the connection, which delivery may leave at a barge-in.
-        is_audio: The event carries audio: it counts in bytes and may be withdrawn or dropped.
-        withdraws: Ids of responses whose undelivered audio this event takes back.
+        sequence: Position in the order of arrival, from which delivery may differ at a barge-in.
+        is_audio: Whether the event carries audio: then it counts in bytes and may be withdrawn or dropped.
+        withdraws: Ids of responses whose undelivered audio this event withdraws.
         preceded_by: Events that a subscription delivers directly before this one.
-        brings: Events that were published before; a subscription that has not delivered them does so before this one.
-        for_taps_only: No stream of a transport delivers the event: it only takes audio back.
-        deferred: The event that is delivered is built when it is taken.
+        brings: Events published earlier; a subscription that has not delivered them does so before this one.
+        for_taps_only: Whether only taps get the event, and no stream: it only withdraws audio.
+        deferred: Whether the delivered event is built only when a consumer takes it.
     """
 
     sequence: int = attrs.field(default=0, eq=False)
@@ -67,7 +67,7 @@ class ErrorEvent(SemanticEvent):
     """Something went wrong; unless a close follows, the connection goes on.
 
     Attributes:
-        error: What the server reported, or what we found wrong with a message of the server, or an error of ours.
+        error: What the server reported, or what is wrong with a message of the server, or an error of this package.
         raw: The message in question: an object, or text (or bytes) that could not be read.
         event_id: The client event that caused it, if the server named it.
         refused_type: The type of the client event that the server refused (``"session.update"``), where that is known.
@@ -86,7 +86,7 @@ class ErrorEvent(SemanticEvent):
 
     @property
     def path(self) -> str:
-        """Where the fault lies, as a dotted path; empty where that is not known."""
+        """The dotted path of the field at fault; empty if it is not known."""
         if isinstance(self.error, DecodeError):
             return self.error.path
         param = None if isinstance(self.error, RealtimeError) else self.error.param
@@ -116,7 +116,7 @@ class DisconnectedEvent(SemanticEvent):
     Attributes:
         code: The WebSocket close code; ``None`` if there was no close frame.
         reason: The reason that the peer gave, possibly empty.
-        error: What ended the connection, if it did not end by our wish.
+        error: Why the connection ended, if it was not closed on purpose.
     """
 
     event_name: ClassVar[str] = "disconnected"

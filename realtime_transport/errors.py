@@ -1,15 +1,15 @@
 """Every exception that the package raises.
 
-The tree says who is at fault and what is left:
+The class says who is at fault and what state is left:
 
 * `ProtocolError`: a rule of the protocol was broken, by the caller (`LocalProtocolError`: nothing has
   changed) or by the peer (`RemoteProtocolError`).
 * `TransportError`: the connection could not be made (`ConnectError`) or did not last (`ConnectionLost`,
   `ConsumerTooSlow`).
-* `NotConnectedError`, `UnsupportedOperation`, `ConfigError`: the call makes no sense now, on this
+* `NotConnectedError`, `UnsupportedOperation`, `ConfigError`: the call is not possible now, on this
   transport, or with these values.
 
-Facts are attributes; the message is prose for people and is never compared.
+Facts are attributes; the message is text for people, and no code compares it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ProtocolError(RealtimeError):
 
 
 class LocalProtocolError(ProtocolError):
-    """The caller asked for something that is illegal now. Nothing has changed."""
+    """The caller did something that the protocol does not allow now. Nothing has changed."""
 
 
 class RemoteProtocolError(ProtocolError):
@@ -116,13 +116,15 @@ class ConnectError(TransportError, anyio.ConnectionFailed):
 
 
 class AuthenticationError(ConnectError):
-    """The server did not accept the key: it answered with status 401 (then this is an `UpgradeUnauthorized`, too), or
-    reported so before the session was ready.
+    """The server did not accept the key.
+
+    It answered with status 401 (then this is an `UpgradeUnauthorized`, too), or reported it before the session was
+    ready.
     """
 
 
 class UpgradeRejected(ConnectError):
-    """The server answered the upgrade request with something else than 101, or an SDP offer with no answer.
+    """The server answered the upgrade request with another status than 101, or refused an SDP offer.
 
     Attributes:
         status: The HTTP status code.
@@ -150,19 +152,19 @@ class UpgradeUnauthorized(UpgradeRejected, AuthenticationError):
 
 
 KEY_CODES = frozenset({"invalid_api_key", "invalid_authentication", "authentication_error", "invalid_token", "401"})
-"""Codes of errors that mean the key."""
+"""Error codes that mean that the key was refused."""
 
 
 def upgrade_rejected(
     reason: str, *, status: int, body: str, code: str | None = None, headers: Mapping[str, str] | None = None
 ) -> UpgradeRejected:
-    """The error for an answer that refuses: an `UpgradeUnauthorized` where it is the key that is refused."""
+    """The error for a refusal: `UpgradeUnauthorized` if the key is refused, else `UpgradeRejected`."""
     cls = UpgradeUnauthorized if status == 401 or code in KEY_CODES else UpgradeRejected
     return cls(reason, status=status, body=body, code=code, headers=headers)
 
 
 def connect_error(reason: str, *, code: str | None) -> ConnectError:
-    """The error for a connection that was refused: an `AuthenticationError` where it is the key that is refused."""
+    """The error for a refused connection: `AuthenticationError` if the key is refused, else `ConnectError`."""
     cls = AuthenticationError if code in KEY_CODES else ConnectError
     return cls(reason, code=code)
 
@@ -175,8 +177,8 @@ class SetupTimeout(ConnectError, TimeoutError):
     """A deadline passed before the session was ready.
 
     Attributes:
-        phase: What was being waited for: ``"key"``, ``"upgrade"``, ``"session"``; over WebRTC also ``"devices"``,
-            ``"offer"``, ``"answer"``, ``"channel"``.
+        phase: What the transport was waiting for: ``"key"``, ``"upgrade"``, ``"session"``; over WebRTC also
+            ``"devices"``, ``"offer"``, ``"answer"``, ``"channel"``.
         timeout: The deadline in seconds.
     """
 
@@ -201,7 +203,7 @@ class ConnectionLost(TransportError, anyio.BrokenResourceError):
 
 
 class DeviceLost(TransportError, anyio.BrokenResourceError):
-    """A sound device stopped while it was in use: it was unplugged, or its system let it down."""
+    """A sound device stopped while it was in use: it was unplugged, or the sound system failed."""
 
 
 class ConsumerTooSlow(TransportError):
@@ -248,7 +250,7 @@ class RequestError(TransportError):
 
 
 class WebhookError(RealtimeError):
-    """A webhook is not to be believed, or cannot be read.
+    """A webhook is not authentic or cannot be read.
 
     Attributes:
         problem: ``"header"`` (missing or malformed), ``"timestamp"`` (too old or in the future), ``"signature"``, or
@@ -281,11 +283,11 @@ class ConfigError(RealtimeError, ValueError):
 
 
 class ListenerError(RealtimeError):
-    """A listener of a `RealtimeEmitter` raised; what it raised is ``__cause__``.
+    """A listener of a `RealtimeEmitter` raised; its exception is ``__cause__``.
 
     Attributes:
-        event_name: The name that it listened to.
-        event: What it was called with.
+        event_name: The name of the event.
+        event: The argument of the listener.
     """
 
     def __init__(self, message: str, *, event_name: str, event: object) -> None:
@@ -295,10 +297,10 @@ class ListenerError(RealtimeError):
 
 
 class CallbackError(RealtimeError):
-    """Something that the application gave to an agent session raised; what it raised is ``__cause__``.
+    """A function that the application gave to an agent session raised; its exception is ``__cause__``.
 
     Attributes:
-        role: What it was: ``"guardrail"``, ``"approval"``, ``"formatter"``, ``"handoff"`` or ``"agent"``.
+        role: The role of the function: ``"guardrail"``, ``"approval"``, ``"formatter"``, ``"handoff"`` or ``"agent"``.
         name: The name of the guardrail, tool or agent that it belongs to.
     """
 
@@ -309,7 +311,7 @@ class CallbackError(RealtimeError):
 
 
 class ToolError(RealtimeError):
-    """A tool raised, took too long, or returned what cannot be told; what it raised is ``__cause__``.
+    """A tool raised, timed out, or returned a value without a text form; its exception is ``__cause__``.
 
     Attributes:
         tool_name: The tool.
@@ -323,7 +325,7 @@ class ToolError(RealtimeError):
 
 
 class ModelBehaviorError(RemoteProtocolError):
-    """The model asked for something that cannot be done: a tool that is not there, arguments that do not fit."""
+    """The model called an unknown tool, or one with wrong arguments."""
 
 
 class OutputGuardrailTripwireTriggered(RealtimeError):
@@ -331,8 +333,8 @@ class OutputGuardrailTripwireTriggered(RealtimeError):
 
     Attributes:
         guardrail: The name of the guardrail.
-        policy_hint: What the model is told about the reason.
-        output_info: What the guardrail found.
+        policy_hint: The reason that the model gets.
+        output_info: The details of the guardrail's result.
     """
 
     def __init__(self, message: str, *, guardrail: str, policy_hint: str, output_info: object) -> None:
@@ -343,7 +345,7 @@ class OutputGuardrailTripwireTriggered(RealtimeError):
 
 
 class MissingExtraError(RealtimeError, ImportError):
-    """A feature needs packages that are not installed; the message holds the line that installs them."""
+    """A feature needs packages that are not installed; the message names the command that installs them."""
 
     def __init__(self, module: str, extra: str) -> None:
         super().__init__(
@@ -369,5 +371,5 @@ _REPR.maxlevel, _REPR.maxdict, _REPR.maxlist, _REPR.maxstring, _REPR.maxother = 
 
 
 def brief(value: object) -> str:
-    """*value* as an error shows it: a line, whatever it holds, and whatever its own ``repr`` does."""
+    """*value* in one short line, for error messages."""
     return _REPR.repr(value)[:80]

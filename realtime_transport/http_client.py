@@ -1,4 +1,4 @@
-"""HTTP requests that carry a key: bounded, never redirected to another origin, and nothing shows the key.
+"""HTTP requests that carry a key: bounded, never redirected to another origin, without the key in logs and errors.
 
 Three kinds of requests are made this way: the upgrade to a WebSocket, the SDP offer, and those of the REST interface.
 """
@@ -35,13 +35,13 @@ __all__ = [
 ]
 
 MAX_REDIRECTS = 5
-"""Within one origin; servers add a slash or a version, once."""
+"""Redirects within one origin; a server that adds a slash or a version needs one."""
 
 REFUSAL_PATIENCE = 1.0
-"""Seconds. A server that has refused may never end its explanation."""
+"""Seconds to wait for the body of a refusal, which a server may never end."""
 
 MAX_REST = 8
-"""Pieces of a body that httpx may hold already when the connection is closed; it is one."""
+"""The number of pieces of a body that httpx may hold when the connection is closed; it holds one."""
 
 BROKEN: tuple[type[Exception], ...] = (
     httpcore.NetworkError,
@@ -52,11 +52,11 @@ BROKEN: tuple[type[Exception], ...] = (
     ssl.SSLError,
     OSError,
 )
-"""What a network stream of httpx raises when its connection breaks."""
+"""The exceptions of a network stream of httpx when its connection breaks."""
 
 
 def new_client(url: str) -> httpx.AsyncClient:
-    """A client of our own for *url*. A proxy of the environment is never asked for what is on this machine."""
+    """A new client for *url*. For a loopback address it uses no proxy of the environment."""
     return httpx.AsyncClient(verify=_ssl_context(), timeout=None, trust_env=not is_loopback(url))
 
 
@@ -70,14 +70,14 @@ def _ssl_context() -> ssl.SSLContext:
 async def open_request(
     client: httpx.AsyncClient, method: str, url: str, *, allow_insecure: bool, **arguments: Any
 ) -> AsyncGenerator[httpx.Response]:
-    """``client.stream()``, with the body yet to be read.
+    """``client.stream()``, with the body still unread.
 
-    A redirect is followed where the client follows any and it stays at the origin of *url*; otherwise the redirect is
-    the answer. httpx forwards every header but ``Authorization`` to wherever it is sent. If cancelled, the request is
-    given up; the server may have acted on it.
+    A redirect is followed if the client follows redirects and the target has the origin of *url*; otherwise the
+    redirect itself is the answer: httpx would forward every header but ``Authorization`` to another origin. If
+    cancelled, the request is closed; the server may have acted on it.
 
     Args:
-        client: An ``httpx.AsyncClient``, or what offers the same.
+        client: An ``httpx.AsyncClient``, or an object with the same interface.
         method: The HTTP method.
         url: An http or https URL.
         allow_insecure: See `require_encryption`.
@@ -101,7 +101,7 @@ async def open_request(
 
 
 def _redirect_within_origin(method: str, url: str, response: httpx.Response) -> str | None:
-    # 301 to 303 turn a POST into a GET: following one would lose the request.
+    # 301 to 303 turn a POST into a GET, which would lose its body.
     followed = (301, 302, 303, 307, 308) if method == "GET" else (307, 308)
     location = response.headers.get("location", "")
     if response.status_code not in followed or not location:
@@ -120,13 +120,13 @@ def origin_of(url: str) -> str:
 
 
 async def read_body(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
-    """Up to *limit* bytes of the body, as they are on the wire, and whether it has ended there.
+    """Up to *limit* bytes of the body, as they are on the wire, and whether that is the whole body.
 
-    What is compressed stays so: a few bytes could become gigabytes. A body that breaks off ends where it does. That of
-    a refusal is not waited for longer than `REFUSAL_PATIENCE`: the status is what matters. If cancelled, what has come
-    of it is lost.
+    A compressed body is not decompressed: a few bytes could become gigabytes. A body that breaks off is returned as far
+    as it came. The body of a refusal is read for at most `REFUSAL_PATIENCE`: its status matters more. If cancelled,
+    what was read is lost.
     """
-    if response.is_stream_consumed:  # By a hook of the client.
+    if response.is_stream_consumed:  # A hook of the client has read it.
         return response.content[:limit], len(response.content) <= limit
     body, chunks, whole = b"", response.aiter_raw(), False
     with anyio.move_on_after(None if response.is_success else REFUSAL_PATIENCE):
@@ -141,28 +141,28 @@ async def read_body(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
             return body[:limit], False
     if not whole:
         await response.aclose()
-        # On a closed connection the generators give what they hold, and end. trio warns of those that are left.
+        # On a closed connection the generators yield what they hold, and end. trio warns of unfinished ones.
         with suppress(Exception):
             for _ in range(MAX_REST):
                 await anext(chunks)
     return body[:limit], whole
 
 
-# What is told of a failure
+# Error messages
 
 
 def client_errors(client: object) -> tuple[type[Exception], ...]:
-    """The transport errors of *client*: those of httpx, or of the package that offers the same interface."""
+    """The transport errors of *client*: those of httpx, or of the package with the same interface."""
     package = sys.modules.get(type(client).__module__.partition(".")[0])
     theirs = getattr(package, "HTTPError", httpx.HTTPError)
     return (httpx.HTTPError, theirs, *BROKEN)
 
 
 def reason_of(error: BaseException, secrets: Iterable[str] = ()) -> str:
-    """The first message in the chain of *error*, without *secrets*: on trio, TLS errors have none of their own."""
+    """The first message in the chain of *error*, without *secrets*; on trio, TLS errors have no message themselves."""
     for seen in _chain(error):
         if type(seen).__name__ == "LocalProtocolError":
-            # It quotes the header, and in it what nobody may see.
+            # Its message quotes the header, which may hold the key.
             return "the request has a header that cannot be sent; look at the headers of the client"
         if str(seen):
             return scrub(str(seen), secrets)
@@ -170,7 +170,9 @@ def reason_of(error: BaseException, secrets: Iterable[str] = ()) -> str:
 
 
 def harmless_cause(error: BaseException) -> BaseException | None:
-    """What of the chain of *error* may be kept: the error of the operating system or of TLS below those of httpx.
+    """The error of the operating system or of TLS in the chain of *error*; ``None`` if there is none.
+
+    Only that is safe to chain.
 
     The exceptions of httpx hold the request, with its URL and headers; those of h11 quote it.
     """
@@ -204,7 +206,7 @@ _LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2",
 
 @contextmanager
 def quiet_logs(secrets: Iterable[str]) -> Generator[None]:
-    """Keep *secrets* out of what the HTTP libraries log in this task, for the time of the block."""
+    """Within the block, remove *secrets* from what the HTTP libraries log in this task."""
     found = frozenset(secrets)
     if found:
         _install_filter()

@@ -13,19 +13,18 @@ from .errors import ConfigError
 __all__ = ["ApiKey", "resolve_api_key", "usable_headers", "usable_key", "without_headers"]
 
 ApiKey: TypeAlias = str | Callable[[], str] | Callable[[], Awaitable[str]]
-"""A key, or a function that is asked for one at each connect."""
+"""A key, or a function that is called for one at each connect."""
 
 
 async def resolve_api_key(*candidates: ApiKey | None, variable: str = "OPENAI_API_KEY") -> str:
     """The first key given, else that of the environment *variable*; functions are called, coroutines awaited.
 
-    White space around the key is dropped.
-
-    Without a *variable* no key is needed: ``""`` if none is given. If cancelled, so is the function.
+    White space around the key is removed. With an empty *variable* no key is needed: the result is ``""`` if none is
+    given. If cancelled, the function is cancelled. An exception of the function is raised as it is.
 
     Raises:
-        ConfigError: There is none, the function gave none, or no header can carry it; it is not shown. What the
-            function raises passes.
+        ConfigError: There is no key, the function returned none, or no header can carry it. The message does not show
+            it.
     """
     given = next((candidate for candidate in candidates if candidate is not None), None)
     if given is None:
@@ -51,12 +50,12 @@ def usable_key(key: str) -> str:
     """*key* without surrounding white space, which files and secret stores add.
 
     Raises:
-        ConfigError: It holds what no header can carry. The message does not show it.
+        ConfigError: It holds a character that no header can carry. The message does not show it.
     """
     stripped = key.strip()
     if not _FIELD.fullmatch(stripped):
         raise ConfigError(
-            f"api_key: the key has {len(stripped)} characters, and no header can carry one of them: "
+            f"api_key: the key has {len(stripped)} characters, one of which no header can carry: "
             "look for a line break, or a quotation mark or a dash of a text processor, in it",
             key="api_key",
         )
@@ -80,7 +79,7 @@ def usable_headers(headers: Mapping[str, str], *, key: str = "headers") -> dict[
 
 
 def without_headers(headers: Mapping[str, str], *names: str) -> dict[str, str]:
-    """*headers* but for *names*, in any case."""
+    """*headers* without *names*, in upper or lower case."""
     lower = {name.lower() for name in names}
     return {name: value for name, value in headers.items() if name.lower() not in lower}
 

@@ -1,9 +1,10 @@
-"""Frozen data classes whose methods are generated when the first of their objects is made.
+"""Frozen data classes whose methods are generated when their first object is made.
 
 `attrs` writes and compiles the methods of a class when the class is defined, which takes half a millisecond. There are
-two hundred classes of events and settings, of which a connection meets four dozen. So a class is defined here at a
-tenth of that, and `attrs` has its turn when somebody makes an object of it or asks for its fields; ``__eq__``,
-``__hash__`` and ``__repr__`` are the same functions for all. Nothing else differs.
+two hundred classes of events and settings, of which a connection meets four dozen. So defining a class here costs a
+tenth of that, and `attrs` completes it when the first object is made or the fields are asked for; ``__eq__``,
+``__hash__`` and ``__repr__`` are the same functions for all. Otherwise the classes are those of
+`attrs`.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field,))
 def frozen(*, kw_only: bool = True, eq: bool = True, repr: bool = True) -> Callable[[type[T]], type[T]]:  # noqa: A002 - as attrs names it
-    """As ``attrs.frozen(kw_only=…, eq=…, repr=…)``, later.
+    """As ``attrs.frozen(kw_only=…, eq=…, repr=…)``, with methods generated on first use.
 
-    The methods of such a class must not use ``super()`` or ``__class__``: they would mean another class.
+    The methods of such a class must not use ``super()`` or ``__class__``: they would refer to another class.
     """
     finish = attrs.frozen(kw_only=kw_only, eq=False, repr=False, match_args=False)
     common: dict[str, Any] = dict(_PENDING)
@@ -57,12 +58,12 @@ def _again(cls: type[Any], members: dict[str, Any]) -> type[Any]:
 
 
 def _finish(cls: type[Any]) -> None:
-    """Let `attrs` make the class once more, and take over what it has added."""
+    """Let `attrs` build the class again, and copy the members that it adds."""
     body, finish = cast("tuple[dict[str, Any], Callable[[type[Any]], type[Any]]]", vars(cls)[_BODY])
     made = dict(vars(finish(_again(cls, body))))
     kept = {*made["__slots__"], *vars(cls)["__slots__"], "__slots__", "__hash__", *_OWN}
     added = {name: value for name, value in made.items() if name not in body and name not in kept}
-    # `__init__` last: another thread that finds it finds all of it.
+    # `__init__` last: a thread that finds it finds the complete class.
     for name in sorted(added, key=lambda name: name == "__init__"):
         setattr(cls, name, added[name])
     for name in (_BODY, *(_PENDING.keys() - added.keys())):
@@ -70,7 +71,7 @@ def _finish(cls: type[Any]) -> None:
 
 
 class _Pending:
-    """Stands for a member that `attrs` will make, until somebody asks for it."""
+    """A placeholder for a member that `attrs` will generate on first access."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -79,12 +80,12 @@ class _Pending:
         name = self._name
         with _lock:
             homes: list[type[Any]] = [base for base in owner.__mro__ if vars(base).get(name) is self]
-            if not homes:  # Another thread has made it meanwhile.
+            if not homes:  # Another thread has generated it.
                 return getattr(owner if instance is None else instance, name)
             cls = homes[0]
             _finish(cls)
         if name not in vars(cls):
-            raise AttributeError(name)  # Not every version of attrs makes all of them.
+            raise AttributeError(name)  # Not every version of attrs generates all of them.
         member = vars(cls)[name]
         return member.__get__(instance, owner) if hasattr(member, "__get__") else member
 
@@ -117,7 +118,7 @@ _lock = RLock()
 _BODY = "__late_body__"
 
 _OWN = frozenset({"__dict__", "__weakref__", _BODY})
-"""Members of a class that belong to this very class object."""
+"""Members that belong to one class object and are not copied."""
 
 _PENDING = {name: _Pending(name) for name in ("__attrs_attrs__", "__attrs_props__", "__setstate__", "__init__")}
-"""What may be asked of a class before there is an object of it. All else that `attrs` adds is of no use until then."""
+"""Members that may be accessed before the class has an object. Nothing else that `attrs` adds is needed until then."""

@@ -1,7 +1,7 @@
 """The REST side of the Realtime API: calls and client secrets.
 
-The requests are those that the vendor's ``openai`` package makes. Nothing is retried: whether a call may be accepted
-or transferred twice is for the caller to say.
+The requests are those of the vendor's ``openai`` package. Nothing is retried: only the caller knows whether a call may
+be accepted or transferred twice.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ __all__ = ["CallAnswer", "ClientSecret", "RealtimeRestClient"]
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 MAX_ERROR_BYTES = 64 * 1024
-"""How much of the body of a refusal is kept."""
+"""The number of bytes of a refusal's body that are kept."""
 
 MAX_ANSWER_BYTES = 1024 * 1024
-"""The largest answers, an SDP answer or a session with its instructions, have some ten kilobytes."""
+"""The limit of an answer. An SDP answer, or a session with its instructions, has some ten kilobytes."""
 
 
 @attrs.frozen(kw_only=True)
@@ -64,9 +64,9 @@ class CallAnswer:
 
     Attributes:
         sdp: The SDP answer.
-        call_id: The call, for a sideband connection and for the other requests; empty if the service did not say. A
-            call made with a client secret is attached to with that secret: ``connect(call_id=answer.call_id)`` uses it
-            where you name no key.
+        call_id: The call, for a sideband connection and for the other requests; empty if the service did not
+            name it. For a call made with a client secret, ``connect(call_id=answer.call_id)`` uses that secret if no
+            key is given.
     """
 
     sdp: str = attrs.field(repr=False)
@@ -75,12 +75,12 @@ class CallAnswer:
 
 @attrs.frozen(kw_only=True)
 class ClientSecret:
-    """A short-lived key for a browser or another client that is not to have yours.
+    """A short-lived key for a browser or another client that must not have yours.
 
     Attributes:
-        value: ``ek_…``.
+        value: The secret, ``ek_…``.
         expires_at: Unix time in seconds.
-        session: The session that it opens; `UNSET` if the service did not say.
+        session: The session that it opens; `UNSET` if the service did not name it.
         raw: The whole answer.
     """
 
@@ -98,22 +98,23 @@ class RealtimeRestClient:
         async with RealtimeRestClient(api_key=key) as rest:
             await rest.accept_call(call.call_id, {"type": "realtime", "instructions": "Answer briefly."})
 
-    Every method raises `RequestError` if there is no answer or the service refuses. If a call is cancelled, the
-    request may or may not have taken effect.
+    Every method raises `RequestError` if there is no answer or the service refuses. If cancelled, the request may
+    or may not have taken effect.
 
     Args:
-        api_key: A key, or a sync or async function that is asked at each request; ``OPENAI_API_KEY`` if not given.
-        base_url: Of the API (``https://host/v1``); that of the service, or of the *profile*, if not given.
+        api_key: A key, or a function or coroutine function that is called for each request; ``OPENAI_API_KEY`` if not
+            given.
+        base_url: The base URL of the API (``https://host/v1``); that of the service, or of the *profile*, if not given.
         client: An ``httpx.AsyncClient`` to use. It stays open, and then the ``async with`` block is not needed.
         headers: Further headers of every request (``OpenAI-Organization``, ``OpenAI-Safety-Identifier``).
-        timeout: Seconds that one request may take; ``None``: no limit.
-        profile: In what the server differs from the service: ``"azure"``, say, or an `EndpointProfile`. Then *base_url*
-            may be an address without a path.
+        timeout: Seconds for one request; ``None``: no limit.
+        profile: How the server differs from the service: a name such as ``"azure"``, or an `EndpointProfile`. With it,
+            *base_url* may be an address without a path.
         allow_insecure: Whether the key may go unencrypted to a host that is not this machine.
 
     Raises:
-        ConfigError: *base_url* is no such URL, or would send the key in the clear; how the *profile* opens calls is not
-            known; or a header cannot be sent.
+        ConfigError: *base_url* is not such a URL, or would send the key unencrypted; how the *profile* opens calls is
+            not known; or a header cannot be sent.
     """
 
     @named
@@ -144,6 +145,7 @@ class RealtimeRestClient:
         require_encryption(self._base_url, allow_insecure=allow_insecure, client=client)
 
     async def __aenter__(self) -> Self:
+        """Open an HTTP client, unless one was given. There is no checkpoint at which it could be cancelled."""
         if self._client is None:
             self._client = self._owned = new_client(self._base_url)
         return self
@@ -151,6 +153,7 @@ class RealtimeRestClient:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        """Close the client that `__aenter__` opened. If cancelled, it is closed all the same."""
         if self._owned is not None:
             owned, self._owned, self._client = self._owned, None, None
             await owned.aclose()
@@ -162,13 +165,13 @@ class RealtimeRestClient:
     ) -> CallAnswer:
         """Offer a WebRTC call.
 
-        Where a server takes client secrets only, one is minted first. If cancelled, the server may have done it all the
-        same.
+        For a server that accepts only client secrets, one is created first. If cancelled, the server may have created
+        the call all the same.
 
         Args:
             sdp: The SDP offer.
-            session: The session, as on the wire or as the class; ``None``: that of the client secret, or one with the
-                default model where the key is none.
+            session: The session, as on the wire or as the class; ``None``: that of the client secret; with
+                another key, one with the default model.
         """
         offer, key, rules = _encoded(sdp, "sdp"), await self._key(), self._profile.calls
         if rules is not None and not rules.is_secret(key):
@@ -195,7 +198,7 @@ class RealtimeRestClient:
         If cancelled, the server may have done it all the same.
 
         Args:
-            call_id: Of the ``realtime.call.incoming`` webhook.
+            call_id: The id from the ``realtime.call.incoming`` webhook.
             session: The session, as on the wire (`OpenAIRealtimeSIP.build_initial_config` makes one) or as the class.
         """
         await self._post_json(_call(call_id, "accept"), self._session(session))
@@ -207,7 +210,7 @@ class RealtimeRestClient:
 
         Args:
             call_id: The call.
-            status_code: The SIP status that the caller gets; the service says 603 (Decline) if there is none.
+            status_code: The SIP status that the caller gets; the service sends 603 (Decline) if it is not given.
         """
         await self._post_json(_call(call_id, "reject"), {} if status_code is None else {"status_code": status_code})
 
@@ -218,7 +221,7 @@ class RealtimeRestClient:
 
         Args:
             call_id: The call.
-            target_uri: Where to: ``tel:+15550100`` or ``sip:agent@example.com``.
+            target_uri: The target: ``tel:+15550100`` or ``sip:agent@example.com``.
         """
         await self._post_json(_call(call_id, "refer"), {"target_uri": target_uri})
 
@@ -235,13 +238,13 @@ class RealtimeRestClient:
         *,
         expires_after: int | None = None,
     ) -> ClientSecret:
-        """Mint a secret.
+        """Create a client secret.
 
         If cancelled, the server may have done it all the same.
 
         Args:
             session: Settings of the sessions that it opens, which its holder may change.
-            expires_after: Seconds that it may be used for, 10 to 7200; the service says 600 if there is none.
+            expires_after: Seconds until it expires, 10 to 7200; the service uses 600 if it is not given.
         """
         settings = None if session is None else self._session(session)
         return await self._mint("/realtime/client_secrets", settings, expires_after, await self._key())
@@ -249,7 +252,7 @@ class RealtimeRestClient:
     async def create_translation_client_secret(
         self, session: Mapping[str, Any], *, expires_after: int | None = None
     ) -> ClientSecret:
-        """Mint a secret for a translation session.
+        """Create a client secret for a translation session.
 
         If cancelled, the server may have done it all the same.
 
@@ -298,7 +301,7 @@ class RealtimeRestClient:
         assert client is not None
         url, credentials = self._credentials(path, key)
         own = {"Accept": accept, "Accept-Encoding": "identity", **credentials, **(headers or {})}
-        # One credential for a request: a server that is given two may take either.
+        # One credential per request: a server that gets two may use either.
         others = ("Authorization", self._profile.auth_name) if key else ()
         sent = {**without_headers(self._headers, *others, *own), **own}
         answer = _Answer(path=path, secrets=frozenset({*secrets_in(url), key}))
@@ -312,7 +315,7 @@ class RealtimeRestClient:
             except client_errors(client) as exc:
                 failure = RequestError(f"POST {path}: no answer: {reason_of(exc, answer.secrets)}")
                 failure.__cause__ = harmless_cause(exc)
-        # Here, so that what httpx raised is not its context: it holds the request, and with it the key.
+        # Raised here, so that the exception of httpx, which holds the request with the key, is not its context.
         if answer.refused:
             raise answer.refusal(self._base_url)
         if failure is None and answer.status is None:
@@ -348,7 +351,7 @@ def _json(value: Mapping[str, Any]) -> bytes:
 
 @attrs.define(eq=False, kw_only=True)
 class _Answer:
-    """What came back of a request, as far as it came."""
+    """The answer to a request, as far as it was received."""
 
     path: str
     secrets: frozenset[str] = attrs.field(repr=False)

@@ -1,4 +1,4 @@
-"""Task groups of the package, which raise no group for one failure."""
+"""Task groups that raise a single failure as it is, not in an exception group."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["open_task_group"]
 
 
 class _TaskGroup:
-    # A class: a generator on asyncio is tracked by the loop, and keeps four more objects for the life of a connection.
+    # A class, not a generator: asyncio tracks generators, and one keeps four more objects for the life of a connection.
     __slots__ = ("_tasks",)
 
     def __init__(self) -> None:
@@ -35,14 +35,14 @@ class _TaskGroup:
         except BaseExceptionGroup as group:
             failure = _single(group)
         if failure is exc:
-            return False  # It goes on by itself, with the traceback that it has.
+            return False  # Python raises it again, with its own traceback.
         raise failure
 
 
 def open_task_group() -> AbstractAsyncContextManager[TaskGroup]:
-    """As `anyio.create_task_group`, but a failure leaves it as it is, and `KeyboardInterrupt` before all others.
+    """As `anyio.create_task_group`, but a single failure is raised as it is, and `KeyboardInterrupt` before any other.
 
-    A group is raised only where several failures came at once that are no cancellation.
+    An exception group is raised only for several failures at once, cancellations aside.
     """
     return _TaskGroup()
 
@@ -53,7 +53,7 @@ def _single(group: BaseExceptionGroup[BaseException]) -> BaseException:
     failures = [leaf for leaf in leaves if not isinstance(leaf, cancelled)]
     final = [leaf for leaf in failures if not isinstance(leaf, Exception)]
     if final:
-        return final[0]  # Whoever pressed Ctrl-C wants no list.
+        return final[0]  # Ctrl-C ends the program: the other failures do not matter.
     if len(failures) > 1:
         return group
     return failures[0] if failures else next(iter(leaves))

@@ -1,4 +1,4 @@
-"""URLs: which may carry a key, and how one is shown.
+"""URLs: which may carry a key, and how they are shown.
 
 Every URL that leaves the package in a message, a log, a state or a file goes through `redact_url`.
 """
@@ -40,16 +40,16 @@ __all__ = [
 MASK = "***"
 
 _SHOWN = frozenset({"model", "call_id", "intent", "deployment", "api-version", "webrtcfilter"})
-"""Names in a query whose values are no secrets."""
+"""Query parameters whose values are not secret."""
 
 _HIDDEN = re.compile(r"key|token|secret|sig|pass|pwd|auth|cred|code|jwt|sess|ticket", re.IGNORECASE)
-"""Parts of names whose values are."""
+"""Parts of the names of parameters whose values are secret."""
 
 _SHORTEST_KEY = 9
-"""Under any other name, a value of this length may be one."""
+"""Under any other name, a value of at least this length may be a secret."""
 
 _KEY_SHAPE = re.compile(r"\b(?:sk|ek|xai|whsec)[-_][\w.-]{4,}")
-"""What looks like a key wherever it stands: a path, or the place of a URL where somebody mixed up two arguments."""
+"""Text that looks like a key anywhere in a URL, also where a key was passed instead of a URL."""
 
 _AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]?|[^:@\s\[\]]*)(?::\d*)?")
 
@@ -64,11 +64,11 @@ def origin(scheme: str, host: str, port: int | None) -> str:
 
 
 def redact_url(url: str, *secrets: str) -> str:
-    """*url* for people, without user info, fragment, and what its query may keep secret. Any text will do.
+    """*url* for people, without user info, fragment, and possible secrets in its query. Accepts any text.
 
     Args:
-        url: A URL, or what somebody gave for one.
-        secrets: Further text that is not to be shown, wherever it stands.
+        url: A URL, or other text given as one.
+        secrets: Further text to mask, wherever it occurs.
     """
     head, question, query = url.partition("#")[0].partition("?")
     scheme, separator, rest = head.partition("://")
@@ -78,7 +78,7 @@ def redact_url(url: str, *secrets: str) -> str:
     _, at, host = authority.rpartition("@")
     shown = f"{MASK}@{host}" if at else host
     if separator and not _AUTHORITY.fullmatch(host):
-        # Half of a password, say, that holds a slash or a question mark: then nothing of it can be trusted.
+        # The host may be half of a password that holds a slash or a question mark: show nothing of it.
         shown, slash, path = MASK, "", ""
     pieces = [_redact_piece(piece) for piece in query.split("&")] if question else []
     redacted = f"{scheme}{separator}{shown}{slash}{path}{question}{'&'.join(pieces)}"
@@ -100,7 +100,7 @@ def _is_shown(name: str, value: str) -> bool:
 def without_user_info(url: str) -> str:
     """*url* without the user and password in it: an API key or an ``Authorization`` header takes their place.
 
-    httpx would make a header of them, and drop the one that it was given.
+    httpx would turn them into an ``Authorization`` header and drop the given one.
     """
     scheme, separator, rest = url.partition("://")
     authority, *path = re.split(r"(?=[/\\?#])", rest, maxsplit=1)
@@ -113,7 +113,7 @@ def redact_query(query: Mapping[str, str]) -> dict[str, str]:
 
 
 def secrets_in(url: str) -> set[str]:
-    """What `redact_url` would not show of the user info and the query of *url*, as written and decoded."""
+    """The parts of *url*'s user info and query that `redact_url` masks, as written and decoded."""
     found: set[str] = set()
     rest = url.partition("://")[2]
     user, at, _ = re.split(r"[/\\?#]", rest, maxsplit=1)[0].rpartition("@")
@@ -130,18 +130,18 @@ def secrets_in(url: str) -> set[str]:
 
 
 _SHORTEST_SECRET = 4
-"""In characters. Shorter values would take half of every message with them, and protect nothing."""
+"""Characters. Masking shorter values would garble messages and protect nothing."""
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
-    """*text* with `MASK` in place of each of *secrets*, but for those that are too short to be one."""
+    """*text* with `MASK` in place of each of *secrets*, except those too short to be one."""
     for secret in sorted({given for given in secrets if len(given) >= _SHORTEST_SECRET}, key=len, reverse=True):
         text = text.replace(secret, MASK)
     return text
 
 
 def model_in(url: str | None) -> str | None:
-    """The model that the query of *url* names; ``None`` where it names none, or leaves it to be filled in."""
+    """The model that the query of *url* names; ``None`` if it names none, or the placeholder ``{model}``."""
     try:
         named = dict(parse_qsl(urlsplit(url or "").query)).get("model")
     except ValueError:
@@ -150,7 +150,7 @@ def model_in(url: str | None) -> str | None:
 
 
 def with_query(url: str, extra: Mapping[str, str]) -> str:
-    """*url* with *extra* in its query, in place of what has the same names there."""
+    """*url* with *extra* in its query, replacing the same names; a ``call_id`` also replaces ``model``."""
     if not extra:
         return url
     parts = urlsplit(url)
@@ -164,7 +164,7 @@ def http_url(url: str, *, example: str = "wss://host/path") -> str:
     """*url* with the scheme of HTTP, ws becoming http and wss becoming https.
 
     Raises:
-        ConfigError: It is no URL of the four schemes with a host. The message shows it redacted.
+        ConfigError: It is not a URL of one of the four schemes with a host. The message shows it redacted.
     """
     scheme, separator, rest = url.partition("://")
     known = _HTTP.get(scheme.lower())
@@ -204,22 +204,22 @@ def _is_loopback(host: str) -> bool:
 
 
 _IN_PROCESS = frozenset({"ASGITransport", "MockTransport"})
-"""Transports of httpx that reach no network, by name: ``httpx2`` has classes of its own."""
+"""Names of httpx transports that reach no network; by name, since ``httpx2`` has its own classes."""
 
 
 def require_encryption(url: str, *, allow_insecure: bool, client: object = None) -> None:
-    """Refuse to send a key in the clear.
+    """Refuse to send a key unencrypted over a network.
 
-    Loopback is no network, and neither is an application in this process. Private and link-local addresses are: who
-    shares the network can listen.
+    Loopback and applications in this process are allowed. Private and link-local addresses are not: others on that
+    network can listen.
 
     Args:
         url: An http or https URL.
-        allow_insecure: The caller says that it is to be so.
+        allow_insecure: Whether the caller allows it.
         client: The ``httpx.AsyncClient`` that will be used, if the caller gave one.
 
     Raises:
-        ConfigError: It would be sent in the clear.
+        ConfigError: The key would be sent unencrypted.
     """
     if allow_insecure or not url.lower().startswith("http:") or is_loopback(url) or _is_in_process(url, client):
         return
@@ -231,7 +231,7 @@ def require_encryption(url: str, *, allow_insecure: bool, client: object = None)
 
 
 def _is_in_process(url: str, client: object) -> bool:
-    # httpx offers no public way to ask. Whatever cannot be asked counts as a network.
+    # httpx has no public way to ask. A client that cannot be asked counts as a network.
     route = getattr(client, "_transport_for_url", None)
     if route is None:
         return False
@@ -251,12 +251,12 @@ _VERSION = "/v1"
 
 
 def is_base_url(url: str) -> bool:
-    """Whether *url* is that of an API, as ``https://host/v1``, and not of one of its endpoints."""
+    """Whether *url* is the base URL of an API, such as ``https://host/v1``, and not one of its endpoints."""
     return _path(url).rstrip("/").endswith(_VERSION)
 
 
 def endpoint_url(url: str, endpoint: str) -> str:
-    """The URL of *endpoint* where *url* is the base URL of an API; any other is returned as it is: a whole URL."""
+    """The URL of *endpoint* if *url* is the base URL of an API; any other *url* is returned as it is."""
     if not is_base_url(url):
         return url
     parts = urlsplit(url)
@@ -264,10 +264,10 @@ def endpoint_url(url: str, endpoint: str) -> str:
 
 
 def rest_base_url(url: str) -> str:
-    """The base URL of the API, as ``https://host/v1``, from it or from the URL of one of its endpoints.
+    """The base URL of the API, such as ``https://host/v1``, from that or from the URL of one of its endpoints.
 
     Raises:
-        ConfigError: It is no URL.
+        ConfigError: *url* is not a URL.
     """
     web = http_url(url, example="https://host/v1")
     base = web.partition("#")[0].partition("?")[0].rstrip("/")
@@ -278,7 +278,7 @@ def rest_base_url(url: str) -> str:
 
 
 def address_hint(url: str, endpoint: str, *secrets: str) -> str:
-    """For an error: the URL that was tried, and the one that was probably meant, if it is another. Both redacted."""
+    """Text for an error: the URL that was tried, and the one that was probably meant, if it differs; both redacted."""
     parts = urlsplit(url)
     before, found, _ = parts.path.partition(_VERSION)
     path = f"{before if found else ''}{_VERSION}{endpoint}"

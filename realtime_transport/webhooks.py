@@ -1,4 +1,4 @@
-"""Webhooks of the vendor: whether to believe one, and the call that it announces.
+"""Webhooks of the vendor: checks their signature, and reads the call that they announce.
 
 They are signed by the scheme of Standard Webhooks: HMAC-SHA256 over ``id.timestamp.payload``. Without I/O.
 """
@@ -29,17 +29,17 @@ __all__ = [
 ]
 
 DEFAULT_TOLERANCE = 300.0
-"""Seconds, as the vendor's own libraries have it: the service retries for longer, but signs each attempt anew."""
+"""Seconds, as in the vendor's own libraries. The service retries for longer, with a new signature each time."""
 
 _SECRET_PREFIX = "whsec_"
 
 
 @attrs.frozen(kw_only=True)
 class WebhookEvent:
-    """A webhook whose signature is right.
+    """A webhook with a valid signature.
 
     Attributes:
-        id: Of the event; the same for each attempt to deliver it.
+        id: The id of the event; the same for each attempt to deliver it.
         type: What happened, such as ``"realtime.call.incoming"``.
         created_at: Unix time in seconds; 0 if the service did not say.
         raw: The whole payload.
@@ -53,12 +53,13 @@ class WebhookEvent:
 
 @attrs.frozen(kw_only=True)
 class SipInvite(WebhookEvent):
-    """Somebody calls by SIP. One call may announce itself twice, to the Realtime and to the Live API.
+    """An incoming SIP call. One call may be announced twice, to the Realtime API and to the Live API.
 
-    The first that is accepted, by either API, decides which of them answers the call.
+    The API that accepts it first answers the call.
 
     Attributes:
-        sip_headers: Names and values of the SIP INVITE, in order; a name may come twice. Whoever calls wrote them.
+        sip_headers: Names and values of the SIP INVITE, in order; a name may occur twice. The caller writes
+            them: do not trust them.
         sip_media_security: ``"srtp"`` or ``"rtp"`` (unencrypted); ``None`` if the service did not say.
     """
 
@@ -73,10 +74,10 @@ class SipInvite(WebhookEvent):
 
 @attrs.frozen(kw_only=True)
 class IncomingCall(SipInvite):
-    """``realtime.call.incoming``: somebody calls, and waits to be accepted, rejected or referred.
+    """``realtime.call.incoming``: a call that waits to be accepted, rejected or referred.
 
     Attributes:
-        call_id: For the calls interface and for `OpenAIRealtimeSIP`.
+        call_id: The id for the calls interface and for `OpenAIRealtimeSIP`.
     """
 
     call_id: str
@@ -87,7 +88,7 @@ class IncomingLiveSession(SipInvite):
     """``live.transport.incoming``, or ``live.call.incoming`` before it: the same call, for the Live API.
 
     Attributes:
-        session_id: For the Live API; the Realtime API knows the call by the id of its own webhook.
+        session_id: The id for the Live API; for the Realtime API, use the id of its own webhook.
     """
 
     session_id: str
@@ -98,7 +99,7 @@ class LiveSessionConnected(WebhookEvent):
     """``live.transport.connected``: a WebRTC session of the Live API has begun.
 
     Attributes:
-        session_id: To attach to it.
+        session_id: The id to attach to it.
     """
 
     session_id: str
@@ -115,9 +116,10 @@ def verify_webhook(
     """Check the signature and the age of a webhook, and read it.
 
     Args:
-        payload: The body exactly as it came; parsing and writing it again breaks the signature.
+        payload: The body exactly as received; parsing and encoding it again breaks the signature.
         headers: The headers of the request; names in any case.
-        secret: The signing secret of the endpoint, ``whsec_…``; several while one replaces another: any will do.
+        secret: The signing secret of the endpoint, ``whsec_…``; several while one replaces another, of
+            which any may fit.
         now: Unix time in seconds, ``time.time()``.
         tolerance: How many seconds the webhook may be old, or ahead of *now*.
 
@@ -128,7 +130,7 @@ def verify_webhook(
     Raises:
         WebhookError: A header is missing, the timestamp is out of tolerance, the signature does not fit, or the
             payload cannot be read. Answer 400 and do nothing. Nothing else is raised, whatever was sent.
-        ConfigError: A secret is not one, or *now* or *tolerance* is no time.
+        ConfigError: A secret is malformed, or *now* or *tolerance* is out of range.
     """
     keys = _keys(secret)
     if not math.isfinite(now) or not tolerance >= 0:
@@ -138,7 +140,7 @@ def verify_webhook(
     identity, stamp, given = (_header(named, f"webhook-{name}") for name in ("id", "timestamp", "signature"))
     signed = _signed(identity, stamp, body)
     candidates = _signatures(given)
-    # The signature first: what an unsigned request says of its age is worth nothing.
+    # The signature first: the timestamp of an unsigned request proves nothing.
     if not any(hmac.compare_digest(_digest(key, signed), each) for key in keys for each in candidates):
         raise WebhookError("webhook-signature: it does not fit the payload and the secret", problem="signature")
     _check_age(stamp, now, tolerance)
@@ -152,12 +154,12 @@ def sign_webhook(
 
     Args:
         payload: The body.
-        webhook_id: Of the delivery.
+        webhook_id: The id of the delivery.
         timestamp: Unix time in seconds.
         secret: As for `verify_webhook`; with several there is a signature by each.
 
     Raises:
-        ConfigError: A secret is not one, or the payload or the id is not text.
+        ConfigError: A secret is malformed, or the payload or the id is not text.
     """
     try:
         body = _bytes(payload, "the payload", "payload")
@@ -203,7 +205,7 @@ def _keys(secret: object) -> list[bytes]:
 
 
 def _key(secret: object) -> bytes:
-    """The key that *secret* stands for. No message shows it."""
+    """Decode *secret* into the key. No error message shows it."""
     if not isinstance(secret, str) or not secret.strip():
         raise ConfigError("secret: it is empty or no text", key="secret")
     secret = secret.strip()
@@ -220,7 +222,7 @@ def _key(secret: object) -> bytes:
 
 
 def _signatures(header: str) -> list[bytes]:
-    """The signatures of a version that we know: several while a secret is being replaced."""
+    """The signatures of the known version; several while a secret is being replaced."""
     found: list[bytes] = []
     for entry in header.split():
         version, _, encoded = entry.partition(",")
@@ -228,7 +230,7 @@ def _signatures(header: str) -> list[bytes]:
             try:
                 found.append(base64.b64decode(encoded, validate=True))
             except ValueError:
-                continue  # It fits nothing.
+                continue  # Malformed, so it cannot fit.
     return found
 
 
@@ -251,7 +253,7 @@ def _read(body: bytes) -> WebhookEvent:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as exc:
-        # Its text names a place; the exception itself holds the payload.
+        # The text of the exception names only a position; the exception itself holds the payload.
         raise WebhookError(f"the payload is not JSON: {exc}", problem="payload") from None
     raw = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
     kind = raw.get("type")
@@ -294,7 +296,7 @@ def _invite(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sip_headers(value: object) -> tuple[tuple[str, str], ...]:
-    """The headers that can be read; one odd entry does not lose the call."""
+    """The headers that can be read; a malformed entry is skipped."""
     if not isinstance(value, Sequence) or isinstance(value, str):
         return ()
     found: list[tuple[str, str]] = []

@@ -10,12 +10,12 @@ __all__ = ["frame_logger"]
 def frame_logger() -> logging.Logger:
     """A logger that logs nothing, for ``ClientProtocol(logger=…)`` and ``ServerProtocol(logger=…)``.
 
-    Their own print every message and every header at DEBUG, bearer keys and transcripts among them. What is worth
-    logging of a connection, this package logs itself.
+    Their own loggers print every message and header at DEBUG, keys and transcripts included. This package logs what is
+    useful about a connection itself.
     """
     return _SILENT
 
 
-# Beside the tree of loggers: no configuration of a program can switch it on.
+# Outside the tree of loggers, so that no logging configuration switches it on.
 _SILENT = logging.Logger("realtime_transport.frames")
 _SILENT.disabled = True
