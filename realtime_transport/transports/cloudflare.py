@@ -1,4 +1,4 @@
-"""The transport for Python Workers at Cloudflare, where a WebSocket to elsewhere is opened by ``fetch()``."""
+"""The transport for Python Workers at Cloudflare, where ``fetch()`` opens WebSockets to other hosts."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["CloudflareRealtimeTransportLayer", "Fetch", "FetchedSocketLink"]
 
 Fetch: TypeAlias = "Callable[[str, dict[str, Any]], Awaitable[Any]]"
-"""``fetch(url, init)`` as in a Worker: gives a response with ``status``, ``webSocket`` and ``text()``."""
+"""``fetch(url, init)`` as in a Worker: returns a response with ``status``, ``webSocket`` and ``text()``."""
 
 FETCH = Phase("fetch", "the server to answer the upgrade request of fetch()")
 
 MAX_REJECTION_CHARACTERS = 64 * 1024
-"""How much of the body of a refused upgrade is kept."""
+"""The number of characters of a refusal's body that are kept."""
 
 
 class CloudflareRealtimeTransportLayer(OpenAIRealtimeBase):
@@ -54,12 +54,13 @@ class CloudflareRealtimeTransportLayer(OpenAIRealtimeBase):
                 return Response(...)
 
     The upgrade is ``fetch()`` with ``Upgrade: websocket``; the socket of the response is accepted and used. Deadlines
-    are as everywhere; pings are left to the Worker's runtime, which has no way to send one.
+    are those of every transport; there are no pings, since the Worker's runtime cannot send any.
 
     Args:
         fetch: Opens the socket; the ``fetch`` of the Worker if not given.
         model: The model; `current_model` changes it. If not given, the one that the URL names, or `DEFAULT_MODEL`.
-        api_key: A key, or a sync or async function that is asked at each connect; ``OPENAI_API_KEY`` if not given.
+        api_key: A key, or a function or coroutine function that is called at each connect; ``OPENAI_API_KEY`` if not
+            given.
         url: Used as written, except that a call id becomes its query; the default host if not given.
         headers: Further headers of the upgrade request.
         query: Further query parameters of the URL.
@@ -81,7 +82,7 @@ class CloudflareRealtimeTransportLayer(OpenAIRealtimeBase):
         super().__init__(
             endpoint=Endpoint(
                 wire="cloudflare",
-                # The fetch is part of the preparation: if it fails, there was no connection to report about.
+                # The fetch belongs to the preparation: if it fails, no event is emitted.
                 prepare=_fetching(fetch or _worker_fetch),
                 preparing=FETCH,
             ),
@@ -126,13 +127,13 @@ async def _upgrade(fetch: Fetch, request: ConnectRequest) -> Any:
     require_encryption(url, allow_insecure=request.allow_insecure)
     secrets = request.secrets
     try:
-        # A redirect would be followed with every header.
+        # A redirect would be followed with all headers, the key included.
         response = await fetch(url, {"method": "GET", "headers": headers, "redirect": "manual"})
     except Exception as exc:  # noqa: BLE001 - whatever the runtime raises
         failure = ConnectError(f"fetch() failed: {scrub(str(exc), secrets) or type(exc).__name__}")
     else:
         return getattr(response, "webSocket", None) or await _refuse(response, secrets)
-    raise failure  # Here, so that what the runtime raised, which may know the request, is not its context.
+    raise failure  # Raised here, so that the runtime's exception, which may hold the request, is not its context.
 
 
 async def _refuse(response: Any, secrets: Collection[str]) -> NoReturn:
@@ -150,13 +151,13 @@ async def _refuse(response: Any, secrets: Collection[str]) -> NoReturn:
 
 
 def _headers(response: Any) -> dict[str, str]:
-    with suppress(Exception):  # They are a help, no more.
+    with suppress(Exception):  # The headers are only for information.
         return {str(name): str(value) for name, value in response.headers.items()}
     return {}
 
 
 async def _text(response: Any) -> str:
-    """The beginning of the body: the rest of it is not read."""
+    """The beginning of the body; the rest is not read."""
     if not hasattr(getattr(response, "body", None), "getReader"):
         return str(await response.text())
     reader, read = response.body.getReader(), b""
@@ -190,7 +191,7 @@ class FetchedSocketLink:
             socket.addEventListener(name, listener)
         socket.accept()
 
-    # What the runtime calls: between two turns of the event loop, never in the middle of anything here.
+    # The runtime calls these between two turns of the event loop, never during a method of this class.
 
     def _on_message(self, event: Any) -> None:
         data = event.data
@@ -221,6 +222,7 @@ class FetchedSocketLink:
     # The link
 
     async def receive(self) -> list[str | bytes]:
+        """See `Link.receive`. If cancelled, no message is lost."""
         while not self._messages:
             self._raise_if_closed()
             await self._change.wait()
@@ -229,23 +231,25 @@ class FetchedSocketLink:
         return messages
 
     async def send(self, messages: Sequence[str], /) -> None:
+        """See `Link.send`. If cancelled, all messages were passed to the runtime."""
         self._raise_if_closed()
         for message in messages:
             try:
                 self._socket.send(message)
             except Exception as exc:
                 raise LinkClosed from exc
-        # The runtime buffers without bound and tells nobody; other tasks are to run in between all the same.
+        # The runtime buffers without bound or feedback; let other tasks run.
         await anyio.lowlevel.checkpoint()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        with suppress(Exception):  # Closed is what was wanted.
+        """See `Link.aclose`. If cancelled, the close was passed to the runtime."""
+        with suppress(Exception):  # It is closed already.
             self._socket.close(code, reason)
         while self._closed is None:
             await self._change.wait()
 
     def release(self) -> None:
-        """Close at once, and let go of what the runtime holds of us."""
+        """Close at once, and release what the runtime holds."""
         with suppress(Exception):
             if self._closed is None:
                 self._socket.close(1000, "")
@@ -262,7 +266,7 @@ class FetchedSocketLink:
 
 
 def _as_callback(function: Callable[[Any], None]) -> Any:
-    """*function* as something that JavaScript may keep."""
+    """*function* as an object that JavaScript may keep."""
     if sys.platform != "emscripten":
         return function
     from pyodide.ffi import create_proxy  # pyright: ignore[reportMissingImports, reportUnknownVariableType]

@@ -47,11 +47,12 @@ class OpenAIRealtimeSIP(OpenAIRealtimeBase):
             async for event in transport:
                 ...
 
-    The same events come over a sideband WebSocket to a WebRTC call: `OpenAIRealtimeWebSocket` with a ``call_id``.
+    For a WebRTC call, a sideband `OpenAIRealtimeWebSocket` with a ``call_id`` gets the same events.
 
     Args:
         model: The model; `current_model` changes it. If not given, the one that the URL names, or `DEFAULT_MODEL`.
-        api_key: A key, or a sync or async function that is asked at each connect; ``OPENAI_API_KEY`` if not given.
+        api_key: A key, or a function or coroutine function that is called at each connect; ``OPENAI_API_KEY`` if not
+            given.
         url: Used as written, except that the call id becomes its query; the default host if not given.
         client: An ``httpx.AsyncClient`` to connect with. It stays open.
         headers: Further headers of the upgrade request.
@@ -60,7 +61,7 @@ class OpenAIRealtimeSIP(OpenAIRealtimeBase):
         options: Deadlines, bounds and clock; see `Settings`.
 
     Raises:
-        ConfigError: ``audio_source`` or ``audio_sink`` was given: the telephone is both.
+        ConfigError: ``audio_source`` or ``audio_sink`` was given: the telephone carries the audio.
     """
 
     @named
@@ -94,12 +95,12 @@ class OpenAIRealtimeSIP(OpenAIRealtimeBase):
     def build_initial_config(config: SessionConfig | None = None, *, model: str | None = None) -> dict[str, Any]:
         """The session to accept a call with: the body of ``POST /realtime/calls/{call_id}/accept``.
 
-        It carries what the caller names and nothing else: the rest stays as the call was negotiated. `connect` sends
-        the same as the first ``session.update``. Nothing is sent here.
+        It holds only the given settings; the others stay as the call was negotiated. `connect` sends the same as the
+        first ``session.update``. Nothing is sent here.
 
         Args:
             config: Settings of the session.
-            model: The model, where *config* names none.
+            model: The model, if *config* names none.
 
         Raises:
             ConfigError: A setting has a wrong name, type or value, or the calls API refuses it.

@@ -1,4 +1,4 @@
-"""The transport that joins a telephone call at a provider's media stream with a model."""
+"""The transport that connects the media stream of a telephone call with a model."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 __all__ = ["TwilioRealtimeTransportLayer"]
 
 DEFAULT_INACTIVITY_MS = 750.0
-"""Longer than packets are ever late, and a caller does not yet wonder why nobody answers."""
+"""Longer than packets are late, and short enough that the caller does not notice a delay."""
 
 DEFAULT_SILENCE_TIMEOUT = 600.0
-"""Ten minutes: some providers send nothing while the caller is muted, and do not answer marks either. Servers ping
-their sockets, so that one that vanished is usually noticed long before."""
+"""Seconds. Some providers send nothing while the caller is muted, and do not return marks either. Servers ping their
+sockets, so a lost one is usually noticed long before."""
 
 MAX_INACTIVITY_MS = 2**31 - 1
-"""24 days; what other SDKs accept."""
+"""24 days, the limit in other SDKs."""
 
 
 class TwilioRealtimeTransportLayer(OpenAIRealtimeBase):
@@ -66,30 +66,30 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeBase):
                     await socket.close()
 
     The caller's audio goes to the model and the model's to the caller as it is, G.711 without transcoding; where the
-    session or the provider's ``start`` names another format, it is converted. Barge-in clears what the provider has
-    buffered and truncates what was not heard, as far as the provider's marks tell. What the provider says is in the
-    stream of events too: `PhoneStarted`, `PhoneDtmf`, `PhoneMark`, `PhoneStopped`, other messages as `PhoneMessage`;
-    `PhoneMedia` for those who subscribe.
+    session or the provider's ``start`` names another format, it is converted. A barge-in clears the provider's buffer
+    and truncates what was not heard, by the provider's marks. The provider's messages are events of the stream, too:
+    `PhoneStarted`, `PhoneDtmf`, `PhoneMark`, `PhoneStopped`, other messages as `PhoneMessage`; `PhoneMedia` only if you
+    subscribe to it.
 
-    When the provider stops the stream, closes its socket or vanishes, the connection closes. The other way round, the
-    provider's socket stays open: the handler that accepted it closes it, and until then the transport may be connected
-    again for the rest of the call. What a call needs lives as long as the transport: one transport for
-    one call.
+    When the provider stops the stream, closes its socket or is lost, the connection closes. When the connection ends,
+    the provider's socket stays open: the handler that accepted it closes it, and until then the transport can connect
+    again for the rest of the call. A transport serves one call.
 
     Args:
-        socket: What the provider has opened, accepted: a WebSocket of Starlette or FastAPI (``receive_text`` and
+        socket: The accepted socket of the provider: a WebSocket of Starlette or FastAPI (``receive_text`` and
             ``send_text``), a connection of the ``websockets`` server, or an `anyio` object stream of text.
-        codec: The provider; Twilio if not given.
-        frame_ms: Cut the model's audio into frames of this many milliseconds, each with a mark, and send them at the
-            pace of playback. Truncations are then as fine. ``None`` sends audio as it comes, and the provider buffers.
+        codec: The codec of the provider; Twilio's if not given.
+        frame_ms: Split the model's audio into frames of this many milliseconds, each with a mark, and send them in real
+            time. Truncations are then that precise. ``None`` sends audio as it arrives, and the provider buffers it.
         input_audio_inactivity_timeout_ms: While the caller speaks: after this long without audio, the model gets a
             second of silence, so that it notices the end of the turn; ``None``: never.
-        silence_timeout: Seconds without any message of the provider after which it counts as gone; ``None``: never. It
-            is asked for a sign of life, by a mark named ``alive``, after half of that or 30 seconds.
-        start: What the application has read from the socket before: the ``start`` message, or the id of the stream.
-            Without it the stream is learned from the ``start`` message, or from the first audio that names it.
+        silence_timeout: Seconds without any message of the provider after which it counts as gone; ``None``: never.
+            After half of that or 30 seconds, whichever is less, a mark named ``alive`` asks it for an answer.
+        start: What the application has already read from the socket: the ``start`` message, or the id of the stream. If
+            not given, the id comes from the ``start`` message, or from the first audio that names it.
         model: The model; `current_model` changes it. If not given, the one that the URL names, or `DEFAULT_MODEL`.
-        api_key: A key, or a sync or async function that is asked at each connect; ``OPENAI_API_KEY`` if not given.
+        api_key: A key, or a function or coroutine function that is called at each connect; ``OPENAI_API_KEY`` if not
+            given.
         url: Used as written, except that a call id becomes its query; the default host if not given.
         client: An ``httpx.AsyncClient`` to connect with. It stays open.
         headers: Further headers of the upgrade request.
@@ -99,8 +99,8 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeBase):
             the provider.
 
     Raises:
-        ConfigError: *socket* or *start* cannot be used, a number makes no sense, or ``audio_source`` or ``audio_sink``
-            was given: the telephone is both.
+        ConfigError: *socket* or *start* cannot be used, a number is out of range, or ``audio_source`` or ``audio_sink``
+            was given: the telephone carries the audio.
     """
 
     @named
@@ -154,7 +154,7 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeBase):
 
     @property
     def phone_call(self) -> PhoneStarted | None:
-        """What the provider said when the stream began; ``None`` before. Only the id if the application has read it."""
+        """The start of the stream; ``None`` before it. Only the id if the application has read the message."""
         return self._line.started
 
     def _make_leg(self, context: MediaContext) -> PhoneLeg:
@@ -174,7 +174,7 @@ class TwilioRealtimeTransportLayer(OpenAIRealtimeBase):
     async def wait_until_heard(self) -> None:
         """Wait until the caller has heard all that the model has said so far, or the connection has ended.
 
-        Before hanging up, say: the provider plays seconds after the model has spoken. If cancelled, nothing has
+        Call it before hanging up: the provider plays for seconds after the model has spoken. If cancelled, nothing has
         changed.
 
         Raises:

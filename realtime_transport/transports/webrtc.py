@@ -62,12 +62,12 @@ BASE_URL = "https://api.openai.com/v1"
 
 @frozen()
 class WebRTCConnectionState(ConnectionState):
-    """What is known of the current WebRTC connection.
+    """The state of the current WebRTC connection.
 
     Attributes:
-        peer_connection: aiortc's ``RTCPeerConnection``. Under trio it lives in another thread: look, do not call.
+        peer_connection: aiortc's ``RTCPeerConnection``. Under trio it lives in another thread: read it, do not call it.
         data_channel: Its data channel of events.
-        peer_state: ``"connected"``, or ``"disconnected"`` while the peer gives no sign of life.
+        peer_state: ``"connected"``, or ``"disconnected"`` while nothing arrives from the peer.
     """
 
     peer_connection: Any = attrs.field(default=None, repr=False)
@@ -85,29 +85,29 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
             async for event in transport:
                 ...
 
-    `connect` waits for ``session.updated``; no audio is sent before, so that the session never hears any under settings
-    that are not yours. Under trio, aiortc runs in an asyncio event loop in a thread of its own, for the time of the
-    connection. Needs the extra ``webrtc``, and ``devices`` for the default ends.
+    `connect` waits for ``session.updated``; no audio is sent before, so that the session gets none before your settings
+    apply. Under trio, aiortc runs in an asyncio event loop in its own thread for the time of the connection. Needs the
+    extra ``webrtc``, and ``devices`` for the default microphone and loudspeaker.
 
     Args:
         model: The model; `current_model` changes it. If not given, the one that the URL names, or `DEFAULT_MODEL`.
-        api_key: A key (a client secret, say), or a sync or async function that is asked at each connect;
+        api_key: A key (or client secret), or a function or coroutine function that is called at each connect;
             ``OPENAI_API_KEY`` if not given.
         base_url: The base URL of the API (``https://host/v1``), or the whole URL that the SDP offer is posted to; that
             of the service if not given.
         client: An ``httpx.AsyncClient`` to post it with. It stays open.
         headers: Further headers of that request.
         query: Further query parameters of the URL.
-        profile: In what the server differs from the service: ``"azure"``, say, or an `EndpointProfile`. Then *base_url*
-            may be an address without a path.
-        audio_source: Where your audio comes from: a source, which stays open; a microphone by name or index, opened
-            and closed with the connection; ``"default"``; ``None``: silence, and `send_audio` appends by event.
-        audio_sink: Where the model's audio goes, likewise; ``None``: nowhere but into `AudioEvent`.
+        profile: How the server differs from the service: a name such as ``"azure"``, or an `EndpointProfile`. With it,
+            *base_url* may be an address without a path.
+        audio_source: The source of your audio: an object, which stays open; a microphone by name or index, opened and
+            closed with the connection; ``"default"``; ``None``: silence, and `send_audio` appends audio by messages.
+        audio_sink: The sink of the model's audio, likewise; ``None``: only `AudioEvent`.
         change_peer_connection: Called with the new ``RTCPeerConnection``, in asyncio's event loop. May change it, or
-            return another (or an awaitable of one), which is used in its place and closed in the end, both.
+            return another (or an awaitable of one) to use instead; both are closed at the end.
         ice_servers: STUN and TURN servers; none by default, the service needs none.
-        silence_timeout: Seconds without any sign of life of the server after which the connection counts as lost.
-        opus: Bit rate, error correction and the like of what is sent.
+        silence_timeout: Seconds without any packet of the server after which the connection counts as lost.
+        opus: Bit rate, error correction and other settings of sent audio.
         options: Deadlines, bounds and clock; see `Settings`.
     """
 
@@ -176,7 +176,7 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
 
     @property
     def connection_state(self) -> WebRTCConnectionState:
-        """Status, URL and call of the current connection, and what aiortc made for it."""
+        """Status, URL and call of the current connection, and its aiortc objects."""
         peer = self._peer
         return WebRTCConnectionState(
             status=self.status,
@@ -188,15 +188,15 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
         )
 
     def audio_statistics(self) -> JitterStatistics | None:
-        """What the jitter buffer has done so far; ``None`` without a connection."""
+        """The statistics of the jitter buffer; ``None`` without a connection."""
         return None if self._peer is None else self._peer.sound.statistics()
 
     @property
     def call_id(self) -> str | None:
-        """The call that the server has made of our offer.
+        """The call that the server made from the SDP offer.
 
-        If it was made with a client secret, ``connect(call_id=...)`` of another transport attaches with that secret,
-        where you name no key.
+        If it was made with a client secret, ``connect(call_id=...)`` of another transport attaches with that secret if
+        no key is given.
         """
         return self._call_id
 
@@ -223,7 +223,7 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
         async with AsyncExitStack() as stack:
             stack.callback(self._forget)
             await media.open(stack)
-            # Half a second the first time: not in the caller's loop.
+            # The first import takes half a second: not in the caller's loop.
             await anyio.to_thread.run_sync(import_module, "realtime_transport.rtc.peer")
             host = await stack.enter_async_context(asyncio_host())
             link = PeerLink(host)
@@ -273,7 +273,7 @@ class OpenAIRealtimeWebRTC(OpenAIRealtimeBase):
         media.attach(host, peer)
 
         async def close() -> None:
-            with anyio.CancelScope(shield=True):  # It is bounded, and nothing may stay behind.
+            with anyio.CancelScope(shield=True):  # It is bounded, and must release everything.
                 await host.run(peer.close, False)
 
         stack.push_async_callback(close)

@@ -1,4 +1,4 @@
-"""The HTTP half of a WebRTC call: an SDP offer goes up, the answer and the call's id come back."""
+"""The HTTP part of a WebRTC call: posts the SDP offer, returns the answer and the call's id."""
 
 from __future__ import annotations
 
@@ -40,26 +40,26 @@ if TYPE_CHECKING:
 __all__ = ["CallAnswer", "CallRequest", "check_call", "post_offer"]
 
 MAX_BODY = 64 * 1024
-"""How much of the body of an error is kept."""
+"""The number of characters of an error's body that are kept."""
 
 MAX_ANSWER = 1024 * 1024
-"""An SDP answer has a few kilobytes, and so has a client secret with its session."""
+"""The limit of an answer in bytes. An SDP answer, or a client secret with its session, has a few kilobytes."""
 
 _EXAMPLE = "https://host/v1"
 
 _ELSEWHERE = (404, 405)
-"""What a server says of a URL that it does not know."""
+"""The statuses of a server for an unknown URL."""
 
 
 @frozen()
 class CallRequest(ConnectRequest):
-    """What a call is to be opened with.
+    """The request that opens a call.
 
     Attributes:
-        session: The session, type and model included; ``None`` where the client secret holds it.
-        secrets_url: Where a client secret for the session is minted first, and posted with in place of the key;
-            ``None``: the key is posted with the offer.
-        is_secret: The key is a client secret.
+        session: The session, with type and model; ``None`` if the client secret holds it.
+        secrets_url: The URL to create a client secret for the session first, which then replaces the key; ``None``: the
+            key is sent with the offer.
+        is_secret: Whether the key is a client secret.
         other_headers: Those of ``headers`` that do not carry the key.
     """
 
@@ -71,11 +71,11 @@ class CallRequest(ConnectRequest):
 
 @frozen()
 class CallAnswer:
-    """What the server answered.
+    """The server's answer to an offer.
 
     Attributes:
         sdp: The SDP answer.
-        call_id: The last segment of ``Location``, if there was one; it knows the client secret of the call.
+        call_id: The last segment of ``Location``, if there was one; it keeps the client secret of the call.
     """
 
     sdp: str
@@ -86,7 +86,7 @@ def check_call(request: ConnectRequest, client: httpx.AsyncClient | None) -> Non
     """Check what can be checked before anything is opened.
 
     Raises:
-        ConfigError: The URL cannot be used, or would send the key in the clear; or a header cannot be sent.
+        ConfigError: The URL cannot be used, or would send the key unencrypted; or a header cannot be sent.
     """
     usable_headers(request.headers)
     require_encryption(http_url(request.url, example=_EXAMPLE), allow_insecure=request.allow_insecure, client=client)
@@ -136,15 +136,15 @@ def _refuse_query(url: str, rules: CallRules) -> None:
 
 
 async def post_offer(request: CallRequest, offer: str, client: httpx.AsyncClient | None) -> CallAnswer:
-    """Post *offer* as *request* says, over *client* or one of our own.
+    """Post *offer* as *request* says, with *client* or a new one.
 
     If cancelled, the server may have made the call all the same.
 
     Raises:
         ConfigError: The URL cannot be used.
-        UpgradeRejected: The server refused; ``status`` and ``body`` hold what it said.
-        NegotiationError: There is no answer in its answer.
-        ConnectError: No connection.
+        UpgradeRejected: The server refused; ``status`` and ``body`` hold its answer.
+        NegotiationError: The response holds no SDP answer.
+        ConnectError: There was no response.
     """
     from realtime_transport.http_client import new_client
 
@@ -195,7 +195,7 @@ async def _mint(request: CallRequest, url: str, client: httpx.AsyncClient) -> st
 
 @frozen(kw_only=False)
 class _Post:
-    """A request that carries a key: bounded, and without the key in what is told of its failure."""
+    """A request that carries a key: bounded, and without the key in its errors."""
 
     what: str
     url: str
@@ -207,7 +207,7 @@ class _Post:
         return {*secrets_in(self.url), *self.known} - {""}
 
     async def send(self, client: httpx.AsyncClient, *, headers: dict[str, str], **content: Any) -> tuple[int, str, str]:
-        """Status, body and ``Location`` of the answer, if it is none of refusal."""
+        """Status, body and ``Location`` of a successful response."""
         from realtime_transport.http_client import client_errors, harmless_cause, open_request, read_body, reason_of
 
         headers = {**headers, "Accept-Encoding": "identity"}
@@ -216,12 +216,12 @@ class _Post:
             async with open_request(client, "POST", self.url, allow_insecure=self.allow_insecure, **rest) as response:
                 body, whole = await read_body(response, MAX_ANSWER)
         except client_errors(client) as exc:
-            told = reason_of(exc, self.secrets)
-            failure = ConnectError(f"{self.what} to {redact_url(self.url, *self.secrets)} failed: {told}")
+            reason = reason_of(exc, self.secrets)
+            failure = ConnectError(f"{self.what} to {redact_url(self.url, *self.secrets)} failed: {reason}")
             failure.__cause__ = harmless_cause(exc)
         else:
             return self._read(response, body, whole)
-        raise failure  # Here, so that what httpx raised is not its context: it holds the request, and with it the key.
+        raise failure  # Raised here, so that the exception of httpx, which holds the key, is not its context.
 
     def _read(self, response: httpx.Response, body: bytes, whole: bool) -> tuple[int, str, str]:
         status, location = response.status_code, response.headers.get("location", "")

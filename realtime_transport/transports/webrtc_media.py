@@ -1,4 +1,4 @@
-"""The audio ends of a WebRTC connection: from a source to our track, from the server's track to a sink."""
+"""The audio of a WebRTC connection: from a source to the local track, from the server's track to a sink."""
 
 from __future__ import annotations
 
@@ -42,30 +42,31 @@ __all__ = ["DEFAULT_DEVICE", "WebRTCMedia"]
 DEFAULT_DEVICE = "default"
 
 MAX_WAITING = 15
-"""Frames (300 ms) of the server that wait for the sink. More come only if we or the sink were stalled."""
+"""The number of the server's frames that wait for the sink: 300 ms. More wait only after a stall of this process or the
+sink."""
 
 DISCARD = 1.0
-"""Seconds after an interruption during which what still comes is dropped, unless the server says that it has cleared
-its buffer or begun anew."""
+"""Seconds after an interruption during which arriving audio is dropped, unless the server reports that it has cleared
+its buffer or begun to play again."""
 
 STRAGGLERS = 0.1
-"""Seconds that sound from before the server's ``cleared`` may still be in our jitter buffer."""
+"""Seconds that audio from before the server's ``cleared`` may still be in the jitter buffer."""
 
 _WATCHED = (SessionUpdated, OutputAudioBufferStarted, OutputAudioBufferStopped, OutputAudioBufferCleared)
 
 
 @attrs.define(eq=False, repr=False)
 class WebRTCMedia(Media):
-    """Holds our audio back until the session is configured, and drops the server's when it is interrupted.
+    """Holds back the user's audio until the session is configured, and drops the server's audio at an interruption.
 
     Args:
-        source_or_device: Where our audio comes from; a device by name or index; ``None``: silence.
-        sink_or_device: Where the server's audio goes; a device by name or index; ``None``: nowhere.
-        hub: Takes audio events.
+        source_or_device: The source of the user's audio, or a device by name or index; ``None``: silence.
+        sink_or_device: The sink of the server's audio, or a device by name or index; ``None``: none.
+        hub: Publishes audio events.
         engine: Numbers them.
-        clock: Where time comes from.
+        clock: The clock.
         muted: Whether to begin muted.
-        observers: See both voices.
+        observers: They get the audio of both directions.
     """
 
     source_or_device: AudioSource | str | int | None = attrs.field(kw_only=True)
@@ -86,7 +87,7 @@ class WebRTCMedia(Media):
     def __attrs_post_init__(self) -> None:
         source = self._device(self.source_or_device, "Microphone")
         if source is not None:
-            # Silence while muted: the server's speech detection has to hear the end of what was said.
+            # Silence while muted: the server's turn detection must see the end of speech.
             self.capture: CapturePump | None = CapturePump(
                 cast("AudioSource", source),
                 AudioFormat.PCM24K,
@@ -105,9 +106,9 @@ class WebRTCMedia(Media):
         return getattr(devices, kind)(None if given == DEFAULT_DEVICE else given)
 
     async def open(self, stack: AsyncExitStack) -> None:
-        """Open the devices that were asked for by name; *stack* closes them. What was passed in stays as it is.
+        """Open the devices that were given by name; *stack* closes them, also if this is cancelled.
 
-        *stack* closes it also if this is cancelled.
+        Sources and sinks that were passed in are left as they are.
 
         Raises:
             ConfigError: There is no such device.
@@ -121,7 +122,7 @@ class WebRTCMedia(Media):
             await cast("Any", self._sink).open()
 
     def prepare(self, host: AsyncioHost) -> Callable[[bytes], None]:
-        """Where the frames of the server's voice are to be put, from *host*."""
+        """The function that takes the frames of the server's audio, for calls from *host*."""
         inbox = self.inbox = Inbox(host, MAX_WAITING, drop_oldest=True)
 
         def put(frame: bytes) -> None:
@@ -130,7 +131,7 @@ class WebRTCMedia(Media):
         return put
 
     def attach(self, host: AsyncioHost, peer: Peer) -> None:
-        """*peer* carries our voice."""
+        """Set the peer that sends the user's audio."""
         self._host, self._peer = host, peer
 
     def pumps(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
@@ -141,16 +142,16 @@ class WebRTCMedia(Media):
         return pumps
 
     def tap(self) -> Tap:
-        """What has to be known of the server's events."""
+        """The tap for the server's events that concern the audio."""
         return Tap(
             accepts=lambda kind: issubclass(kind, _WATCHED), put=self._watch, withdraw=lambda _: self._drop(DISCARD)
         )
 
     def refresh(self) -> None:
-        """The server knows how far playback is: it plays."""
+        """Do nothing: the server plays the audio, and knows the position."""
 
     def _drop(self, seconds: float) -> None:
-        """Drop what has not been played, at once, and what comes within *seconds*."""
+        """Drop audio that has not been played, and what arrives within *seconds*."""
         self._discard_until = self.clock.now() + seconds
         if self.inbox is not None:
             self.inbox.take()

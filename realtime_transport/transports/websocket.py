@@ -42,13 +42,14 @@ class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
 
     Args:
         model: The model; `current_model` changes it. If not given, the one that the URL names, or `DEFAULT_MODEL`.
-        api_key: A key, or a sync or async function that is asked at each connect; ``OPENAI_API_KEY`` if not given.
+        api_key: A key, or a function or coroutine function that is called at each connect; ``OPENAI_API_KEY`` if not
+            given.
         url: Used as written, except that a call id becomes its query; the default host if not given.
         client: An ``httpx.AsyncClient`` to connect with (proxies, TLS, in-process ASGI). It stays open.
         headers: Further headers of the upgrade request.
         query: Further query parameters of the URL.
-        use_insecure_api_key: Send the key as a subprotocol, as browsers have to, instead of as a header.
-        profile: In what the server differs from the service: a name in `PROFILES` (``"azure"``, ``"xai"``,
+        use_insecure_api_key: Send the key as a subprotocol, as browsers must, instead of as a header.
+        profile: How the server differs from the service: a name in `PROFILES` (``"azure"``, ``"xai"``,
             ``"speaches"``, …) or an `EndpointProfile`. Then *url* may be an address without a path.
         connector: Opens the link instead of `connect_websocket`.
         options: Deadlines, bounds, audio ends and clock; see `Settings`.
@@ -89,17 +90,17 @@ class OpenAIRealtimeWebSocket(OpenAIRealtimeBase):
 
 
 def websocket_connector(client: httpx.AsyncClient | None) -> Connector:
-    """Opens WebSocket links over *client*, or on sockets of our own.
+    """A connector that opens WebSocket links with *client*, or on new sockets.
 
     Raises:
-        ConfigError: *client* is no ``httpx.AsyncClient``.
+        ConfigError: *client* is not an ``httpx.AsyncClient``.
     """
     expect_client(client)
     return lambda request: _Opening(request, client)
 
 
 class _Opening:
-    """`connect_websocket`, imported when it is entered."""
+    """`connect_websocket`, imported on entering."""
 
     __slots__ = ("_client", "_manager", "_request")
 

@@ -1,4 +1,4 @@
-"""One attempt to connect, from the key to the end of the connection."""
+"""One connection, from resolving the key to its end."""
 
 from __future__ import annotations
 
@@ -54,34 +54,34 @@ if TYPE_CHECKING:
 __all__ = ["Attempt"]
 
 FIRST_RETRY = 0.1
-"""Seconds before a call that is not there yet is asked for again; each further pause is twice as long."""
+"""Seconds before the first new try to attach to a call that does not exist yet; each further pause is twice as long."""
 
 RETRY_TIME = 10.0
-"""Seconds after which no more is asked where there is no connect deadline."""
+"""Seconds after which no more tries are made, if there is no connect deadline."""
 
 logger: logging.Logger = logging.getLogger("realtime_transport")
 
 
 @attrs.define(eq=False, repr=False, kw_only=True)
 class Attempt:
-    """Asks for the key, opens the link, and runs the connection. Used once.
+    """Resolves the key, opens the link, and runs the connection. Used once.
 
     Args:
-        endpoint: What the wire is.
-        settings: Deadlines, bounds and audio ends.
-        hub: Takes the events.
-        engine: The rules of the protocol, fresh for this connection.
-        opening: How far the session is, likewise.
-        make_media: Makes the audio ends.
-        make_request: Asks for the key and makes the request.
-        ended: Is called when the attempt is over.
-        observers: See what goes over the wire.
+        endpoint: The wire.
+        settings: Deadlines, bounds, audio source and sink.
+        hub: Publishes the events.
+        engine: The rules of the protocol, new for this connection.
+        opening: Tracks the opening of the session, new for this connection.
+        make_media: Makes the media.
+        make_request: Resolves the key and makes the request.
+        ended: Called when the attempt is over.
+        observers: They observe the wire.
 
     Attributes:
         owner: The event loop that it was made in.
-        life: Where it stands.
-        media: The audio ends.
-        request: What was asked for, once that is known.
+        life: The state of its life cycle.
+        media: The audio source and sink at work.
+        request: The request, once it is made.
         connection: The connection, once the link is open.
     """
 
@@ -123,7 +123,7 @@ class Attempt:
             raise self.owner.refusal()
 
     def require_thread(self) -> None:
-        """As `require_owner`, for what may also be done while the event loop does not run."""
+        """As `require_owner`, for calls that are allowed while the event loop does not run."""
         if not self.life.is_over:
             self.owner.require_thread()
 
@@ -144,11 +144,11 @@ class Attempt:
     async def run(self, opened: Callable[[], None]) -> None:
         """Run to the end; call *opened* when the link is open.
 
-        If cancelled, what is queued is discarded, and everything is let go within ``close_timeout``.
+        If cancelled, what is queued is discarded, and everything is released within ``close_timeout``.
 
         Raises:
             ConnectError: The connection could not be opened.
-            ConnectionLost: It was lost.
+            ConnectionLost: The connection was lost.
             Exception: What the key function raised.
         """
         try:
@@ -162,7 +162,7 @@ class Attempt:
             else:
                 await self._run_in_scope(opened)
         finally:
-            # Cancelled where nothing else has ended it.
+            # If nothing else has ended it, it was cancelled.
             self.life.close()
             self.life.signal(Signal.GONE)
             self.hub.end(self._error_for_iterator)
@@ -171,12 +171,12 @@ class Attempt:
             raise self.life.end.error
 
     def _jobs(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
-        """What runs beside the connection, by name. Begins the connect deadline, too."""
+        """The tasks that run beside the connection, by name. Also starts the connect deadline."""
         jobs, clock, timeout = self.media.companions(), self.settings.clock, self.settings.connect_timeout
         if timeout is not None:
             if type(clock) is EventLoopClock:
                 self._opening.deadline = clock.now() + timeout
-            else:  # The scopes of the event loop know nothing of another clock.
+            else:  # The cancel scopes of the event loop do not follow another clock.
                 jobs.append(("connect deadline", self._expire))
         return jobs
 
@@ -186,7 +186,7 @@ class Attempt:
             with self._opening:
                 connector, request = await self._prepare()
                 async with _OpenLink(connector, request, self.settings) as link:
-                    # What passes in this very turn has passed; from here on there is no deadline.
+                    # A deadline that passes in this very turn still counts; after this there is none.
                     await anyio.lowlevel.checkpoint_if_cancelled()
                     self._opening.deadline = math.inf
                     connection = self._begin(link, request)
@@ -268,13 +268,13 @@ class Attempt:
         self.life.notify()
 
     async def wait_for_session(self) -> None:
-        """Wait until the session is ready and the server has answered our first update.
+        """Wait until the session is ready and the server has answered the first update.
 
         If cancelled, nothing has changed.
 
         Raises:
-            ConnectError: The server refused the update, or closed the connection before; what it reported is in it.
-            SetupTimeout: The server does not make it ready within ``session_timeout``.
+            ConnectError: The server refused the update, or closed the connection before; it holds the server's error.
+            SetupTimeout: The session is not ready within ``session_timeout``.
         """
         opening, life = self.opening, self.life
         timeout, clock = self.settings.session_timeout, self.settings.clock
@@ -298,7 +298,7 @@ class Attempt:
         said = self.opening.error or self.engine.last_error
         if not self.life.is_open:
             loss = self.life.error_for_caller()
-            if isinstance(loss, LocalProtocolError):  # What we wanted to send cannot be sent.
+            if isinstance(loss, LocalProtocolError):  # What was to be sent cannot be sent.
                 return loss
             how = str(loss) if isinstance(loss, ConnectionLost) else "the server closed the connection"
             refusal = _refused(f"{how} before the session was ready", said, _reason(self.life.end))
@@ -353,7 +353,7 @@ class Attempt:
 
 
 class _Block:
-    """A block that an attempt runs beside. What the block raises is not wrapped by the task group in between."""
+    """The ``async with`` block of a connection. The task group does not wrap what the block raises."""
 
     __slots__ = ("_attempt", "_group")
 
@@ -384,7 +384,7 @@ class _Block:
 
 
 class _OpenLink:
-    """The link that a connector opens. A call that is not there yet is asked for again."""
+    """The link that a connector opens. If the call to attach to does not exist yet, it is tried again."""
 
     __slots__ = ("_connector", "_manager", "_request", "_settings")
 
@@ -399,7 +399,7 @@ class _OpenLink:
                 self._manager = self._connector(self._request)
                 return await self._manager.__aenter__()
             except UpgradeRejected as exc:
-                # A call can be attached to once its media is up: until then the service knows of no session.
+                # A call can be attached to once its media is connected: until then the service has no session.
                 if self._request.call_id is None or exc.status != 404 or clock.now() + delay >= give_up_at:
                     raise
             await clock.sleep_until(clock.now() + delay)

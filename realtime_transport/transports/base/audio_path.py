@@ -1,4 +1,4 @@
-"""From the application's audio to the connection: what the audio ends are made of, and the short path of a piece."""
+"""From the application's audio to the connection: the context of the media, and the short path of a piece."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["media_context", "sends_at_once"]
 
 
 def media_context(attempt: Attempt, engine: Engine, muted: bool) -> MediaContext:
-    """What the audio ends of *attempt* are made of."""
+    """Make the context for the media of *attempt*."""
 
     async def send(audio: bytes) -> None:
         if sends_at_once(attempt, audio):
@@ -43,9 +43,9 @@ def media_context(attempt: Attempt, engine: Engine, muted: bool) -> MediaContext
 
 
 def sends_at_once(attempt: Attempt, audio: object) -> bool:
-    """The short path of audio, where nothing is to be refused or waited for; whether it was taken.
+    """The short path of audio, where nothing has to be refused or waited for. Returns whether it was taken.
 
-    `Engine.send_audio` gives the same.
+    `Engine.send_audio` has the same effect.
     """
     connection = attempt.connection
     if connection is None or type(audio) is not bytes or not attempt.owner.is_here():

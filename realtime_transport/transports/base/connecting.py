@@ -1,4 +1,4 @@
-"""What ``connect()`` gives: an async context manager that says so where it is awaited instead."""
+"""The result of ``connect()``: an async context manager that raises a helpful error where it is awaited instead."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _Connecting(AbstractAsyncContextManager[T]):
 
 
 def connecting(function: Callable[P, AsyncGenerator[T]]) -> Callable[P, AbstractAsyncContextManager[T]]:
-    """As ``asynccontextmanager``, for a method that people are used to await."""
+    """As ``asynccontextmanager``, for a method that users may try to await."""
     manage = asynccontextmanager(function)
     of_session = function.__qualname__.startswith("RealtimeSession.")
 

@@ -1,4 +1,4 @@
-"""What a transport is whatever protocol it speaks: one attempt after the other, and the events of the current one."""
+"""The part of a transport that is the same for every protocol: runs one attempt after the other, streams its events."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ class TransportCore:
 
     @property
     def wire(self) -> str:
-        """What carries the messages, in one word: ``"websocket"``, ``"webrtc"``, …"""
+        """The name of the wire in one word: ``"websocket"``, ``"webrtc"``, …"""
         return self._endpoint.wire
 
     def require_no_connection(self) -> None:
-        """Refuse what has to be said before a connection begins.
+        """Refuse a call that must come before a connection begins.
 
         Raises:
             LocalProtocolError: A connection is open or being opened.
@@ -80,7 +80,7 @@ class TransportCore:
         """Let *observer* see every connection that is opened within the block; the last one added sees it first.
 
         Raises:
-            LocalProtocolError: A connection is open or being opened: *observer* would see nothing of it.
+            LocalProtocolError: A connection is open or being opened: *observer* would miss its beginning.
         """
         self.require_no_connection()
         self._observers.append(observer)
@@ -91,7 +91,7 @@ class TransportCore:
 
     @property
     def observers(self) -> tuple[WireObserver, ...]:
-        """Those who see the connections that are opened now; see `observe`."""
+        """The observers of connections that are opened now; see `observe`."""
         return tuple(self._observers)
 
     async def aclose(self) -> None:
@@ -134,7 +134,7 @@ class TransportCore:
             raise NotConnectedError("there are no events before connect(); iterate inside of its block")
         return self._stream
 
-    # What comes is of one of the classes that were asked for; a type checker that joins them has four at most.
+    # Up to four classes keep their types; with more, a type checker joins them.
     @overload
     def subscribe(self) -> AbstractAsyncContextManager[Subscription[Event]]: ...
     @overload
@@ -155,8 +155,8 @@ class TransportCore:
     async def subscribe(self, *types: type[Event]) -> AsyncGenerator[Subscription[Any]]:
         """A stream of the events of *types* (and their subclasses), from now on.
 
-        Without types it gives what iterating the transport gives: everything but the typed audio delta. Opened before a
-        connect, it belongs to that connection. Leaving the block closes the stream, also when cancelled.
+        Without types, the events are those that iterating the transport gives: all but the typed audio delta. Opened
+        before a connect, it belongs to that connection. Leaving the block closes the stream, also when cancelled.
 
         Raises:
             LocalProtocolError: Another event loop or thread owns the connection.
@@ -182,7 +182,7 @@ class TransportCore:
         self._attempt = attempt
 
     def _renew_hub(self) -> None:
-        """What is subscribed to from now on belongs to the next connection."""
+        """Let subscriptions from now on belong to the next connection."""
         self._hub = Hub()
 
     def _open_attempt(self) -> Attempt | None:

@@ -1,4 +1,4 @@
-"""What is logged of a connection: types, ids and sizes; words only where the caller wants them."""
+"""Logs the events of a connection: types, ids and sizes; words only with ``log_content``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ _IDS = ("event_id", "item_id", "response_id", "call_id")
 
 
 def logging_tap(*, content: bool) -> Tap | None:
-    """What logs the events of a connection; ``None`` where nobody listens, so that none is made for it.
+    """The tap that logs the events of a connection; ``None`` if the log level is above INFO, so that no event is made
+    for it.
 
     Args:
         content: Log at ``DEBUG`` what the events hold, words included.
@@ -52,10 +53,10 @@ def logging_tap(*, content: bool) -> Tap | None:
 
 def _described(event: Event) -> str:
     name = event.event_name if isinstance(event, SemanticEvent) else getattr(event, "type", type(event).__name__)
-    told = [f"{key} {value}" for key in _IDS if isinstance(value := getattr(event, key, None), str)]
+    parts = [f"{key} {value}" for key in _IDS if isinstance(value := getattr(event, key, None), str)]
     if isinstance(event, DisconnectedEvent):
-        told.append(f"code {event.code}")
+        parts.append(f"code {event.code}")
     data = getattr(event, "data", None)
     if isinstance(data, bytes):
-        told.append(f"{len(data)} bytes")
-    return " ".join([f"{name}", *told])
+        parts.append(f"{len(data)} bytes")
+    return " ".join([f"{name}", *parts])

@@ -18,13 +18,13 @@ logger: logging.Logger = logging.getLogger("realtime_transport")
 
 
 class ModelEnds:
-    """Remembers of which models it has warned."""
+    """Remembers the models that it has warned of."""
 
     def __init__(self) -> None:
         self._warned: set[str] = set()
 
     def check(self, session: Mapping[str, Any], today: date | None = None) -> None:
-        """Warn if a model that *session* names ends soon, and nothing has warned of it yet.
+        """Warn if a model that *session* names ends soon, once per model.
 
         Args:
             session: The ``session`` that opens a connection.
@@ -33,7 +33,7 @@ class ModelEnds:
         transcription: Any = session.get("audio", {}).get("input", {}).get("transcription")
         heard: object = transcription.get("model") if transcription else None
         for model in (session.get("model"), heard):
-            told = end_of_life(model, today or datetime.now(UTC).date())
-            if told is not None and told not in self._warned:
-                self._warned.add(told)
-                logger.warning("%s", told)
+            warning = end_of_life(model, today or datetime.now(UTC).date())
+            if warning is not None and warning not in self._warned:
+                self._warned.add(warning)
+                logger.warning("%s", warning)

@@ -63,10 +63,11 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
                 ...
 
     Args:
-        connector: Opens a link for a `ConnectRequest`; short for an `Endpoint` with nothing else special about it.
-        endpoint: What the wire is, instead of *connector*.
+        connector: Opens a link for a `ConnectRequest`; short for an `Endpoint` with default values otherwise.
+        endpoint: The wire, instead of *connector*.
         model: The model; `current_model` changes it. If not given, the one that the URL names, or `DEFAULT_MODEL`.
-        api_key: A key, or a sync or async function that is asked at each connect; ``OPENAI_API_KEY`` if not given.
+        api_key: A key, or a function or coroutine function that is called at each connect; ``OPENAI_API_KEY`` if not
+            given.
         url: Used as written, except that a call id becomes its query; the default host if not given.
         headers: Further headers of the upgrade request.
         query: Further query parameters of the URL.
@@ -118,7 +119,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
 
     @property
     def current_model(self) -> str:
-        """The model. Setting it counts from the next ``session.update`` on."""
+        """The model. A new value takes effect with the next ``session.update``."""
         return self._model
 
     @current_model.setter
@@ -135,30 +136,30 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
 
     @property
     def tracing_config(self) -> Any:
-        """The tracing that was asked for; ``None`` without a connection or where tracing is off."""
+        """The requested tracing; ``None`` without a connection or with tracing off."""
         return None if self._engine is None else self._engine.tracing
 
     @property
     def muted(self) -> bool | None:
-        """Whether the audio source is muted; ``None`` without one: then the caller decides what to send."""
+        """Whether the audio source is muted; ``None`` without one."""
         return self._muted
 
     @property
     def response_requested(self) -> bool:
-        """Whether a response was asked for on this connection that has not begun: it waits, or is on its way."""
+        """Whether a response that was requested on this connection has not begun."""
         return self._engine is not None and self._engine.response_requested
 
     @property
     def audio_events(self) -> bool:
-        """Whether iterating gives `AudioEvent`: not where a sink plays the audio, unless asked for."""
+        """Whether iterating gives `AudioEvent`: by default unless a sink plays the audio."""
         return self._by_default(AudioEvent)
 
     @property
     def playback(self) -> Playback:
-        """Who plays the model's audio, and so knows what was heard of it.
+        """Who plays the model's audio, and so knows how much was heard.
 
         ``"application"``: you, from `AudioEvent`; ``"sink"``: the sink of the transport; ``"server"``: the server sends
-        it at the pace of a listener (WebRTC, SIP); ``"provider"``: the telephone provider, which reports marks.
+        it in real time (WebRTC, SIP); ``"provider"``: the telephone provider, which reports marks.
         """
         policy = self._endpoint.policy
         if policy.clears_output:
@@ -191,24 +192,24 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         iterators, waiting calls and later sends raise `ConnectionLost`; leaving raises it only if nothing else did.
 
         Args:
-            api_key: See `ConnectOptions`, as for the others.
-            model: The model, also for later connections; if nobody has named any, the one that *url* names.
+            api_key: See `ConnectOptions`, as for the other arguments.
+            model: The model, also for later connections; if none was ever given, the one that *url* names.
             url: The URL, for this connection only.
-            call_id: The call to attach to. One that this process made with a client secret is attached to with that
-                secret where no key is named, at the server of the call only.
+            call_id: The call to attach to. If no key is given, a call that this process made with a client secret is
+                attached to with that secret, at the server of the call only.
             initial_session_config: Sent as the first ``session.update``.
-            wait_for_session: Enter when the server has said ``session.created``; otherwise at the upgrade.
+            wait_for_session: Enter the block when the server has sent ``session.created``; otherwise at the upgrade.
             headers: Further headers of this connection; without a key beside them they are the credentials, see
                 `ConnectOptions`.
-            playback_position: Is asked at an interruption how far you have played; see `ConnectOptions`.
-            interrupt_on_speech: ``False``: speech only is told, and you interrupt; see `ConnectOptions`.
+            playback_position: Called at an interruption for the position of your playback; see `ConnectOptions`.
+            interrupt_on_speech: ``False``: speech does not interrupt, you call `interrupt`; see `ConnectOptions`.
 
         Raises:
             ConfigError: There is no key, or the URL or the configuration is wrong.
             ConnectError: The connection could not be opened: `UpgradeRejected`, `SetupTimeout`, `NegotiationError`,
                 or a server that reported an error and closed.
             LocalProtocolError: The transport is connected or connecting; that connection stays.
-            ConnectionLost: The connection was lost and nothing has told so yet.
+            ConnectionLost: The connection was lost, and nothing has raised that yet.
         """
         options = ConnectOptions(
             api_key=api_key,
@@ -241,7 +242,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
 
         Raises:
             ConnectError: The connection could not be opened.
-            ConnectionLost: It was lost.
+            ConnectionLost: The connection was lost.
         """
         await self._begin(options or ConnectOptions()).run(task_status.started)
 
@@ -294,7 +295,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         return attempt
 
     def _model_for(self, options: ConnectOptions) -> str:
-        """The model of a connection: named to it, to the transport, or by the URL alone."""
+        """The model of a connection: that of its options, of the transport, or of the URL."""
         return options.model or (self._model if self._model_is_named else self._model_in(options.url or self._url))
 
     def _model_in(self, url: str | None) -> str:
@@ -370,12 +371,13 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         """Stop the model: cancel what is running, and stop playback, in the way of the wire.
 
         If a reply was playing, `AudioInterruptedEvent` says what was cut off; it overtakes undelivered audio, which is
-        withdrawn. Where we own playback, the server is told how much was heard; where the server owns it, it is asked
-        to drop what it has not played. Goes out before waiting audio. Does nothing without a connection.
+        withdrawn. Where the client owns playback, the server is told how much was heard; where the server owns
+        it, it is asked to drop what it has not played. These messages overtake waiting audio. Without a connection this
+        does nothing.
 
         Args:
-            cancel_ongoing_response: ``False`` only stops playback, where the server cancels by itself.
-            response_id: Stop this response only; ``None``: all that are running or playing.
+            cancel_ongoing_response: ``False`` only stops playback, for a server that cancels itself.
+            response_id: Stop only this response; ``None``: all that are running or playing.
 
         Raises:
             LocalProtocolError: Another event loop or thread owns the connection.
@@ -389,7 +391,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         attempt.connection.perform(lambda now: engine.interrupt(cancel_ongoing_response, now, response_id))
 
     def cancel_response(self, response_id: str | None = None) -> None:
-        """Cancel the running responses; what has come of them is played all the same.
+        """Cancel the running responses; audio already received is still played.
 
         Args:
             response_id: Cancel this response only.
@@ -401,7 +403,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         connection.perform(lambda now: engine.cancel_response(now, response_id))
 
     def audio_played(self, item_id: str, content_index: int, samples: int) -> None:
-        """Report how much of an item has been played, for those who play the audio themselves.
+        """Report how many samples of an item have been played, when the application plays the audio itself.
 
         Args:
             item_id: The item, as `AudioEvent.item_id`.
@@ -415,10 +417,10 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         connection.perform(lambda _: engine.audio_played(item_id, content_index, samples))
 
     def mute(self, muted: bool) -> None:
-        """Mute or unmute the audio source; without a connection it holds for the next one.
+        """Mute or unmute the audio source; without a connection, for the next one.
 
         Raises:
-            UnsupportedOperation: The transport has no source: do not call `send_audio` instead.
+            UnsupportedOperation: The transport has no source; to be silent, do not call `send_audio`.
             LocalProtocolError: Another thread owns the connection.
         """
         if self._attempt is not None:
@@ -432,7 +434,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
             self._attempt.media.set_muted(muted)
 
     def build_session_payload(self, config: SessionConfig) -> dict[str, Any]:
-        """The ``session`` object that *config* makes, defaults included; nothing is sent.
+        """The ``session`` object for *config*, defaults included; nothing is sent.
 
         Raises:
             ConfigError: A setting has a wrong name, type or value.

@@ -1,4 +1,4 @@
-"""Those who watch one connection: what happens on it reaches each of them."""
+"""Passes what happens on a connection to each of its watchers."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ __all__ = ["Watching"]
 
 @attrs.define(eq=False)
 class Watching:
-    """The watchers of one connection; see `SendObserver` for what the engine tells it."""
+    """The watchers of one connection; the engine reports to it as to a `SendObserver`."""
 
     _watchers: list[ConnectionWatcher] = attrs.field(factory=list[ConnectionWatcher], init=False)
 
     @classmethod
     def wanted(cls, observers: Sequence[WireObserver]) -> Watching | None:
-        """One for *observers*; ``None`` if none of them watches connections, so that nothing is done for it."""
+        """Make one for *observers*; ``None`` if none of them watches connections, which costs nothing then."""
         return cls() if any(isinstance(observer, ConnectionObserver) for observer in observers) else None
 
     def begin(self, attempt: Attempt, engine: Engine, model: str) -> None:
-        """Let those who observe *attempt* watch it."""
+        """Let the observers of *attempt* watch it."""
         profile = attempt.endpoint.profile
         connection = ObservedConnection(
             wire=attempt.endpoint.wire,
@@ -59,14 +59,14 @@ class Watching:
             watcher.sent_audio(text)
 
     def ended(self, attempt: Attempt) -> None:
-        """Tell that *attempt* is over."""
+        """Report that *attempt* is over."""
         end = attempt.life.end
         for watcher in self._watchers:
             watcher.ended(None if end is None else end.error)
 
 
 def _tap(watcher: ConnectionWatcher) -> Tap:
-    # Casts, since what the hub calls an event is a protocol to the type checker, and a class in fact.
+    # Casts: the hub's event type is a protocol, the watcher's is the class that implements it.
     return Tap(
         accepts=lambda kind: watcher.accepts(cast("Any", kind)),
         put=lambda event: watcher.receive(cast("Any", event)),

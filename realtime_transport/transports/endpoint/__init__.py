@@ -1,1 +1,1 @@
-"""What a wire is, as data; what a connection is opened with; and the audio ends that every wire shares."""
+"""A wire as data, the options of a connection, and the audio source and sink that every wire shares."""

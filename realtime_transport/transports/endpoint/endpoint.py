@@ -1,4 +1,4 @@
-"""What a wire is, as data: an `Endpoint`. `OpenAIRealtimeBase` runs any of them."""
+"""A wire as data: an `Endpoint`, which `OpenAIRealtimeBase` runs."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["BuildRequest", "Endpoint", "MakeMedia", "Prepare"]
 
 BuildRequest: TypeAlias = Callable[[RequestParts], ConnectRequest]
-"""Makes the request for a link, the credentials included."""
+"""Makes the request for a link, with the credentials."""
 
 MakeMedia: TypeAlias = Callable[[MediaContext], Media]
-"""Makes the audio ends of one connection."""
+"""Makes the source and sink of one connection."""
 
 Prepare: TypeAlias = Callable[[ConnectRequest], Awaitable[Connector]]
-"""Does what has to succeed before an attempt counts as begun, and gives the connector for the rest."""
+"""Does what must succeed before an attempt counts as begun, and returns the connector for the rest."""
 
 
 def _allow_anything(_options: ConnectOptions) -> None:
@@ -42,25 +42,25 @@ def _allow_anything(_options: ConnectOptions) -> None:
 @named_fields
 @frozen()
 class Endpoint:
-    """What is special about a wire.
+    """What distinguishes a wire.
 
     Attributes:
         connector: Opens the link.
-        prepare: Instead of a connector: does what comes before the link, and gives the connector of this attempt. If it
+        prepare: Instead of a connector: does the work before the link, and returns the connector of this attempt. If it
             fails, no event is emitted.
-        preparing: What `prepare` waits for.
-        policy: Who plays the audio, and therefore how an interruption is expressed; what may be sent.
-        profile: In what the server differs from the service.
+        preparing: The phase during `prepare`.
+        policy: Who plays the audio, hence how an interruption is expressed, and what may be sent.
+        profile: How the server differs from the service.
         phases: The steps of opening the link, in order. The connector enters the later ones by
             `ConnectRequest.enter_phase`.
-        ready_events: The server events of which the first makes the session ready: ``connect`` waits for it.
-        greeted_by_update: The server greets with ``session.updated``.
-        connected_when_ready: The status is ``"connected"`` from then on, rather than from the open link on.
+        ready_events: The first of these server events makes the session ready: ``connect`` waits for it.
+        greeted_by_update: Whether the server's first event is ``session.updated``.
+        connected_when_ready: Whether the status becomes ``"connected"`` then, and not when the link is open.
         build_request: Makes the request.
-        make_media: Makes the audio ends.
-        check: Refuses the options of a connect, by raising `ConfigError`.
-        wire: What carries the messages, in one word: for recordings and logs.
-        left_out: Events that the default stream leaves out; whoever subscribes to them has them.
+        make_media: Makes the audio source and sink.
+        check: Checks the options of a connect; raises `ConfigError` to refuse them.
+        wire: The name of the wire in one word, for recordings and logs.
+        left_out: Events that the default stream leaves out; `subscribe` still gives them.
     """
 
     connector: Connector | None = None
@@ -76,16 +76,16 @@ class Endpoint:
     make_media: MakeMedia = Media.build
     check: Callable[[ConnectOptions], None] = _allow_anything
     wire: str = "websocket"
-    # AudioEvent holds the content of the typed delta, and can give it.
+    # AudioEvent holds the content of the typed delta, and can return it.
     left_out: tuple[type[Any], ...] = LEFT_OUT
 
     def attached(self) -> Endpoint:
-        """The same wire, attached to a call: ``session.updated`` greets then, not ``session.created``."""
+        """The same wire, attached to a call: there the first event may be ``session.updated``."""
         ready = dict.fromkeys((*self.ready_events, SessionCreated, SessionUpdated))
         return attrs.evolve(self, ready_events=tuple(ready), greeted_by_update=True)
 
     def opening(self) -> SessionOpening:
-        """What tells whether a session on this wire has opened."""
+        """Make the object that tracks whether a session on this wire has opened."""
         answers = self.profile is None or self.profile.answers_updates
         return SessionOpening(self.ready_events, self.greeted_by_update, answers)
 

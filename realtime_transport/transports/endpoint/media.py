@@ -1,4 +1,4 @@
-"""The audio ends of one connection: from a source to the outbox, from the engine to a sink."""
+"""The audio of one connection: from a source to the outbox, from the engine to a sink."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ __all__ = ["Media", "MediaContext"]
 
 @frozen()
 class MediaContext:
-    """What the audio ends of one connection are made of.
+    """What the media of one connection are made of.
 
     Attributes:
-        settings: The audio ends, the bounds and the clock of the transport.
+        settings: The audio source and sink, the bounds and the clock of the transport.
         session: The payload that opens the session.
-        default_format: The audio format where that names none.
-        engine: Is told how far playback is, and numbers events.
-        hub: Takes events.
-        muted: Whether to begin muted.
+        default_format: The audio format if the payload names none.
+        engine: Takes the position of playback, and numbers events.
+        hub: Publishes events.
+        muted: Whether the source begins muted.
         send_audio: Sends audio to the server; waits for room.
-        is_open: Whether there is a connection.
+        is_open: Whether the connection is open.
         close: Begins to close it.
-        observers: See the sound that goes beside the messages.
+        observers: They get the sound that is sent as media.
     """
 
     settings: Settings
@@ -78,11 +78,11 @@ class MediaContext:
 
 @attrs.define(eq=False, repr=False)
 class Media:
-    """The pumps of a connection, and their joints with the engine and the hub.
+    """The pumps of a connection, and what connects them with the engine and the hub.
 
     Attributes:
-        capture: Sends what the source gives; ``None`` without a source.
-        playback: Plays what the model says; ``None`` without a sink.
+        capture: Sends the audio of the source; ``None`` without a source.
+        playback: Plays the model's audio; ``None`` without a sink.
     """
 
     capture: CapturePump | None = None
@@ -90,7 +90,7 @@ class Media:
 
     @classmethod
     def build(cls, context: MediaContext) -> Media:
-        """Make the pumps for the audio ends of the settings."""
+        """Make the pumps for the source and sink of the settings."""
         settings, media = context.settings, cls()
         if settings.audio_source is not None:
             media.capture = _capture(context, settings.audio_source)
@@ -108,11 +108,11 @@ class Media:
         return pumps
 
     def companions(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
-        """The tasks to run from before the connection is opened, by name. They do not raise."""
+        """The tasks to run while the connection is opened and after, by name. They do not raise."""
         return []
 
     def tap(self) -> Tap | None:
-        """What takes the model's audio at reader time; ``None`` without a sink."""
+        """The tap that takes the model's audio when it is published; ``None`` without a sink."""
         playback = self.playback
         if playback is None:
             return None
@@ -125,7 +125,7 @@ class Media:
         return Tap(accepts=lambda kind: issubclass(kind, AudioEvent), put=put, withdraw=playback.withdraw)
 
     def refresh(self) -> None:
-        """Let the engine know how far playback is right now."""
+        """Report the present position of playback to the engine."""
         if self.playback is not None:
             self.playback.refresh()
 

@@ -1,4 +1,4 @@
-"""What may watch a wire: a recorder, a meter, a fault."""
+"""Observers of a wire: recorders, meters, injected faults."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ __all__ = ["ConnectionObserver", "ConnectionWatcher", "ObservedConnection", "Wir
 
 
 class WireObserver(Protocol):
-    """Sees what goes over the wires of a transport; see `OpenAIRealtimeBase.observe`. Neither call may wait."""
+    """Observes what a transport sends and receives; see `OpenAIRealtimeBase.observe`. Neither call may wait."""
 
     def wrap(self, link: Link, request: ConnectRequest) -> Link:
-        """Give the link to use instead of *link*, which was opened for *request*; it may be *link* itself.
+        """Return the link to use instead of *link*, which was opened for *request*; it may be *link* itself.
 
-        What the link can do besides (pings, counters, limits) is wanted of the other one, too; a link that
-        hides a direct link behind another is slower.
+        The returned link should offer the optional features of *link* (pings, counters, limits), too. Wrapping a direct
+        link makes it slower.
         """
         ...
 
     def media(self, data: bytes, *, sent: bool) -> None:
-        """Take sound that goes beside the messages, as over WebRTC: 24 kHz 16-bit mono; ours if *sent*."""
+        """Take sound that is carried as media, as over WebRTC: 24 kHz 16-bit mono; from this side if *sent*."""
         ...
 
 
 @runtime_checkable
 class ConnectionObserver(WireObserver, Protocol):
-    """A `WireObserver` that sees besides what the messages mean, at the moment when they are handled."""
+    """A `WireObserver` that also gets the meaning of the messages, when they are handled."""
 
     def begin(self, connection: ObservedConnection) -> ConnectionWatcher:
-        """Give what watches *connection*, which is about to be opened. Is called in the task that connects."""
+        """Return a watcher for *connection*, which is about to be opened. Called in the task that connects."""
         ...
 
 
@@ -48,7 +48,7 @@ class ConnectionWatcher(Protocol):
     """Watches one connection. No call may wait or raise."""
 
     def accepts(self, kind: type[Event]) -> bool:
-        """Whether it wants events of the class *kind*; the answer must not change."""
+        """Whether it takes events of the class *kind*; the answer must not change."""
         ...
 
     def receive(self, event: Event) -> None:
@@ -56,7 +56,7 @@ class ConnectionWatcher(Protocol):
         ...
 
     def sent(self, message: Mapping[str, Any]) -> None:
-        """Take a client event that is queued to be sent, in the words of the current protocol."""
+        """Take a client event that is queued to be sent, in the form of the current protocol."""
         ...
 
     def sent_audio(self, text: str) -> None:
@@ -64,21 +64,21 @@ class ConnectionWatcher(Protocol):
         ...
 
     def ended(self, error: Exception | None) -> None:
-        """The connection is over, or was never opened; *error* says why, if it did not end by our wish."""
+        """Note that the connection is over, or was never opened; *error* says why, unless it was closed on purpose."""
         ...
 
 
 @attrs.frozen(eq=False, kw_only=True)
 class ObservedConnection:
-    """A connection, for those who watch it.
+    """A connection, for its watchers.
 
     Attributes:
-        wire: What carries the messages, in one word.
-        model: The model that is asked for.
+        wire: The name of the wire in one word.
+        model: The requested model.
         server: The name of the server's profile; ``"openai"`` where there is none.
         session: The ``session`` that opens the connection.
-        clock: Where the time of the connection comes from.
-        response_requested: Whether a response was asked for that has not begun.
+        clock: The clock of the connection.
+        response_requested: Whether a requested response has not begun.
         statistics: The counters; ``None`` before the link is open.
     """
 

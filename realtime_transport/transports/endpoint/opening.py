@@ -1,4 +1,4 @@
-"""What is decided before a connection is opened: the key, the URL, the headers."""
+"""Decisions before a connection is opened: the key, the URL, the headers."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ def build_url(
     """The URL of a connection.
 
     One given to ``connect()`` is used as written; one given to the transport too, except that a call id takes the
-    place of a model in its query. The base URL of an API (``http://host:8000/v1``) stands for its endpoint.
-    ``{model}`` and ``{call_id}`` are filled in, escaped. Without either, the default host is used.
+    place of a model in its query. The base URL of an API (``http://host:8000/v1``) stands for its
+    WebSocket endpoint. ``{model}`` and ``{call_id}`` are filled in, escaped. If no URL is given, the default host is
+    used.
 
     Raises:
         ConfigError: A ``{call_id}`` has no call id to fill in.
@@ -58,7 +59,7 @@ def build_url(
 
 
 def require_no_audio_ends(options: TransportOptions, why: str) -> None:
-    """Refuse ``audio_source`` and ``audio_sink`` on a wire that is both.
+    """Refuse ``audio_source`` and ``audio_sink`` on a wire that carries the audio itself.
 
     Raises:
         ConfigError: One of them was given.
@@ -69,7 +70,7 @@ def require_no_audio_ends(options: TransportOptions, why: str) -> None:
 
 
 def bearer_request(parts: RequestParts) -> ConnectRequest:
-    """The request with the key as a bearer token, or where the profile of the server wants it.
+    """The request with the key as a bearer token, or as the profile of the server requires.
 
     Raises:
         ConfigError: The URL cannot be made.
@@ -93,7 +94,7 @@ def bearer_request(parts: RequestParts) -> ConnectRequest:
 
 
 def subprotocol_request(parts: RequestParts) -> ConnectRequest:
-    """As `bearer_request`, with the key as a subprotocol, as browsers have to send it."""
+    """As `bearer_request`, with the key as a subprotocol, as browsers must send it."""
     if parts.profile is not None or not parts.api_key:
         return bearer_request(parts)
     if re.search(r"[,\s]", parts.api_key):
@@ -104,14 +105,14 @@ def subprotocol_request(parts: RequestParts) -> ConnectRequest:
 
 
 def own_headers(parts: RequestParts) -> dict[str, str]:
-    """The headers of the caller; with a key, without other credentials: a server that is given two may take either."""
+    """The headers of the caller; with a key, without other credentials: a server that gets two may use either."""
     if not parts.api_key:
         return dict(parts.headers)
     return without_headers(parts.headers, "Authorization", "" if parts.profile is None else parts.profile.auth_name)
 
 
 def one_credential(parts: RequestParts, url: str) -> str:
-    """*url*, without user info where a key or a header of the caller says who asks."""
+    """*url*, without user info if a key or a header of the caller authenticates."""
     given = parts.api_key or any(name.lower() == "authorization" for name in parts.headers)
     return without_user_info(url) if given else url
 

@@ -1,4 +1,4 @@
-"""What a transport is built with, and what one connection is opened with."""
+"""The options of a transport, and those of one connection."""
 
 from __future__ import annotations
 
@@ -47,28 +47,28 @@ SessionConfig: TypeAlias = RealtimeSessionConfig | Mapping[str, Any]
 
 
 _CREDENTIALS = re.compile(r"authorization|key|token|secret|cookie", re.IGNORECASE)
-"""In the name of a header whose value is a secret."""
+"""Matches the name of a header whose value is a secret."""
 
 
 def _no_phases(_name: str) -> None:
-    """Outside of a connect attempt nobody asks how far a connector has come."""
+    """Ignore the phase: outside of a connect attempt nothing reports it."""
 
 
 @frozen()
 class ConnectRequest:
-    """What a connector is asked to open.
+    """The request that a connector gets.
 
     Attributes:
-        url: The URL, as it is to be requested (ws, wss, http or https).
+        url: The URL to request (ws, wss, http or https).
         headers: Headers of the upgrade request, authorization included.
         subprotocols: WebSocket subprotocols to offer, authorization by subprotocol included.
         max_message_bytes: Larger messages end the link with 1009; ``None``: no limit.
         api_key: The key that ``headers`` or ``subprotocols`` carry, for connectors that authenticate otherwise.
-        model: The model asked for.
+        model: The requested model.
         call_id: The call to attach to, if any.
-        allow_insecure: Whether the key may go over ws or http to a host that is not this machine.
-        enter_phase: For a connector that works in several steps: says which of the endpoint's phases it has come to,
-            which is what a time-out then names.
+        allow_insecure: Whether the key may be sent over ws or http to a host that is not this machine.
+        enter_phase: Called by a connector of several steps with the name of the endpoint's phase that begins; a
+            time-out names it.
     """
 
     url: str = attrs.field(repr=lambda url: repr(redact_url(url)))
@@ -83,7 +83,7 @@ class ConnectRequest:
 
     @property
     def secrets(self) -> set[str]:
-        """What nobody may be shown: the key, and the credentials in the URL and the headers."""
+        """What must not be shown: the key, and the credentials in the URL and the headers."""
         values = {value.strip() for name, value in self.headers.items() if _CREDENTIALS.search(name)}
         tokens = {value.partition(" ")[2].strip() for value in values}
         return {*secrets_in(self.url), self.api_key or "", *values, *tokens} - {""}
@@ -95,16 +95,16 @@ class RequestParts:
 
     Attributes:
         api_key: The key.
-        model: The model asked for.
+        model: The requested model.
         call_id: The call to attach to, if any.
         connect_url: The URL given for this connection only.
         own_url: The URL that the transport was built with.
         headers: Further headers.
         query: Further query parameters.
         max_message_bytes: See `ConnectRequest`.
-        profile: In what the server differs from the service.
+        profile: How the server differs from the service.
         allow_insecure: See `ConnectRequest`.
-        session: The session that the connection is to be opened with.
+        session: The session that opens the connection.
     """
 
     api_key: str = attrs.field(repr=False)
@@ -121,7 +121,7 @@ class RequestParts:
 
 
 Connector: TypeAlias = Callable[[ConnectRequest], AbstractAsyncContextManager[Link]]
-"""Opens a link: an async context manager whose exit lets go of everything."""
+"""Opens a link: an async context manager whose exit releases everything."""
 
 
 @frozen()
@@ -129,18 +129,20 @@ class ConnectOptions:
     """The arguments of one connection; what is ``None`` comes from the transport.
 
     Attributes:
-        api_key: A key, or a sync or async function that gives one.
-        model: Stays for later connections; a failed connect puts the old one back.
+        api_key: A key, or a function or coroutine function that returns one.
+        model: The model, also for later connections; a failed connect restores the old one.
         url: Used as written and for this connection only; ``{model}`` and ``{call_id}`` in it are filled in, escaped.
         call_id: The WebRTC or SIP call to attach to.
         initial_session_config: Sent as the first ``session.update``.
-        headers: Further headers of this connection. Without an *api_key* beside them they hold what the server is to
-            know the caller by: no key of the transport or the environment is sent.
-        playback_position: For those who play the audio themselves and can say how far they are: is asked at each
-            interruption where we own playback, and must not wait. ``None``: it does not know. What it does not name was
-            not heard, unless it came before. Without it, report by `OpenAIRealtimeBase.audio_played`.
-        interrupt_on_speech: Whether speech that the server detects interrupts the model's audio by itself. ``False``:
-            it is only told, and you decide what was heard and what is cut. ``None``: as the wire does.
+        headers: Further headers of this connection. Without an *api_key* beside them they must hold the
+            credentials: no key of the transport or the environment is sent.
+        playback_position: For an application that plays the audio itself and knows the position: called at each
+            interruption where the client owns playback; must not wait. It returns ``None`` if it does not know. Audio
+            after the returned position counts as not heard. Without this function, report by
+            `OpenAIRealtimeBase.audio_played`.
+        interrupt_on_speech: Whether speech that the server detects interrupts the model's audio automatically.
+            ``False``: only the speech events are emitted, and you decide what to cut. ``None``: the default of the
+            wire.
     """
 
     api_key: ApiKey | None = attrs.field(default=None, repr=False)
@@ -183,7 +185,7 @@ class ConnectionOptions(TypedDict, total=False):
 
 
 class TransportOptions(ConnectionOptions, total=False):
-    """`ConnectionOptions`, and the audio ends."""
+    """`ConnectionOptions`, and the audio source and sink."""
 
     audio_source: AudioSource | None
     audio_sink: AudioSink | None
@@ -200,7 +202,7 @@ _SECONDS = (
 
 
 def settings_of(options: TransportOptions, transport: type[object]) -> Settings:
-    """The settings that *options* of a *transport* make.
+    """The settings for the *options* of a *transport*.
 
     Raises:
         ConfigError: There is no such option; the message names the nearest.
@@ -239,33 +241,34 @@ def expect_sink(sink: object) -> None:
 
 @frozen()
 class Settings:
-    """Deadlines (seconds; ``None`` switches one off), bounds and audio ends of a transport.
+    """Deadlines (seconds; ``None`` switches one off), bounds, audio source and sink of a transport.
 
     Attributes:
-        connect_timeout: From asking for the key to the upgrade.
+        connect_timeout: From resolving the key to the upgrade.
         session_timeout: From the upgrade to ``session.created``, where `connect` waits for it.
-        update_timeout: From there to the answer to our first ``session.update``, where `connect` waits for the session;
-            a server that does not answer costs this long and a warning.
-        create_timeout: After this long without an answer a ``response.create`` counts as failed.
-        ping_interval: Pause between WebSocket pings.
-        ping_timeout: How long to wait for a pong before the connection counts as lost.
-        close_timeout: How long leaving may take, whatever the server does.
+        update_timeout: From there to the answer to the first ``session.update``, where `connect` waits for the session;
+            if the server does not answer, `connect` goes on after this time with a warning.
+        create_timeout: Without an answer for this long, a ``response.create`` counts as failed.
+        ping_interval: The pause between WebSocket pings.
+        ping_timeout: Without a pong for this long, the connection counts as lost.
+        close_timeout: The longest time for closing, whatever the server does.
         max_message_bytes: A larger message of the server closes the connection with 1009; ``None``: no limit.
-        max_outbox_bytes: What may wait to be sent; one larger message is admitted when nothing waits.
-        max_audio_bytes: Undelivered audio that a subscription holds.
-        max_events: Undelivered events other than audio that a subscription holds.
-        max_playback_bytes: Audio that waits for the sink.
-        on_overflow: What passing a subscription's bound does: ``"error"`` ends the connection with
+        max_outbox_bytes: Bytes that may wait to be sent; one larger message is admitted when nothing waits.
+        max_audio_bytes: Bytes of undelivered audio that a subscription holds.
+        max_events: The number of undelivered events other than audio that a subscription holds.
+        max_playback_bytes: Bytes of audio that wait for the sink.
+        on_overflow: What happens when a subscription exceeds its bounds: ``"error"`` ends the connection with
             `ConsumerTooSlow`, ``"drop_audio"`` drops the oldest audio.
-        audio_source: Where the user's audio comes from. It stays open.
-        audio_sink: Where the model's audio goes. It stays open.
-        audio_events: Whether to produce `AudioEvent`; ``None``: unless a sink plays the audio.
+        audio_source: The source of the user's audio. It stays open.
+        audio_sink: The sink of the model's audio. It stays open.
+        audio_events: Whether to emit `AudioEvent`; ``None``: unless a sink plays the audio.
         allow_insecure: Whether the key and the conversation may go unencrypted (ws, http) to a host that is neither
             this machine nor an application in this process.
         respond_after_all_calls: When a response makes several function calls: ask for the next response once all of
             them are answered, instead of after each answer.
-        log_content: Whether the log at ``DEBUG`` holds what events say, words included, and not only types and sizes.
-        clock: Where time comes from.
+        log_content: Whether the log at ``DEBUG`` holds the contents of events, words included, and not only types and
+            sizes.
+        clock: The clock for all deadlines.
     """
 
     connect_timeout: float | None = 10.0

@@ -1,1 +1,1 @@
-"""What a transport offers: its members, and the calls that send."""
+"""The interface of transports: their members, and the calls that send."""

@@ -24,7 +24,7 @@ __all__ = ["Batch"]
 
 @attrs.define(eq=False, repr=False)
 class Batch:
-    """Collects calls, which are carried out when the block is left: all of them, or none.
+    """Collects calls, and carries out all of them or none when the block is left.
 
     ::
 
@@ -32,12 +32,12 @@ class Batch:
             batch.update_session_config(config)
             batch.send_function_call_output(call, output)
 
-    Each call means what that of the transport means. Leaving the block waits for room for all messages together.
-    Nothing is sent if the block is left by an exception or cancelled while it waits, or if one of the calls is refused;
-    the error is then that of this call.
+    Each call does what the same call of the transport does. Leaving the block waits for room for all messages together.
+    Nothing is sent if the block is left by an exception, is cancelled while it waits, or if one of the calls is
+    refused; that call's error is raised then.
 
     Attributes:
-        queued: Whether the messages were queued: known when the block has been left.
+        queued: Whether the messages were queued; valid after the block.
     """
 
     _check_may_send_audio: Callable[[], None]
@@ -49,13 +49,13 @@ class Batch:
         return len(self._operations)
 
     def operation(self) -> Operation:
-        """All calls as one, which raises what one of them raises, and then none was carried out."""
+        """All calls as one operation. If one of them raises, it raises the same and carries out none."""
         calls = tuple(self._operations)
 
         def run(engine: Engine, now: float) -> None:
             if self._only_if is not None and not self._only_if():
                 return
-            if len(calls) > 1:  # A single call that is refused has changed nothing.
+            if len(calls) > 1:  # A single refused call has changed nothing anyway.
                 rehearsal = engine.rehearsal()
                 for call in calls:
                     call.run(rehearsal, now)
@@ -66,7 +66,7 @@ class Batch:
         return Operation(sum(call.size for call in calls), run)
 
     def send_event(self, event: ClientEvent | Mapping[str, Any]) -> None:
-        """See `RealtimeTransportLayer.send_event`, as for the others."""
+        """See `RealtimeTransportLayer.send_event`; likewise for the other calls."""
         self._operations.append(operations.send_event(event))
 
     def send_message(
@@ -76,19 +76,19 @@ class Batch:
         *,
         trigger_response: bool = True,
     ) -> None:
-        """Send a message of the user and, unless told otherwise, ask for a response."""
+        """Send a user message and, if *trigger_response*, ask for a response."""
         self._operations.append(operations.send_message(message, other_event_data, trigger_response))
 
     def add_image(self, image: str, *, trigger_response: bool = True) -> None:
-        """Send an image of the user and, unless told otherwise, ask for a response."""
+        """Send an image of the user and, if *trigger_response*, ask for a response."""
         self._operations.append(operations.add_image(image, trigger_response))
 
     def send_audio(self, audio: bytes | bytearray | memoryview[int], *, commit: bool = False) -> None:
         """Append audio to the input buffer of the server.
 
         Raises:
-            LocalProtocolError: The transport has an audio source, which is what speaks.
-            UnsupportedOperation: The audio of this wire goes another way.
+            LocalProtocolError: The transport has an audio source, which sends the audio.
+            UnsupportedOperation: The audio of this wire is not sent as messages.
         """
         self._check_may_send_audio()
         self._operations.append(operations.send_audio(audio, commit))
@@ -98,13 +98,13 @@ class Batch:
         self._operations.append(operations.commit_audio())
 
     def clear_audio(self) -> None:
-        """Forget the audio that was appended and not committed."""
+        """Clear the audio that was appended and not committed."""
         self._operations.append(operations.clear_audio())
 
     def send_function_call_output(
         self, tool_call: FunctionCallEvent | Mapping[str, Any], output: str, *, start_response: bool = True
     ) -> None:
-        """Return what a function gave."""
+        """Send the result of a function."""
         self._operations.append(operations.send_function_call_output(tool_call, output, start_response))
 
     def send_mcp_response(
@@ -113,7 +113,7 @@ class Batch:
         approved: bool,
         reason: str | None = None,
     ) -> None:
-        """Answer a request to approve an MCP call, perhaps with a reason."""
+        """Answer a request to approve an MCP call, with an optional reason."""
         self._operations.append(operations.send_mcp_response(approval_request, approved, reason))
 
     def update_session_config(self, config: SessionConfig, *, reset: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What every transport offers, and what it may offer."""
+"""The interface of every transport: its required and its optional members."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ __all__ = ["ConnectionState", "RealtimeTransportLayer"]
 
 @frozen()
 class ConnectionState:
-    """What is known of the current connection.
+    """The state of the current connection.
 
     Attributes:
-        status: As the transport's ``status``.
-        url: The URL that was asked for, without user info and secrets in its query; ``None`` before the first connect.
+        status: The transport's ``status``.
+        url: The requested URL, without user info and secrets in its query; ``None`` before the first connect.
         call_id: The call that the connection is attached to, if any.
     """
 
@@ -53,9 +53,9 @@ class RealtimeTransportLayer(ABC):
     `OpenAIRealtimeBase` with a connector.
 
     Required are the members without an implementation here: with them a transport serves the checks of
-    `realtime_transport.testing.transports` and a session. The others are optional. They have an implementation that
-    rests on the required ones where that is possible; where it is not, they raise `UnsupportedOperation`, and what
-    needs them (`RealtimeEmitter` needs `close_nowait` and the ``…_nowait`` twins) does so too.
+    `realtime_transport.testing.transports` and a session. The others are optional. Where possible their implementation
+    uses the required ones; otherwise they raise `UnsupportedOperation`, and so does what needs them (`RealtimeEmitter`
+    needs `close_nowait` and the ``…_nowait`` twins).
     """
 
     # Required
@@ -99,7 +99,7 @@ class RealtimeTransportLayer(ABC):
 
     @abstractmethod
     def subscribe(self, *types: type[Event]) -> AbstractAsyncContextManager[Subscription[Event]]:
-        """A stream of the events of *types* from now on; without types, of the same events as iterating gives."""
+        """A stream of the events of *types* from now on; without types, of the events that iterating gives."""
 
     @abstractmethod
     async def send_event(self, event: ClientEvent | Mapping[str, Any]) -> None:
@@ -113,14 +113,14 @@ class RealtimeTransportLayer(ABC):
         *,
         trigger_response: bool = True,
     ) -> None:
-        """Send a message of the user and, unless told otherwise, ask for a response.
+        """Send a user message and, if *trigger_response*, ask for a response.
 
         If cancelled, nothing was queued.
         """
 
     @abstractmethod
     async def add_image(self, image: str, *, trigger_response: bool = True) -> None:
-        """Send an image (a data URI) of the user and, unless told otherwise, ask for a response.
+        """Send an image (a data URI) of the user and, if *trigger_response*, ask for a response.
 
         If cancelled, nothing was queued.
         """
@@ -133,7 +133,7 @@ class RealtimeTransportLayer(ABC):
     async def send_function_call_output(
         self, tool_call: FunctionCallEvent | Mapping[str, Any], output: object, *, start_response: bool = True
     ) -> None:
-        """Return what a function gave. If cancelled, nothing was queued."""
+        """Send the result of a function. If cancelled, nothing was queued."""
 
     @abstractmethod
     async def send_mcp_response(
@@ -142,7 +142,7 @@ class RealtimeTransportLayer(ABC):
         approved: bool,
         reason: str | None = None,
     ) -> None:
-        """Answer a request to approve an MCP call, perhaps with a reason. If cancelled, nothing was queued."""
+        """Answer a request to approve an MCP call, with an optional reason. If cancelled, nothing was queued."""
 
     @abstractmethod
     async def update_session_config(self, config: SessionConfig, *, reset: bool = False) -> None:
@@ -161,13 +161,13 @@ class RealtimeTransportLayer(ABC):
 
     @abstractmethod
     def interrupt(self, *, cancel_ongoing_response: bool = True, response_id: str | None = None) -> None:
-        """Stop the model: what it says and what it has said but nobody has heard."""
+        """Stop the model: its response, and the playback of audio that was not heard yet."""
 
     @abstractmethod
     def mute(self, muted: bool) -> None:
         """Mute or unmute the microphone."""
 
-    # Optional: what is known
+    # Optional: state
 
     @property
     def connection_state(self) -> ConnectionState:
@@ -181,7 +181,7 @@ class RealtimeTransportLayer(ABC):
 
     @property
     def current_model(self) -> str:
-        """The model. Setting it counts from the next ``session.update`` on."""
+        """The model. A new value takes effect with the next ``session.update``."""
         raise _unsupported(self, "current_model")
 
     @current_model.setter
@@ -190,12 +190,12 @@ class RealtimeTransportLayer(ABC):
 
     @property
     def tracing_config(self) -> Any:
-        """The tracing that was asked for, where that is known."""
+        """The requested tracing, if it is known."""
         return None
 
     @property
     def response_requested(self) -> bool:
-        """Whether a response was asked for that has not begun."""
+        """Whether a requested response has not begun."""
         raise _unsupported(self, "response_requested")
 
     def statistics(self) -> ConnectionStatistics:
@@ -203,38 +203,38 @@ class RealtimeTransportLayer(ABC):
         raise _unsupported(self, "statistics")
 
     def build_session_payload(self, config: SessionConfig) -> dict[str, Any]:
-        """The ``session`` object that *config* makes, defaults included; nothing is sent.
+        """The ``session`` object for *config*, defaults included; nothing is sent.
 
         Raises:
             ConfigError: A setting has a wrong name, type or value.
         """
         return SessionSettings(DEFAULT_MODEL).preview(config)
 
-    # Optional: what goes by the control lane, and never waits
+    # Optional: control calls, which never wait
 
     def close_nowait(self, *, discard: bool = False) -> None:
         """Begin to close, and return at once; with *discard*, what is queued is not sent."""
         raise _unsupported(self, "close_nowait")
 
     def cancel_response(self) -> None:
-        """Cancel the running response, if there is one; what was heard of it stays."""
+        """Cancel the running response, if there is one; what was received of it is kept."""
         raise _unsupported(self, "cancel_response")
 
     def audio_played(self, item_id: str, content_index: int, samples: int) -> None:
-        """Report how much of an item has been played, for those who play the audio themselves."""
+        """Report how many samples of an item have been played, when the application plays the audio itself."""
         raise _unsupported(self, "audio_played")
 
-    # Optional: what sends
+    # Optional: sending
 
     async def commit_audio(self) -> None:
-        """End the user's turn: what was appended becomes a message. Only where turn detection is off.
+        """End the user's turn: the appended audio becomes a message. Only with turn detection off.
 
         If cancelled, nothing was queued.
         """
         await self.send_event({"type": "input_audio_buffer.commit"})
 
     async def clear_audio(self) -> None:
-        """Forget the audio that was appended and not committed. If cancelled, nothing was queued."""
+        """Clear the audio that was appended and not committed. If cancelled, nothing was queued."""
         await self.send_event({"type": "input_audio_buffer.clear"})
 
     def batch(self, *, only_if: Callable[[], bool] | None = None) -> AbstractAsyncContextManager[Batch]:
@@ -242,7 +242,7 @@ class RealtimeTransportLayer(ABC):
         raise _unsupported(self, "batch")
 
     def send_event_nowait(self, event: ClientEvent | Mapping[str, Any]) -> None:
-        """`send_event` without waiting, as the others below: `anyio.WouldBlock` says that nothing was queued."""
+        """`send_event` without waiting. All twins raise `anyio.WouldBlock` if there is no room: nothing was queued."""
         raise _unsupported(self, "send_event_nowait")
 
     def send_message_nowait(

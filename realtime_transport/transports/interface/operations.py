@@ -1,4 +1,4 @@
-"""What each call that sends does to the engine, and how much room it needs in the outbox."""
+"""The operation of each sending call on the engine, and its size in the outbox."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ __all__ = [
 ]
 
 OVERHEAD = 256
-"""Characters that the envelope of a message takes at most, ids included."""
+"""The largest size of a message's envelope in characters, ids included."""
 
 LONG_TEXT = 16 * 1024
-"""Text from this length on is looked at to know its size: outside of ASCII, or with much to be escaped, it grows."""
+"""The encoded size of text is computed from this length on: text outside of ASCII, or with many escapes, grows."""
 
 
 @frozen(kw_only=False)
@@ -47,7 +47,7 @@ class Operation:
     """A call on the engine.
 
     Attributes:
-        size: About how many characters its messages take on the wire.
+        size: About the size of its messages on the wire, in characters.
         run: Carries it out at a time.
     """
 
@@ -63,7 +63,7 @@ def send_event(event: ClientEvent | Mapping[str, Any]) -> Operation:
 def send_message(
     message: str | Mapping[str, Any], other_event_data: Mapping[str, Any] | None, trigger_response: bool
 ) -> Operation:
-    """A message of the user."""
+    """A user message."""
     return Operation(
         _size(message, other_event_data),
         lambda engine, now: engine.send_message(message, other_event_data, trigger_response, now),
@@ -81,8 +81,8 @@ def send_audio(audio: bytes | bytearray | memoryview[int], commit: bool = False)
 
 
 def audio_size(audio: object) -> int:
-    """About how many characters the message with *audio* takes on the wire."""
-    # len() of a memoryview counts items. What is no buffer is refused by the engine.
+    """About the size of the message with *audio* on the wire, in characters."""
+    # len() of a memoryview counts items. The engine refuses what is not a buffer.
     size = len(audio) if type(audio) is bytes else memoryview(audio).nbytes if isinstance(audio, Buffer) else 0
     return OVERHEAD + size * 4 // 3
 
@@ -93,14 +93,14 @@ def commit_audio() -> Operation:
 
 
 def clear_audio() -> Operation:
-    """Forgetting what was appended."""
+    """Clearing the appended audio."""
     return send_event({"type": "input_audio_buffer.clear"})
 
 
 def send_function_call_output(
     tool_call: FunctionCallEvent | Mapping[str, Any], output: object, start_response: bool
 ) -> Operation:
-    """What a function returned."""
+    """The result of a function."""
     return Operation(
         _size(output),
         lambda engine, now: engine.send_function_call_output(tool_call, output, start_response, now),
@@ -122,7 +122,7 @@ def update_session_config(config: SessionConfig, reset: bool) -> Operation:
 
 
 def request_response(response: Mapping[str, Any] | None) -> Operation:
-    """A request to answer."""
+    """A request for a response."""
     return Operation(_size(response), lambda engine, now: engine.request_response(response, now))
 
 
@@ -143,7 +143,7 @@ def _size_of(value: object) -> int:
     try:
         return len(orjson.dumps(value, default=repr, option=orjson.OPT_NON_STR_KEYS))
     except orjson.JSONEncodeError:
-        return 0  # The engine says what is wrong with it.
+        return 0  # The engine raises the error.
 
 
 def _encoded_size(text: str) -> int:

@@ -29,13 +29,12 @@ __all__ = ["SendingTransport"]
 
 
 class SendingTransport(RealtimeTransportLayer):
-    """What a transport can send.
+    """The sending calls of a transport.
 
     All messages of one call are queued together or not at all. Without a connection every call raises
-    `NotConnectedError`, after a loss `ConnectionLost`; only `interrupt` then does nothing. From another event loop or
-    thread than the connection's every call raises `LocalProtocolError`. If a waiting call is cancelled, nothing was
-    queued. The ``…_nowait`` twins raise `anyio.WouldBlock` when there is no room, and have then
-    queued nothing.
+    `NotConnectedError`, after a loss `ConnectionLost`; only `interrupt` does nothing instead. From an event loop or
+    thread other than the connection's, every call raises `LocalProtocolError`. If a waiting call is cancelled, nothing
+    was queued. The ``…_nowait`` twins raise `anyio.WouldBlock` when there is no room; nothing was queued then.
     """
 
     @abstractmethod
@@ -53,16 +52,18 @@ class SendingTransport(RealtimeTransportLayer):
 
     @abstractmethod
     def _send_audio_at_once(self, audio: object) -> bool:
-        """The short path of `send_audio`, for what nearly every call is; whether it was taken.
+        """The short path of `send_audio`, for nearly every call. Returns whether it was taken.
 
-        The other path gives the same, waits, and says what is wrong.
+        The other path has the same effect, but can wait and raise.
         """
 
     def _check_may_send_audio(self) -> None:
         if self._audio_refused is not None:
             raise UnsupportedOperation(self._audio_refused)
         if self.muted is not None:
-            raise LocalProtocolError("the audio source speaks on this transport; send_audio() is for one without")
+            raise LocalProtocolError(
+                "the audio source of this transport sends the audio; send_audio() is for one without"
+            )
 
     async def _send(self, operation: Operation) -> None:
         connection, engine = self._open_connection()
@@ -74,18 +75,18 @@ class SendingTransport(RealtimeTransportLayer):
 
     @asynccontextmanager
     async def batch(self, *, only_if: Callable[[], bool] | None = None) -> AsyncGenerator[Batch]:
-        """Several messages that are queued together or not at all: the calls of a `Batch`, when the block is left.
+        """Queue several messages together or not at all: the calls of a `Batch`, when the block is left.
 
         Leaving waits for room. If cancelled, or left by an exception, nothing was queued.
 
         Args:
-            only_if: Is asked when there is room, in the step that would queue the messages; must not wait. If it says
-                no, nothing was queued. `Batch.queued` holds the outcome.
+            only_if: Called when there is room, in the step that queues the messages; must not wait. If it returns
+                false, nothing is queued. `Batch.queued` holds the result.
 
         Raises:
             NotConnectedError: No connection is open.
-            ConnectionLost: It was lost.
-            ConfigError: One of the calls was refused (or what else it raises), and none was carried out.
+            ConnectionLost: The connection was lost.
+            ConfigError: One of the calls was refused, and none was carried out; likewise for its other exceptions.
         """
         self._open_connection()
         batch = Batch(self._check_may_send_audio, only_if)
@@ -96,7 +97,7 @@ class SendingTransport(RealtimeTransportLayer):
     # Events
 
     async def send_event(self, event: ClientEvent | Mapping[str, Any]) -> None:
-        """Send one client event as it is; a ``response.create`` waits its turn, see `request_response`.
+        """Send one client event as it is; a ``response.create`` waits for the running response, see `request_response`.
 
         If cancelled, nothing was queued.
 
@@ -119,7 +120,7 @@ class SendingTransport(RealtimeTransportLayer):
         *,
         trigger_response: bool = True,
     ) -> None:
-        """Send a message of the user and, unless told otherwise, ask for a response.
+        """Send a user message and, if *trigger_response*, ask for a response.
 
         If cancelled, nothing was queued.
 
@@ -143,7 +144,7 @@ class SendingTransport(RealtimeTransportLayer):
 
     @named
     async def add_image(self, image: str, *, trigger_response: bool = True) -> None:
-        """Send an image of the user and, unless told otherwise, ask for a response.
+        """Send an image of the user and, if *trigger_response*, ask for a response.
 
         If cancelled, nothing was queued.
 
@@ -173,8 +174,8 @@ class SendingTransport(RealtimeTransportLayer):
         Raises:
             NotConnectedError: No connection is open.
             ConnectionLost: The link broke; ``code`` holds the close code, if there was one.
-            LocalProtocolError: The transport has an audio source, which is what speaks.
-            UnsupportedOperation: The audio of this wire goes another way, as that of a SIP call.
+            LocalProtocolError: The transport has an audio source, which sends the audio.
+            UnsupportedOperation: The audio of this wire is not sent as messages, as in a SIP call.
         """
         if not commit and self._send_audio_at_once(audio):
             return
@@ -189,7 +190,7 @@ class SendingTransport(RealtimeTransportLayer):
         self._send_nowait(operations.send_audio(audio, commit))
 
     async def commit_audio(self) -> None:
-        """End the user's turn: what was appended becomes a message. Only where turn detection is off.
+        """End the user's turn: the appended audio becomes a message. Only with turn detection off.
 
         If cancelled, nothing was queued.
         """
@@ -200,7 +201,7 @@ class SendingTransport(RealtimeTransportLayer):
         self._send_nowait(operations.commit_audio())
 
     async def clear_audio(self) -> None:
-        """Forget the audio that was appended and not committed. If cancelled, nothing was queued."""
+        """Clear the audio that was appended and not committed. If cancelled, nothing was queued."""
         await self._send(operations.clear_audio())
 
     def clear_audio_nowait(self) -> None:
@@ -213,13 +214,13 @@ class SendingTransport(RealtimeTransportLayer):
     async def send_function_call_output(
         self, tool_call: FunctionCallEvent | Mapping[str, Any], output: object, *, start_response: bool = True
     ) -> None:
-        """Return what a function gave.
+        """Send the result of a function.
 
         If cancelled, nothing was queued.
 
         Args:
             tool_call: The event of the call, or a mapping with ``call_id``.
-            output: Text is sent as it is, often JSON, perhaps empty; anything else as compact JSON.
+            output: Text is sent as it is (often JSON, possibly empty); anything else as compact JSON.
             start_response: Whether to ask for a response.
         """
         await self._send(operations.send_function_call_output(tool_call, output, start_response))
@@ -237,7 +238,7 @@ class SendingTransport(RealtimeTransportLayer):
         approved: bool,
         reason: str | None = None,
     ) -> None:
-        """Answer a request to approve an MCP call, perhaps with a reason. If cancelled, nothing was queued."""
+        """Answer a request to approve an MCP call, with an optional reason. If cancelled, nothing was queued."""
         await self._send(operations.send_mcp_response(approval_request, approved, reason))
 
     def send_mcp_response_nowait(
@@ -258,7 +259,7 @@ class SendingTransport(RealtimeTransportLayer):
         If cancelled, nothing was queued.
 
         Args:
-            config: What changes; a class, or a mapping in snake_case or camelCase.
+            config: The settings to change: the class, or a mapping in snake_case or camelCase.
             reset: Start from the defaults instead of from what this connection last sent.
 
         Raises:
@@ -277,8 +278,8 @@ class SendingTransport(RealtimeTransportLayer):
         If cancelled, nothing was queued.
 
         Args:
-            response: Parameters of this response. Requests with parameters stay separate and ordered; requests
-                without any that wait at the same time become one.
+            response: Parameters of this response. Requests with parameters stay separate and in order; waiting requests
+                without parameters become one.
         """
         await self._send(operations.request_response(response))
 

@@ -1,4 +1,4 @@
 """The telephone side of a call: the messages of a provider's media stream, playback positions, silence for gaps.
 
-`codec.MediaCodec` is what is special about a provider; everything else here holds for all of them.
+`codec.MediaCodec` holds what differs by provider; everything else here is the same for all of them.
 """

@@ -1,4 +1,4 @@
-"""How the messages of a provider are written: the one thing that a new provider needs."""
+"""The encoding of a provider's messages: all that a new provider needs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["MediaCodec", "MediaLimits", "limits_of"]
 
 @frozen()
 class MediaLimits:
-    """How long one piece of audio for the provider may be, in milliseconds.
+    """The limits of one piece of audio for the provider, in milliseconds.
 
-    Shorter audio is collected, and padded with silence where no more follows; longer audio is cut.
+    Shorter audio is collected, and padded with silence if no more follows; longer audio is split.
 
     Attributes:
         min_ms: The shortest piece.
@@ -32,17 +32,17 @@ class MediaLimits:
 class MediaCodec(Protocol):
     """The wire format of one provider. Keeps no state and does no I/O.
 
-    Playback positions come from marks: a provider that has none cannot be bridged without guessing. A codec may also
-    have an attribute ``limits`` (`MediaLimits`).
+    Playback positions come from marks: without them they could only be guessed. A codec may also have an attribute
+    ``limits`` (`MediaLimits`).
     """
 
     @property
     def audio_format(self) -> AudioFormat:
-        """The format that the provider plays, which sessions have unless the application asks for another."""
+        """The format that the provider plays; sessions use it unless the application asks for another."""
         ...
 
     def decode(self, data: str | bytes, /) -> PhoneMessage:
-        """Read one message: one of an unknown kind as a plain `PhoneMessage`, a malformed one with its ``problem``.
+        """Decode one message: an unknown kind as a plain `PhoneMessage`, a malformed one with its ``problem``.
 
         Raises:
             DecodeError: *data* is not a message at all.
@@ -50,15 +50,15 @@ class MediaCodec(Protocol):
         ...
 
     def media(self, stream_id: str, audio: bytes, /) -> str:
-        """A message that plays *audio* after what was sent before."""
+        """A message that plays *audio* after the audio sent before."""
         ...
 
     def mark(self, stream_id: str, name: str, /) -> str:
-        """A message that comes back, with *name*, when all that was sent before it has been played."""
+        """A message that the provider returns, with *name*, when it has played all audio sent before it."""
         ...
 
     def clear(self, stream_id: str, /) -> str:
-        """A message that drops what has not been played."""
+        """A message that drops audio that has not been played."""
         ...
 
 

@@ -1,7 +1,7 @@
-"""From the caller to the model: audio in its order, and silence where none came. Without I/O.
+"""From the caller to the model: audio in order, with silence for gaps. Without I/O.
 
-A turn detector counts samples. Where packets of a call were lost, or a caller's telephone falls silent in the middle
-of a word and sends nothing, it would wait for ever for the end of the turn.
+Turn detection counts samples. When packets are lost, or a telephone stops sending in the middle of a word, it would
+wait forever for the end of the turn.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 __all__ = ["Intake"]
 
 FRAME_MS = 20
-"""What a telephone sends at once. A gap that is shorter is jitter of the timestamps: nothing is missing."""
+"""The length of one packet. A shorter gap is jitter of the timestamps: nothing is missing."""
 
 MAX_PADDING_MS = 10_000
-"""A longer gap is no loss of packets, and nobody wants to wait for the model to listen to it."""
+"""At most this much silence fills a gap: a longer gap is not packet loss, and the model would have to listen to it."""
 
 INACTIVITY_PADDING_MS = 1_000
-"""Enough for every turn detector to hear the end of a turn."""
+"""Enough for turn detection to see the end of a turn."""
 
 
 @attrs.define(eq=False, repr=False)
 class Intake:
     """Orders the caller's audio and fills its gaps.
 
-    The clock of the stream runs on by the audio that came; timestamps correct it only where they are off by a frame
-    or more.
+    The time of the stream advances with the received audio; timestamps correct it only if they differ by a frame or
+    more.
 
     Args:
         inactivity_ms: While the caller speaks: after this long without audio, send silence, once; ``None``: never.
@@ -48,25 +48,25 @@ class Intake:
     _order: Reorderer = attrs.field(factory=Reorderer, init=False)
 
     def start(self, audio_format: AudioFormat | None) -> None:
-        """A stream begins; nothing is filled in one of an unknown format."""
+        """Begin a stream; in an unknown format no gaps are filled."""
         self.reset()
         self._order.start(1)
         self._format = audio_format
 
     def reset(self) -> None:
-        """Forget the timing: there is a new connection to the model, or none."""
+        """Forget the timing, since there is a new connection to the model, or none."""
         self._next_ms = self._last_at = None
         self._speaking = self._armed = self._padded = False
         self._order.start(None)
 
     def receive(self, audio: bytes, timestamp_ms: int | None, now: float, chunk: int | None = None) -> list[bytes]:
-        """What to send now that *audio* has come: pieces in order, each behind the silence that is missing before it.
+        """Take a packet. Returns the audio to send: pieces in order, with silence for gaps before them.
 
         Args:
-            audio: What has come; may be empty.
-            timestamp_ms: When it began, since the start of the stream.
+            audio: The received audio; may be empty.
+            timestamp_ms: When it began, in milliseconds since the start of the stream.
             now: The time.
-            chunk: Its number in the stream, where the order is not certain.
+            chunk: Its number in the stream, if packets may arrive out of order.
         """
         self._armed = self._speaking
         self._last_at = now
@@ -75,20 +75,20 @@ class Intake:
         return self._fill(packets)
 
     def speech_started(self) -> None:
-        """The server hears the caller speak."""
+        """Note that the server detected speech."""
         self._speaking = self._armed = True
 
     def speech_stopped(self) -> None:
-        """The server has heard the end."""
+        """Note that the server detected the end of speech."""
         self._speaking = self._armed = False
 
     def get_timer(self) -> float | None:
-        """When `handle_timer` is to be called."""
+        """When to call `handle_timer`; ``None``: not at all."""
         deadlines = (self._order.get_timer(), self._inactive_at())
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def handle_timer(self, now: float) -> list[bytes]:
-        """What to send because of the time."""
+        """The audio to send because of the time."""
         pieces = self._fill(self._order.handle_timer(now))
         inactive_at = self._inactive_at()
         if inactive_at is not None and now >= inactive_at:

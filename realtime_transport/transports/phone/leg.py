@@ -1,4 +1,4 @@
-"""The telephone side of one connection: its tasks, and its joints with the engine and the hub."""
+"""The telephone side of one connection: its tasks, and what connects them with the engine and the hub."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ __all__ = ["ModelSide", "PhoneLeg", "PhoneLine"]
 logger: logging.Logger = logging.getLogger("realtime_transport")
 
 START_TIMEOUT = 5.0
-"""Seconds that audio of the model waits for the stream to start, before that is reported: providers say ``start``
-first of all."""
+"""Seconds that audio of the model waits for the stream to start before an error is reported: providers send ``start``
+first."""
 
 
 @attrs.define(eq=False, repr=False, kw_only=True)
 class PhoneLine:
-    """What lasts as long as the provider's socket, over all connections to the model.
+    """The state that lasts as long as the provider's socket, over all connections to the model.
 
     Attributes:
         started: The start of the stream, once it is known.
@@ -63,7 +63,7 @@ class PhoneLine:
     started: PhoneStarted | None = None
 
     def start(self, started: PhoneStarted) -> list[Heard]:
-        """A stream has started. What an earlier one has played."""
+        """Note the start of a stream. Returns what an earlier stream has played."""
         if self.started is None or (started.stream_id, started.audio_format) != (
             self.started.stream_id,
             self.started.audio_format,
@@ -75,10 +75,10 @@ class PhoneLine:
 
 @frozen()
 class ModelSide:
-    """What a leg may do to the connection to the model.
+    """The part of the connection to the model that a leg uses.
 
     Attributes:
-        is_open: Whether there is a connection; audio that comes without one is dropped.
+        is_open: Whether there is a connection; audio that arrives without one is dropped.
         send: Sends audio to the server; waits for room.
         close: Begins to close the connection.
     """
@@ -90,15 +90,15 @@ class ModelSide:
 
 @attrs.define(eq=False, repr=False, kw_only=True)
 class PhoneLeg(Media):
-    """Carries audio between the provider's socket and the engine, while one connection lasts.
+    """Carries audio between the provider's socket and the engine for one connection.
 
     Args:
         line: The telephone.
         model: The connection to the model.
         formats: The formats of both sides.
-        engine: Is told what was heard.
-        hub: Takes the provider's messages as events.
-        clock: Where time comes from.
+        engine: Takes the positions of playback.
+        hub: Publishes the provider's messages as events.
+        clock: The clock.
     """
 
     _line: PhoneLine = attrs.field(alias="line")
@@ -113,14 +113,14 @@ class PhoneLeg(Media):
     _heard: anyio.Event = attrs.field(factory=anyio.Event, init=False)
     _over: bool = attrs.field(default=False, init=False)
 
-    # The joints with the connection
+    # The interface for the connection
 
     def pumps(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
         return [("telephone writer", self._write), ("telephone timer", self._time)]
 
     def companions(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
-        # The telephone does not wait for the model: it may hang up meanwhile, and what the caller says before there
-        # is a connection is not to be sent later.
+        # The telephone does not wait for the model: the caller may hang up while it connects, and what the caller says
+        # before the connection is open must not be sent later.
         return [("telephone reader", self._read)]
 
     def tap(self) -> Tap:
@@ -145,7 +145,7 @@ class PhoneLeg(Media):
                 pass
 
     def _play(self, event: AudioEvent) -> None:
-        if not event.item_id:  # What belongs to no item could not be truncated.
+        if not event.item_id:  # Audio without an item could not be truncated.
             return
         playout, formats = self._line.playout, self._formats
         audio = formats.to_caller(event.data, event.response_id)
@@ -164,7 +164,7 @@ class PhoneLeg(Media):
         self._playout_wake.set()
 
     def _withdraw(self, _responses: frozenset[str]) -> None:
-        # The provider's buffer can only be cleared as a whole.
+        # A provider can clear only its whole buffer.
         self._formats.clear()
         self._line.playout.clear()
         self._playout_wake.set()
@@ -195,7 +195,7 @@ class PhoneLeg(Media):
         except SocketEnded as exc:
             logger.debug("the telephone has gone: %s", exc)
         except RealtimeError:
-            return  # The connection to the model has ended meanwhile, and says so itself.
+            return  # The connection to the model has ended, and reports that itself.
         except Exception as exc:  # noqa: BLE001 - whatever the server's framework raises for a broken socket
             self._emit_broken(exc)
         self._model.close()
@@ -228,13 +228,13 @@ class PhoneLeg(Media):
     async def _media(self, message: PhoneMedia) -> None:
         line = self._line
         if line.started is None and message.stream_id is not None:
-            # The application has read the start itself.
+            # The application has read the start message itself.
             self._start(PhoneStarted(stream_id=message.stream_id, audio_format=line.codec.audio_format))
         if not self._model.is_open():
             line.intake.reset()
             return
         if line.started is not None and line.started.problem is not None:
-            return  # Audio that the model could not understand.
+            return  # Audio in an encoding that the model does not know.
         pieces = line.intake.receive(message.audio, message.timestamp_ms, self._clock.now(), message.chunk)
         self._timer_wake.set()
         await self._send(pieces)
@@ -326,4 +326,4 @@ _TAPPED = (
     InputAudioBufferSpeechStopped,
     SessionUpdated,
 )
-"""What of the connection's events concerns the telephone."""
+"""The events of the connection that the telephone needs."""

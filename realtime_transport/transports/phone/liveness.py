@@ -9,13 +9,13 @@ import attrs
 __all__ = ["Liveness"]
 
 ASK_AFTER = 30.0
-"""Seconds of silence after which the provider is asked for a sign of life: a muted caller is silent for longer, and
-some providers send nothing meanwhile."""
+"""Seconds without a message after which a mark is sent, which a live provider returns: while the caller is muted, some
+providers send nothing for longer."""
 
 
 @attrs.define(eq=False, repr=False)
 class Liveness:
-    """Watches for a provider that says nothing any more.
+    """Detects a provider that sends nothing any more.
 
     Args:
         timeout: Seconds without any message after which it counts as gone; ``None``: never.
@@ -26,18 +26,18 @@ class Liveness:
     _asked: bool = attrs.field(default=False, init=False)
 
     def heard(self, now: float) -> None:
-        """The provider has said something."""
+        """Note that a message arrived."""
         self._heard_at = now
         self._asked = False
 
     def get_timer(self) -> float | None:
-        """When `handle_timer` is to be called."""
+        """When to call `handle_timer`; ``None``: not at all."""
         if self.timeout is None:
             return None
         return self._heard_at + (self.timeout if self._asked else min(ASK_AFTER, self.timeout / 2))
 
     def handle_timer(self, now: float) -> Literal["ask", "gone"] | None:
-        """What to do because of the time: ask the provider for a sign of life, or give it up."""
+        """What to do because of the time: send a mark, or give the provider up."""
         due = self.get_timer()
         if due is None or now < due:
             return None

@@ -1,4 +1,4 @@
-"""What a provider of telephony says on the socket of a media stream, as events of the transport."""
+"""The messages of a telephone provider on the socket of a media stream, as events of the transport."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _raw_of(message: PhoneMessage) -> dict[str, Any]:
 
 @frozen()
 class PhoneMessage(ServerEvent):
-    """A message of the provider; of a kind that is not known here, if it is of no subclass.
+    """A message of the provider; this class itself for unknown kinds.
 
     It is in the stream beside the events of the Realtime server. Listeners of ``"*"`` get ``raw``.
 
@@ -55,11 +55,11 @@ class PhoneStarted(PhoneMessage):
     """The media stream begins.
 
     Attributes:
-        stream_id: Names the stream on the socket.
-        call_id: Names the call in the provider's REST interface; empty if it was not said.
-        parameters: What the application gave along when it asked for the stream (TwiML ``<Parameter>``).
-        audio_format: The caller's audio; ``None`` for one that the protocol of the model does not know. If ``problem``
-            is set, too, it is not passed on to the model.
+        stream_id: The id of the stream on the socket.
+        call_id: The id of the call in the provider's REST interface; empty if it is not given.
+        parameters: Parameters that the application set when it asked for the stream (TwiML ``<Parameter>``).
+        audio_format: The format of the caller's audio; ``None`` for one that the model's protocol does not know. If
+            ``problem`` is also set, the audio is not passed on to the model.
     """
 
     stream_id: str
@@ -74,8 +74,9 @@ class PhoneMedia(PhoneMessage):
 
     Attributes:
         audio: Encoded samples.
-        timestamp_ms: When it began, since the start of the stream; ``None`` if that was not said in digits.
-        chunk: Its number in the stream, where a provider may send pieces out of order.
+        timestamp_ms: When it began, in milliseconds since the start of the stream; ``None`` if it is missing or not a
+            number.
+        chunk: Its number in the stream, if the provider may send pieces out of order.
         stream_id: The stream, if the message names it.
     """
 
@@ -90,7 +91,7 @@ class PhoneMark(PhoneMessage):
     """Playback has reached a mark.
 
     Attributes:
-        name: The mark; empty if there is none. It may be one that the application sent.
+        name: The name of the mark; empty if there is none. The application may have sent it.
     """
 
     name: str = ""

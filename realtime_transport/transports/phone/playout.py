@@ -1,4 +1,4 @@
-"""From the model to the caller: what was sent, what was heard, and when the next piece is due. Without I/O."""
+"""From the model to the caller: what is sent, what was heard, and when the next piece is due. Without I/O."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 __all__ = ["Heard", "Playout"]
 
 LEAD = 0.2
-"""Seconds that paced audio is sent ahead of its moment: more than the network and a busy machine delay it by, and
-little enough to be wrong about when a provider has no ``clear``."""
+"""Seconds by which paced audio is sent ahead of its playback: more than the delays of the network and of a busy
+machine, and a small error for a provider without ``clear``."""
 
 MAX_MARKS = 10_000
-"""Marks that a provider may owe us, before the oldest is forgotten: three minutes of frames. One that never returns any
-is not to fill the memory."""
+"""The number of unreturned marks before the oldest is forgotten: three minutes of frames. It bounds the memory if a
+provider never returns any."""
 
 MAX_PARTS = 256
-"""Content parts that may be playing, likewise."""
+"""The number of content parts that may be playing before the oldest is forgotten."""
 
 
 @frozen()
 class Heard:
-    """What a mark that came back says of playback.
+    """The position of playback at a returned mark.
 
     Attributes:
         item_id: The item that was playing.
         content_index: Its content part.
         samples: How much of the part has been played, in samples of the model.
-        finished: All of it has, and no more will come.
+        finished: Whether the whole part has been played.
     """
 
     item_id: str
@@ -67,17 +67,16 @@ class _Mark:
 class Playout:
     """Turns the model's audio, in the format that the provider plays, into messages, each piece followed by a mark.
 
-    Pieces are as long as the provider takes them: shorter ones are collected, and padded at the end of a part.
-
-    Outlives the connection to the model: the stream of the provider goes on. Marks are named
+    Pieces respect the provider's limits: shorter ones are collected, and padded at the end of a part. A playout
+    outlives the connection to the model, since the provider's stream goes on. Marks are named
     ``<item>:<ms sent of it>:g<generation>:m<number>`` and ``done:<item>:g…:m…``; the generation counts starts of the
-    stream and clears, so that a mark from before a clear is not taken for one of after.
+    stream and clears, so that a mark from before a clear is not mistaken for a later one.
 
     Args:
         codec: The wire format.
-        frame_ms: Cut audio into frames of this length, or the provider's least, and pace them; ``None`` sends it as it
-            comes.
-        max_bytes: How much may wait.
+        frame_ms: Split audio into frames of this length, or the provider's shortest, and pace them; ``None`` sends
+            audio as it arrives.
+        max_bytes: How many bytes may wait.
 
     Attributes:
         stream_id: The stream, once it has started. Audio waits for it.
@@ -105,14 +104,14 @@ class Playout:
     # From the model
 
     def play(self, response_id: str, item_id: str, content_index: int, audio: bytes, rate: int | None = None) -> None:
-        """Queue audio after what was queued before.
+        """Queue audio.
 
         Args:
             response_id: The response.
             item_id: Its item.
             content_index: The content part of the item.
             audio: Samples in the format that the provider plays.
-            rate: The rate of the model's audio, if it is another.
+            rate: The sample rate of the model's audio, if it differs.
 
         Raises:
             ConsumerTooSlow: More than ``max_bytes`` would wait; nothing was queued.
@@ -132,7 +131,7 @@ class Playout:
         self._collect(part, audio)
 
     def finish(self, response_id: str, item_id: str, content_index: int) -> None:
-        """All audio of a part has come."""
+        """Note that all audio of a part has arrived."""
         part = self._parts.get((response_id, item_id, content_index))
         if part is None or part.done:
             return
@@ -141,7 +140,7 @@ class Playout:
         self._waiting.append((part, None))
 
     def _collect(self, part: _Part, audio: bytes) -> None:
-        """Queue what is long enough, and keep the rest until more comes."""
+        """Queue audio that is long enough, and keep the rest until more arrives."""
         if self._tail is not None and self._tail[0] is not part:
             self._flush_tail()
         tail = bytearray() if self._tail is None else self._tail[1]
@@ -165,7 +164,7 @@ class Playout:
 
     def _queue(self, part: _Part, audio: bytes) -> None:
         most = len(audio) if self._limits.max_ms is None else self._size(self._limits.max_ms)
-        # Equal pieces: the last one of full ones could be shorter than the provider takes.
+        # Equal pieces: after full ones, the last could be shorter than the provider accepts.
         pieces = -(-len(audio) // most) if audio else 0
         for number in range(pieces):
             piece = audio[len(audio) * number // pieces : len(audio) * (number + 1) // pieces]
@@ -182,7 +181,7 @@ class Playout:
             self._texts.append(self._codec.clear(self.stream_id))
 
     def forget(self) -> None:
-        """Drop what has not been sent; what the provider has plays on, and nobody is told how far."""
+        """Drop unsent audio; what the provider has is still played, but no longer reported."""
         self._generation += 1
         self._parts.clear()
         self._marks.clear()
@@ -193,9 +192,9 @@ class Playout:
     # From the provider
 
     def start(self, stream_id: str) -> list[Heard]:
-        """A stream begins, and what waited for it may go. Whatever an earlier one was playing is over.
+        """Begin a stream: audio that waits for it can be sent. Returns what an earlier stream has played.
 
-        Nothing changes if it is the stream that runs already.
+        Nothing changes if it is the current stream.
         """
         if stream_id == self.stream_id:
             return []
@@ -209,7 +208,7 @@ class Playout:
         return [_heard(part, self._samples(part), True) for part in over.values()]
 
     def reach(self, name: str) -> Heard | None:
-        """A mark has come back; ``None`` for one that is not ours, or of before a clear."""
+        """Take a returned mark. Returns the position; ``None`` for a mark of the application or before a clear."""
         mark = self._marks.pop(name, None)
         if mark is None:
             return None
@@ -220,28 +219,28 @@ class Playout:
     # To the provider
 
     def ask(self) -> None:
-        """Send a mark, for the provider to show that it is there."""
+        """Send a mark, which a live provider returns."""
         if self.stream_id is not None:
             self._texts.append(self._codec.mark(self.stream_id, "alive"))
 
     @property
     def waits_for_start(self) -> bool:
-        """There is audio, and no stream to send it to."""
+        """Whether audio waits for a stream to start."""
         return self.stream_id is None and bool(self._waiting or self._tail)
 
     @property
     def idle(self) -> bool:
-        """Nothing waits, and everything that was sent has been heard."""
+        """Whether nothing waits, and everything that was sent has been played."""
         return not (self._waiting or self._tail or self._texts or self._marks)
 
     def get_timer(self) -> float | None:
-        """When the next paced frame is due; ``None`` if nothing waits for its moment."""
+        """When the next paced frame is due; ``None`` if none waits."""
         if self.stream_id is None or not self._waiting or self._frame_ms is None:
             return None
         return self._played_until - LEAD
 
     def take(self, now: float) -> str | None:
-        """The next message that is due, to be sent before this is called again."""
+        """The next message that is due; send it before the next call. ``None`` if none is due."""
         if self._texts:
             return self._texts.popleft()
         if self.stream_id is None or not self._waiting:
@@ -263,7 +262,7 @@ class Playout:
     def _is_due(self, size: int, now: float) -> bool:
         if now < self._played_until - LEAD:
             return False
-        # What was late has let the provider run dry: the next piece begins when it arrives.
+        # If audio was late, the provider has run out of it: the next piece plays on arrival.
         self._played_until = max(self._played_until, now) + size / self._codec.audio_format.bytes_per_second
         return True
 

@@ -1,4 +1,4 @@
-"""Reads the JSON messages of Twilio and of the providers that follow it, which differ in the names of some fields."""
+"""Reads the JSON messages of Twilio and of providers that use the same format with other field names."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from .messages import PhoneDtmf, PhoneMark, PhoneMedia, PhoneMessage, PhoneStart
 __all__ = ["FieldNames", "read_message", "to_text"]
 
 MAX_DIGITS = int(math.log10(2**53))
-"""As many digits as a double holds exactly: 30,000 years of milliseconds."""
+"""The number of digits that a double holds exactly: 30,000 years of milliseconds."""
 
 _ENCODINGS = {
     **dict.fromkeys(("audio/x-mulaw", "audio/mulaw", "audio/pcmu", "mulaw", "ulaw", "pcmu"), AudioFormat.PCMU),
     **dict.fromkeys(("audio/x-alaw", "audio/alaw", "audio/pcma", "alaw", "pcma"), AudioFormat.PCMA),
 }
-"""What providers call G.711."""
+"""The providers' names for G.711."""
 
 
 @frozen()
 class FieldNames:
-    """What a provider calls the fields of its messages.
+    """The names of the fields in a provider's messages.
 
     Attributes:
         type: The ``type`` of the `PhoneMessage` of this provider.
         stream_id: The stream, in the message or in its ``start``.
         call_id: The call, in ``start``.
-        parameters: What the application gave along, in ``start``.
+        parameters: The parameters of the application, in ``start``.
         media_format: The caller's audio, in ``start``.
         sample_rate: The rate, in the media format.
-        chunk: The number of a piece of audio, in ``media``; ``None`` where the order of messages is right anyway.
+        chunk: The number of a piece of audio, in ``media``; ``None`` if messages always arrive in order.
     """
 
     type: str
@@ -52,12 +52,12 @@ class FieldNames:
 
 
 def read_message(data: str | bytes, names: FieldNames, default_format: AudioFormat) -> PhoneMessage:
-    """Read one message; one that cannot be read keeps the ``problem``.
+    """Decode one message; a malformed one has a ``problem``.
 
     Args:
         data: The message.
-        names: What the provider calls its fields.
-        default_format: The caller's audio where the provider does not say.
+        names: The provider's field names.
+        default_format: The format of the caller's audio if the message does not name it.
 
     Raises:
         DecodeError: *data* is not a JSON object.
@@ -73,7 +73,7 @@ def to_text(message: Mapping[str, Any]) -> str:
     """*message* as JSON.
 
     Raises:
-        LocalProtocolError: It holds something that has no form in JSON.
+        LocalProtocolError: It holds a value that JSON cannot represent.
     """
     return dumps(message)
 
@@ -135,15 +135,15 @@ def _started(message: dict[str, Any], names: FieldNames, default_format: AudioFo
     )
 
 
-def _audio_format(told: object, names: FieldNames, default_format: AudioFormat) -> AudioFormat | None:
-    """The caller's audio; ``None`` for G.711 of a rate that it should not have, which only the application can explain.
+def _audio_format(named: object, names: FieldNames, default_format: AudioFormat) -> AudioFormat | None:
+    """The format of the caller's audio; ``None`` for G.711 at an unusual rate, which only the application can explain.
 
     Raises:
-        DecodeError: It is encoded in a way that cannot be passed on.
+        DecodeError: The encoding cannot be passed on to the model.
     """
-    if not isinstance(told, Mapping):
+    if not isinstance(named, Mapping):
         return default_format
-    given = cast("Mapping[str, Any]", told)
+    given = cast("Mapping[str, Any]", named)
     encoding = given.get("encoding")
     if encoding is None:
         return default_format
@@ -160,7 +160,7 @@ def _audio_format(told: object, names: FieldNames, default_format: AudioFormat) 
 
 
 def _is(value: object, expected: int) -> bool:
-    """Whether *value*, a number or its digits, is *expected*; what is absent is."""
+    """Whether *value*, a number or its digits, is *expected*, or absent."""
     if value is None:
         return True
     return value.strip() == str(expected) if isinstance(value, str) else value == expected
@@ -202,7 +202,7 @@ def _base64(message: Mapping[str, Any], *path: str) -> bytes:
 
 
 def _digits(message: Mapping[str, Any], *path: str) -> int | None:
-    """The number under *path*, which is text of ASCII digits; ``None`` for anything else."""
+    """The number under *path*, given as text of ASCII digits; ``None`` for anything else."""
     text = _text(message, *path)
     if text is None or not (text.isascii() and text.isdigit()) or len(text) > MAX_DIGITS:
         return None

@@ -9,17 +9,17 @@ import attrs
 __all__ = ["Packet", "Reorderer"]
 
 MAX_HELD = 5
-"""Pieces that wait for a missing one, 100 ms of audio as providers send it: more would be heard as a delay."""
+"""The number of pieces that wait for a missing one: 100 ms of audio. More would be heard as a delay."""
 
 MAX_WAIT = 0.1
-"""Seconds that a piece waits for a missing one, where no further ones come."""
+"""Seconds that a piece waits for a missing one if no further pieces arrive."""
 
 MAX_LATE = 50
-"""A piece whose number is further back than this is no late one: the numbers begin anew."""
+"""A piece whose number is further back than this is not late: the numbers start again."""
 
 
 class Packet(NamedTuple):
-    """A piece of audio, and when it began."""
+    """A piece of audio, and when it began in milliseconds."""
 
     audio: bytes
     timestamp_ms: int | None
@@ -27,9 +27,9 @@ class Packet(NamedTuple):
 
 @attrs.define(eq=False, repr=False)
 class Reorderer:
-    """Holds pieces back that came too early, until the missing ones have come or are given up.
+    """Holds back pieces that arrive early, until the missing ones have arrived or are given up.
 
-    A piece that comes after it was given up, or twice, is dropped.
+    A piece that arrives after it was given up, or twice, is dropped.
     """
 
     _next: int | None = attrs.field(default=None, init=False)
@@ -37,19 +37,19 @@ class Reorderer:
     _give_up_at: float | None = attrs.field(default=None, init=False)
 
     def start(self, first: int | None) -> None:
-        """Forget everything. The next piece is *first*; ``None``: whichever comes."""
+        """Forget everything. The next piece is *first*; ``None``: any number."""
         self._next = first
         self._held.clear()
         self._give_up_at = None
 
     def receive(self, packet: Packet, chunk: int | None, now: float, *, contiguous: bool = False) -> list[Packet]:
-        """What can be passed on now.
+        """Take a piece. Returns the pieces to pass on, in order.
 
         Args:
-            packet: What has come.
-            chunk: Its number; one without a number is passed on.
+            packet: The piece.
+            chunk: Its number; a piece without a number is passed on.
             now: The time.
-            contiguous: It begins where the last one ended, so that nothing is missing whatever the numbers say.
+            contiguous: Whether it begins where the last one ended: then nothing is missing, whatever the numbers say.
         """
         if chunk is None:
             return [packet]
@@ -70,17 +70,17 @@ class Reorderer:
         return []
 
     def get_timer(self) -> float | None:
-        """When `handle_timer` is to be called."""
+        """When to call `handle_timer`; ``None``: not at all."""
         return self._give_up_at
 
     def handle_timer(self, now: float) -> list[Packet]:
-        """What has waited long enough."""
+        """The pieces that have waited long enough."""
         if self._give_up_at is None or now < self._give_up_at:
             return []
         return self._release()
 
     def _follow(self) -> list[Packet]:
-        """What comes directly behind what was passed on."""
+        """The held pieces that directly follow what was passed on."""
         packets: list[Packet] = []
         while self._next in self._held:
             packets.append(self._held.pop(self._next))
@@ -90,7 +90,7 @@ class Reorderer:
         return packets
 
     def _release(self) -> list[Packet]:
-        """Everything, in order: what is missing in between is given up."""
+        """All held pieces, in order; missing ones in between are given up."""
         packets = [packet for _, packet in sorted(self._held.items())]
         if self._held:
             self._next = max(self._held) + 1

@@ -1,4 +1,4 @@
-"""The socket that the provider opened, whatever server accepted it."""
+"""One interface to the socket that the provider opened, whatever server accepted it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ __all__ = ["PhoneSocket", "SocketEnded", "SocketLike", "open_socket"]
 
 @runtime_checkable
 class TextSocket(Protocol):
-    """A WebSocket of Starlette or FastAPI, accepted; or anything that is used like one."""
+    """An accepted WebSocket of Starlette or FastAPI, or an object with the same methods.
+
+    Cancelling either method has the effect that the server's framework gives it.
+    """
 
     async def receive_text(self) -> str: ...
     async def send_text(self, data: str, /) -> None: ...
@@ -26,22 +29,25 @@ class TextSocket(Protocol):
 
 @runtime_checkable
 class ServerConnection(Protocol):
-    """A connection of the ``websockets`` server; or anything that is used like one."""
+    """A connection of the ``websockets`` server, or an object with the same methods.
+
+    Cancelling either method has the effect that the server's library gives it.
+    """
 
     async def recv(self) -> str | bytes: ...
     async def send(self, message: str, /) -> None: ...
 
 
 SocketLike: TypeAlias = "TextSocket | ServerConnection | ObjectStream[str]"
-"""What a provider's socket may be."""
+"""The kinds of socket that are accepted."""
 
 
 class SocketEnded(Exception):
-    """The provider has closed its socket, or it has vanished."""
+    """The provider has closed its socket, or is gone."""
 
 
 class PhoneSocket:
-    """One interface to all of them. One task receives, one task sends; it is never closed from here."""
+    """One interface to all kinds of socket. One task receives, one task sends; it is never closed here."""
 
     def __init__(self, receive: Callable[[], Awaitable[str | bytes]], send: Callable[[str], Awaitable[None]]) -> None:
         self._receive = receive
@@ -51,7 +57,7 @@ class PhoneSocket:
         """Wait for a message. If cancelled, none was lost.
 
         Raises:
-            SocketEnded: There will be no more.
+            SocketEnded: There are no more messages.
             Exception: What the socket raised otherwise.
         """
         try:
@@ -67,7 +73,7 @@ class PhoneSocket:
         If cancelled, it depends on the socket whether the message was sent.
 
         Raises:
-            SocketEnded: Nobody is there to take it.
+            SocketEnded: The provider is gone.
             Exception: What the socket raised otherwise.
         """
         try:
@@ -82,7 +88,7 @@ def open_socket(socket: SocketLike) -> PhoneSocket:
     """Make a `PhoneSocket` of *socket*.
 
     Raises:
-        ConfigError: It is none that can be used.
+        ConfigError: It is of no accepted kind.
     """
     if isinstance(socket, TextSocket):
         return PhoneSocket(socket.receive_text, socket.send_text)
@@ -100,7 +106,7 @@ def open_socket(socket: SocketLike) -> PhoneSocket:
 
 
 _ENDS = ("WebSocketDisconnect", "ConnectionClosed", "ConnectionClosedOK", "ConnectionClosedError")
-"""Names, in Starlette and websockets, of what says that the peer is gone; neither is imported for it."""
+"""Names of the exceptions of Starlette and websockets for a peer that is gone; neither is imported for it."""
 
 
 def _is_end(error: Exception) -> bool:

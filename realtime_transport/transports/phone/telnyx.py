@@ -33,24 +33,23 @@ _NAMES = FieldNames(
 
 @frozen(kw_only=False)
 class TelnyxCodec:
-    """Telnyx: 8 kHz µ-law or A-law, in JSON; its socket carries one stream, so that messages to it name none.
+    """Telnyx: 8 kHz µ-law or A-law, in JSON. Its socket carries one stream, so messages to it name none.
 
-    Ask for the stream with ``stream_bidirectional_mode=rtp``, without which nothing that is sent is played, and
-    ``stream_bidirectional_codec``, the format of what is sent: PCMU unless it says otherwise. What the caller says
-    comes in ``stream_codec``, by default that of the call, which is A-law in most of the world; the transport follows
-    what the ``start`` message names, and converts where the session has another format. G722, OPUS and L16 are
-    reported by an `ErrorEvent`, and what comes in them is not passed on. Pieces of audio are put into the order of
-    their ``chunk``. See `MediaCodec`.
+    Ask for the stream with ``stream_bidirectional_mode=rtp``, without which sent audio is not played, and
+    ``stream_bidirectional_codec``, the format of sent audio (PCMU by default). The caller's audio arrives in
+    ``stream_codec``, by default that of the call, which is A-law in most of the world; the transport uses the format
+    that the ``start`` message names, and converts if the session has another. Audio in G722, OPUS or L16 is not passed
+    on; an `ErrorEvent` reports it. Pieces of audio are put into the order of their ``chunk``. See `MediaCodec`.
 
     Args:
-        audio_format: What is sent: the ``stream_bidirectional_codec`` of the stream.
+        audio_format: The format of sent audio: the ``stream_bidirectional_codec`` of the stream.
     """
 
     audio_format: AudioFormat = AudioFormat.PCMU
 
     @property
     def limits(self) -> MediaLimits:
-        """Telnyx takes pieces of 20 ms to 30 s."""
+        """Telnyx accepts pieces of 20 ms to 30 s."""
         return MediaLimits(min_ms=20, max_ms=30_000)
 
     def decode(self, data: str | bytes, /) -> PhoneMessage:

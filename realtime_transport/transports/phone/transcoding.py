@@ -1,4 +1,4 @@
-"""Between the formats of the telephone and those of the session. Without I/O."""
+"""Converts between the formats of the telephone and of the session. Without I/O."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 __all__ = ["Transcoder", "format_at"]
 
 MAX_RESPONSES = 16
-"""Responses with a format of their own that are remembered; more do not speak at a time."""
+"""The number of responses with their own format that are remembered; no more play at a time."""
 
 
 @attrs.define(eq=False, repr=False)
 class Transcoder:
-    """Converts audio where the telephone and the session do not have the same format; usually they do.
+    """Converts audio if the telephone and the session have different formats; usually they have the same.
 
     Args:
-        played: What the provider plays.
-        session_input: What the session takes.
-        session_output: What the session gives.
+        played: The format that the provider plays.
+        session_input: The input format of the session.
+        session_output: The output format of the session.
 
     Raises:
         MissingExtraError: The rates differ, and numpy or soxr is not installed.
 
     Attributes:
-        caller: What the caller's audio is; ``None`` passes it on as it is.
+        caller: The format of the caller's audio; ``None`` passes it on as it is.
     """
 
     played: AudioFormat
@@ -50,13 +50,13 @@ class Transcoder:
         self._to_caller = Converter(self.session_output, self.played)
 
     def session_updated(self, event: SessionUpdated) -> None:
-        """The server says what the session is now."""
+        """Take the formats of an updated session."""
         session = event.raw.get("session")
         self.session_input = format_at(session, "audio", "input", "format") or self.session_input
         self.session_output = format_at(session, "audio", "output", "format") or self.session_output
 
     def response_created(self, event: ResponseCreated) -> None:
-        """A response may have a format of its own."""
+        """Take the format of a response, if it has its own."""
         response = event.raw.get("response")
         given, response_id = format_at(response, "audio", "output", "format"), _at(response, "id")
         if given is not None and isinstance(response_id, str):
@@ -65,7 +65,7 @@ class Transcoder:
                 del self._responses[next(iter(self._responses))]
 
     def to_model(self, audio: bytes) -> bytes:
-        """*audio* of the caller as the session takes it; possibly nothing yet."""
+        """Convert *audio* of the caller for the session; may return nothing yet."""
         if self.caller is None or self.caller == self.session_input:
             return audio
         if (self._to_model.source, self._to_model.target) != (self.caller, self.session_input):
@@ -73,11 +73,11 @@ class Transcoder:
         return self._to_model.process(audio)
 
     def output_format(self, response_id: str) -> AudioFormat:
-        """What the audio of a response is."""
+        """The format of a response's audio."""
         return self._responses.get(response_id, self.session_output)
 
     def to_caller(self, audio: bytes, response_id: str) -> bytes:
-        """*audio* of a response as the provider plays it; possibly nothing yet."""
+        """Convert *audio* of a response for the provider; may return nothing yet."""
         given = self.output_format(response_id)
         if given == self.played:
             return audio
@@ -86,16 +86,16 @@ class Transcoder:
         return self._to_caller.process(audio)
 
     def end_of_part(self, response_id: str) -> bytes:
-        """What is held back of the audio of a response."""
+        """The rest of a response's audio that the converter holds."""
         return b"" if self.output_format(response_id) == self.played else self._to_caller.flush()
 
     def clear(self) -> None:
-        """Forget what is held back of the model's audio: it is not to be played."""
+        """Drop the model's audio that the converter holds."""
         self._to_caller.reset()
 
 
 def format_at(value: object, *path: str) -> AudioFormat | None:
-    """The audio format under *path* in *value*; ``None`` if there is none that is known."""
+    """The audio format under *path* in *value*; ``None`` if there is none, or an unknown one."""
     try:
         return AudioFormat.parse(_at(value, *path))
     except ConfigError:
