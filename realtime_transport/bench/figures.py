@@ -126,7 +126,7 @@ FIGURES: dict[str, tuple[str, str, Callable[[BenchResults], list[float]]]] = {
     ),
     "connect": (
         "s",
-        "from the beginning of a session until it is ready",
+        "from the first step of a connection until the session is ready",
         lambda found: _known(session.connect for session in found.sessions),
     ),
     "pacing_late": (
@@ -138,6 +138,11 @@ FIGURES: dict[str, tuple[str, str, Callable[[BenchResults], list[float]]]] = {
         "ms",
         "CPU time of the client for one session and one second of its audio",
         lambda found: [level.cpu_per_session * 1000 for level in found.levels],
+    ),
+    "busy": (
+        "%",
+        "CPU time of the client while a level ran, of one core; near 100 it measures itself, not the server",
+        lambda found: [level.busy * 100 for level in found.levels],
     ),
     "memory": (
         "kB",

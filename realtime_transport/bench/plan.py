@@ -91,7 +91,9 @@ class BenchPlan:
         reply_timeout: Seconds without any event to wait for an answer that is due.
         warm_up: Sessions before the first level, one after the other, which do not count: the first connect imports
             modules, the server warms up, and a server that refuses is noticed at once.
-        stagger: Seconds over which the sessions of a level begin, so that they do not all connect in one moment.
+        connects_at_once: How many sessions of a level connect at the same time. All are open before the first speaks,
+            so that turns are measured, and not the connecting of others.
+        stagger: Seconds over which the sessions of a level begin to speak, so that they do not do it in one moment.
         max_seconds: No session begins after this many seconds; running ones are finished.
         max_usd: The run ends once the tokens of its responses have cost this much.
 
@@ -111,6 +113,7 @@ class BenchPlan:
     settle: float = attrs.field(default=0.2, validator=_not_negative)
     reply_timeout: float = attrs.field(default=30.0, validator=_positive)
     warm_up: int = attrs.field(default=1, validator=_not_negative)
+    connects_at_once: int = attrs.field(default=10, validator=_positive)
     stagger: float = attrs.field(default=0.5, validator=_not_negative)
     max_seconds: float | None = attrs.field(default=None, validator=_positive)
     max_usd: float | None = attrs.field(default=None, validator=_positive)

@@ -102,7 +102,7 @@ class Session(Place):
 
     Attributes:
         connect: Seconds until the session was ready.
-        seconds: How long it lasted, connecting included.
+        seconds: How long it lasted, connecting included; without the wait until the other sessions are open.
         first_audio: Seconds from the first frame sent to the first audio of the model.
         late_p50_ms: Milliseconds by which frames were sent late: the median.
         late_p99_ms: The same: 99 of 100 frames were no later.
@@ -162,7 +162,7 @@ class Level:
 
     Attributes:
         sessions: The number of sessions.
-        seconds: How long all of them took.
+        seconds: How long all of them took, from the moment at which all are open.
         cpu_seconds: CPU time of this process in that time; of all workers on a cluster.
         cpu_per_session: The same, for one session and one second of its audio.
         audio_seconds: How much audio they sent.
@@ -183,6 +183,11 @@ class Level:
     repeat: int = 0
     transport: str = "websocket"
     backend: str = "asyncio"
+
+    @property
+    def busy(self) -> float:
+        """CPU time as a share of `seconds`: 1 is one core."""
+        return self.cpu_seconds / self.seconds if self.seconds else 0.0
 
     @property
     def key(self) -> LevelKey:

@@ -12,6 +12,7 @@ import attrs
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.sources import FileSource
 from realtime_transport.bench.plan import Place
+from realtime_transport.bench.ready_barrier import ReadyBarrier
 from realtime_transport.bench.results import Level, Session, Turn
 from realtime_transport.bench.rows import Noted, barge_in_rows, check_row, session_figures, turn_rows
 from realtime_transport.clock import Clock, EventLoopClock, in_trio
@@ -156,10 +157,14 @@ class Bench:
         """
         for transport in transports:
             for number in range(self.plan.warm_up):
-                await self._session(Place(sessions=1, session=number, repeat=-1, transport=transport), counts=False)
+                async with ReadyBarrier(1, 1).turn() as ready:
+                    place = Place(sessions=1, session=number, repeat=-1, transport=transport)
+                    await self._session(place, ready, counts=False)
 
     async def level(self, key: LevelKey, numbers: Sequence[int]) -> None:
         """Run the sessions of a level with these *numbers*, all at once.
+
+        They connect a few at a time, and begin to speak once all are open: the time of the level is measured from then.
 
         If cancelled, each session that was running has been reported with what it found, and the level has not.
         """
@@ -167,6 +172,7 @@ class Bench:
         began, cpu, memory = self.clock.now(), time.process_time(), _memory_kb()
         self._audio_seconds, self._grown = 0.0, 0.0
         self._ended_here.clear()
+        barrier = ReadyBarrier(len(numbers), self.plan.connects_at_once)
         async with open_task_group() as watchers:
             async with open_task_group() as tasks:
                 if self.plan.max_usd is not None:
@@ -175,7 +181,9 @@ class Bench:
                     place = Place(
                         sessions=sessions, session=number, repeat=repeat, transport=transport, backend=backend
                     )
-                    tasks.start_soon(self._one_of, place, name=f"bench session {number}")
+                    tasks.start_soon(self._one_of, place, barrier, name=f"bench session {number}")
+                await barrier.wait()
+                began, cpu = self.clock.now(), time.process_time()
                 # All of them have begun, and none has ended.
                 await self.clock.sleep_until(began + self.plan.stagger + 0.5)
                 self._grown = max(0.0, _memory_kb() - memory)
@@ -225,12 +233,18 @@ class Bench:
     def _cost(self, report: ReplayReport) -> float:
         return 0.0 if self.price is None else sum(map(self.price.of, report.replies))
 
-    async def _one_of(self, place: Place) -> None:
-        await self.clock.sleep_until(self.clock.now() + self.plan.stagger * place.session / place.sessions)
-        if not self._is_over():
-            await self._session(place, counts=True)
+    async def _one_of(self, place: Place, barrier: ReadyBarrier) -> None:
+        async with barrier.turn() as ready:
 
-    async def _session(self, place: Place, *, counts: bool) -> None:
+            async def begin() -> None:
+                await ready()
+                await self.clock.sleep_until(self.clock.now() + self.plan.stagger * place.session / place.sessions)
+
+            if not self._is_over():
+                await self._session(place, begin, counts=True)
+
+    async def _session(self, place: Place, begin: Callable[[], Awaitable[None]], *, counts: bool) -> None:
+        """Open a session, wait until it may *begin*, and play its part of the corpus."""
         utterances = list(self._deal(place))
         began = self.clock.now()
         connected: float | None = None
@@ -242,8 +256,11 @@ class Bench:
         try:
             async with AsyncExitStack() as stack:
                 recordings = [await self._open(utterance, stack) for utterance in utterances]
+                began = self.clock.now()
                 line = await stack.enter_async_context(self.connect(place))
                 connected = self.clock.now() - began
+                await begin()
+                began = self.clock.now() - connected  # The wait for the others is no part of it.
                 replay = self._replay(line, self._with_barge_ins(recordings, utterances))
                 self._live[place] = replay
                 try:

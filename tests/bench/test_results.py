@@ -93,6 +93,12 @@ def test_gaps_and_drift() -> None:
     assert (found["late_frames"].p50, found["late_frames"].maximum) == (1.0, 2.0)
 
 
+def test_how_busy_the_client_was() -> None:
+    found = {figure.name: figure for figure in figures_of(results_of({}, [WHOLE[-1]]))}
+    assert found["busy"].maximum == 50.0
+    assert attrs.evolve(WHOLE[-1], seconds=0.0).busy == 0.0
+
+
 def test_what_the_emulator_knows_better_is_counted() -> None:
     place = {"sessions": 1, "session": 0, "repeat": 0}
     rows = [

@@ -104,6 +104,49 @@ async def test_a_session_that_cannot_be_opened_is_a_row_and_the_others_go_on(cor
 
 
 @pytest.mark.anyio
+async def test_sessions_connect_a_few_at_a_time_and_speak_when_all_are_open(corpus: Corpus, anyio_backend: str) -> None:
+    """The third of five cannot be opened: nobody waits for it."""
+    rows: list[Row] = []
+    opening: set[int] = set()
+    most, heard_early = 0, 0
+    async with RealtimeEmulator(audio_speed=None) as emulator:
+        connect = opener(emulator)
+
+        @asynccontextmanager
+        async def counted(place: Place) -> AsyncGenerator[Line]:
+            nonlocal most, heard_early
+            opening.add(place.session)
+            most = max(most, len(opening))
+            try:
+                if place.session == 2:
+                    raise ConnectError("refused")
+                async with connect(place) as line:
+                    opening.remove(place.session)
+                    heard_early += sum(one.received["input_audio_buffer.append"] for one in emulator.sessions)
+                    yield line
+            finally:
+                opening.discard(place.session)
+
+        plan = BenchPlan(
+            sessions=(5,),
+            backends=(anyio_backend,),
+            speed=None,
+            utterances=1,
+            warm_up=0,
+            connects_at_once=2,
+            stagger=0.0,
+            settle=0.0,
+        )
+        await Bench(plan=plan, corpus=corpus, connect=counted, found=rows.append).run()
+    assert most == 2
+    assert heard_early == 0
+    sessions = {row.session: row for row in rows if isinstance(row, Session)}
+    assert sessions.pop(2).errors == ("ConnectError",)
+    assert sorted(sessions) == [0, 1, 3, 4]
+    assert all(row.finished for row in sessions.values())
+
+
+@pytest.mark.anyio
 async def test_a_server_that_refuses_is_told_by_the_warm_up(corpus: Corpus) -> None:
     rows: list[Row] = []
     plan = BenchPlan(sessions=(3,), backends=("asyncio", "trio"))
@@ -184,6 +227,7 @@ async def refuse(_place: Place) -> AsyncGenerator[Line]:
         ("transports", ("carrier pigeon",)),
         ("backends", ()),
         ("warm_up", -1),
+        ("connects_at_once", 0),
         ("tail_ms", -1.0),
     ],
 )

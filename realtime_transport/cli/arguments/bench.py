@@ -122,6 +122,13 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--warm-up", type=whole, default=1, metavar="N", help="sessions first that do not count (default: 1)"
     )
+    group.add_argument(
+        "--connects-at-once",
+        type=count,
+        default=10,
+        metavar="N",
+        help="sessions that connect at the same time; none speaks before all are open (default: 10)",
+    )
     group.add_argument("--strict", action="store_true", help="a file that cannot be read ends it before it begins")
     group.add_argument(
         "--known-answers",

@@ -74,6 +74,7 @@ def _plan(arguments: argparse.Namespace) -> BenchPlan:
         commit=arguments.commit,
         barge_in=arguments.barge_in,
         warm_up=arguments.warm_up,
+        connects_at_once=arguments.connects_at_once,
         max_seconds=arguments.max_seconds,
         max_usd=arguments.max_usd,
     )
