@@ -151,8 +151,7 @@ class Connection:
             self.close(discard=True)
             raise
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._finish()
+            await self._finish()
 
     def close(self, *, discard: bool = False) -> None:
         """Begin to close; `run` then ends. Idempotent. With *discard*, what was queued is not sent.
@@ -177,21 +176,30 @@ class Connection:
         timeout = self._timeouts.close
         deadline = None if timeout is None else self._clock.now() + timeout
         self._may_write = True
-        with self._clock.move_on_at(deadline):
+        with self._clock.move_on_at(deadline) as scope:
+            scope.shield = True
+            try:
+                await self._send_rest()
+            finally:  # After the deadline this closes the socket at once.
+                await self._link.aclose(1000)
+        self._engine.receive_eof(self._clock.now())
+        self.flush()
+
+    async def _send_rest(self) -> None:
+        tasks = self._tasks
+        try:
             if self._direct is not None:
                 self._direct.poke()
                 await self._direct.drain()
-            elif self._tasks is not None:
-                await self._tasks.writer_done.wait()
+            elif tasks is not None:
+                await tasks.writer_done.wait()
             while self._leaving and not self._engine.finished:
                 await self._change.wait()
-        if self._tasks is not None:
-            self._tasks.reader_scope.cancel()
-            await self._tasks.reader_done.wait()
-        with self._clock.move_on_at(deadline):
-            await self._link.aclose(1000)
-        self._engine.receive_eof(self._clock.now())
-        self.flush()
+        finally:
+            if tasks is not None:
+                tasks.reader_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await tasks.reader_done.wait()
 
     async def _guard(self, task: Callable[[], Awaitable[None]]) -> None:
         try:

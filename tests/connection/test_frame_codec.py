@@ -252,6 +252,46 @@ def test_pings_behind_our_close_are_not_answered() -> None:
     assert codec.finished
 
 
+ANSWERS = [
+    frame(8, b"\x03\xe8"),
+    frame(8, b"\x03\xe8bye"),
+    frame(8, b"\x03\xe9"),
+    frame(8, b""),
+    frame(8, b"\x03\xe8", rsv=1),
+    frame(8, b"\x03"),
+    frame(1, b"late") + frame(9, b"ping") + frame(8, b"\x03\xe8"),
+    frame(8, b"\x03\xe8") + frame(1, b"later"),
+    frame(8, b"\x03\xe8" + b"\xff"),
+    b"\x88\x82mask\x00\x00",
+    b"",
+]
+
+
+@pytest.mark.parametrize("eof", [False, True])
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_any_answer_to_our_close_ends_as_in_the_library_however_it_is_cut(answer: bytes, eof: bool) -> None:
+    protocol = ClientProtocol(parse_uri("ws://unused"), state=State.OPEN, max_size=LIMIT)
+    protocol.send_close(1000, "done")
+    sent = client_frames(b"".join(protocol.data_to_send()))
+    protocol.receive_data(answer)
+    if eof:
+        protocol.receive_eof()
+    said = protocol.close_rcvd
+    for cut in range(max(1, len(answer))):
+        codec = FrameCodec(max_message_bytes=LIMIT)
+        codec.close(1000, "done")
+        assert client_frames(codec.control_to_send()) == sent
+        for piece in pieces(answer, [cut]):
+            assert codec.receive(piece) == []
+        if eof:
+            codec.feed_eof()
+        assert not codec.open
+        assert codec.control_to_send() == b""
+        assert codec.finished == (said is not None or protocol.state is State.CLOSED)
+        closed = codec.closed()
+        assert (closed.code, closed.reason) == ((1006, "") if said is None else (said.code, said.reason))
+
+
 def test_messages_of_a_closed_connection_are_not_encoded() -> None:
     codec = FrameCodec(max_message_bytes=None)
     assert codec.encode(["x"])

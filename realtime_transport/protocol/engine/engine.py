@@ -10,8 +10,6 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, cast
 
-import attrs
-
 from realtime_transport.errors import LocalProtocolError, RemoteProtocolError, UnsupportedOperation
 from realtime_transport.protocol.config.defaults import DEFAULT_MODEL, NO_DEFAULTS, VENDOR_DEFAULTS
 from realtime_transport.protocol.config.settings import SessionConfigInput, SessionSettings
@@ -278,7 +276,7 @@ class Engine:
         """The connection has ended. What waited for it is dropped; the session remains to be read."""
         state = self._reactions.state
         self._reset()
-        self._reactions.state = attrs.evolve(state, ready=False)
+        state.ready, self._reactions.state = False, state
 
     def get_timer(self) -> float | None:
         """When `handle_timer` is to be called, if nothing happens before."""

@@ -12,8 +12,8 @@ from __future__ import annotations
 import enum
 import functools
 import json
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn, cast
 
 import attrs
 import orjson
@@ -29,9 +29,6 @@ from .old_events import OLD_EVENTS
 from .server_events import SERVER_EVENTS, VENDOR_EVENTS, UnknownServerEvent
 from .session import Session
 
-if TYPE_CHECKING:
-    from cattrs import Converter
-
 __all__ = [
     "decode_client_event",
     "decode_item",
@@ -43,8 +40,8 @@ __all__ = [
     "parse_json",
 ]
 
-Hook = Callable[[Any, Any], Any]
-"""A structure hook of cattrs: takes the value and the wanted type, which ours are made for and ignore."""
+Hook = Callable[[Any], Any]
+"""Makes of a JSON value what stands for it."""
 
 _SERVER_EVENTS: dict[str, type[ServerEvent]] = {cls.type: cls for cls in (*SERVER_EVENTS, *VENDOR_EVENTS, *OLD_EVENTS)}
 _CLIENT_EVENTS: dict[str, type[ClientEvent]] = {cls.type: cls for cls in CLIENT_EVENTS}
@@ -148,11 +145,11 @@ def decode_server_event(raw: Mapping[str, Any], sequence: int = 0) -> tuple[Serv
         DecodeError: There is no ``type`` that is a string.
     """
     cls = _SERVER_EVENTS.get(_type_of(raw), UnknownServerEvent)
+    place = {"raw": raw, "sequence": sequence}
     try:
-        return cls(raw=raw, sequence=sequence, **_reader(cls, Tolerance.NONE)(raw)), ()
+        return _structure(cls, Tolerance.NONE)(raw, place), ()
     except _WrongTypeError:
-        event = cls(raw=raw, sequence=sequence, **_reader(cls, Tolerance.FULL)(raw))
-        return event, _problems((cls,), dict(raw))
+        return _structure(cls, Tolerance.FULL)(raw, place), _problems((cls,), dict(raw))
 
 
 def decode_client_event(raw: Mapping[str, Any]) -> tuple[ClientEvent, tuple[FieldProblem, ...]]:
@@ -179,7 +176,7 @@ def encode(model: WireModel) -> dict[str, Any]:
 
     Values that have no class are shared with *model*, not copied.
     """
-    return _converter(Tolerance.NONE).unstructure(model)
+    return _encoder(model.__class__)(model)
 
 
 def _type_of(raw: Mapping[str, Any]) -> str:
@@ -192,9 +189,9 @@ def _type_of(raw: Mapping[str, Any]) -> str:
 def _decode(classes: tuple[type[WireModel], ...], raw: Mapping[str, Any]) -> Any:
     message = dict(raw)
     try:
-        return _object_hook(classes, Tolerance.NONE)(message, None), ()
+        return _object_hook(classes, Tolerance.NONE)(message), ()
     except _WrongTypeError:
-        return _object_hook(classes, Tolerance.FULL)(message, None), _problems(classes, message)
+        return _object_hook(classes, Tolerance.FULL)(message), _problems(classes, message)
 
 
 def _problems(classes: tuple[type[WireModel], ...], raw: dict[str, Any]) -> tuple[FieldProblem, ...]:
@@ -202,43 +199,19 @@ def _problems(classes: tuple[type[WireModel], ...], raw: dict[str, Any]) -> tupl
 
 
 @functools.cache
-def _converter(tolerance: Tolerance) -> Converter:
-    """Build the converter; its hooks are made one class at a time, when the first object of a class comes."""
-    import cattrs  # Here: who only writes configuration or reads help need not wait for it.
+def _structure(cls: type[WireModel], tolerance: Tolerance) -> Callable[..., Any]:
+    """Make the function that makes a *cls* of an object; what a second argument holds are fields, too.
 
-    converter = cattrs.Converter(detailed_validation=False)
-    converter.register_structure_hook_factory(_is_wire_model, functools.partial(_class_hook, tolerance))
-    converter.register_unstructure_hook_factory(_is_wire_model, _class_encoder)
-    converter.register_unstructure_hook_func(lambda cls: cls in (list, tuple), _encode_entries)
-    # Whatever else a field holds is JSON already, however deep.
-    converter.register_unstructure_hook_func(lambda cls: cls is dict, _as_it_is)
-    return converter
-
-
-def _is_wire_model(cls: Any) -> bool:
-    return isinstance(cls, type) and issubclass(cls, WireModel)
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-def _class_hook(tolerance: Tolerance, cls: type[WireModel]) -> Hook:
-    read = _reader(cls, tolerance)
-    return lambda raw, _: cls(**read(raw))
-
-
-@functools.cache
-def _reader(cls: type[WireModel], tolerance: Tolerance) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """Make the function that reads the arguments for *cls* from an object."""
+    Made when the first object of the class comes: most programs meet a fifth of the classes.
+    """
     known = {name: _handlers(shape, tolerance) for name, shape in shapes_of(cls).items()}
     # The default tag is for objects made in Python; one that was received without a tag must not get one.
     absent = {field.name: UNSET for field in attrs.fields(cls) if isinstance(field.default, str)}
     wrong = _give_up if tolerance is Tolerance.NONE else None
     type_is_class = issubclass(cls, ServerEvent | ClientEvent) and "type" not in known
 
-    def read(raw: Mapping[str, Any]) -> dict[str, Any]:
-        arguments: dict[str, Any] = absent.copy()
+    def structure(raw: Mapping[str, Any], more: Mapping[str, Any] = absent) -> Any:
+        arguments: dict[str, Any] = {**absent, **more}
         extra: dict[str, Any] = {}
         for name, value in raw.items():
             handlers = known.get(name)
@@ -246,46 +219,48 @@ def _reader(cls: type[WireModel], tolerance: Tolerance) -> Callable[[Mapping[str
                 extra[name] = value
             else:
                 handler = handlers.get(value.__class__, wrong)
-                arguments[name] = value if handler is None else handler(value, None)
+                arguments[name] = value if handler is None else handler(value)
         if type_is_class:
             del extra["type"]
         arguments["extra"] = extra
-        return arguments
+        return cls(**arguments)
 
-    return read
+    return structure
 
 
 def _handlers(shape: Shape, tolerance: Tolerance) -> dict[type, Hook | None]:
     """Return what to do with a value, by its type; ``None`` is to keep it."""
     handlers: dict[type, Hook | None] = dict.fromkeys(shape.kinds)
+
+    def first(raw: dict[str, Any]) -> Any:
+        structure = handlers[dict] = _structure(shape.classes[0], tolerance)
+        return structure(raw)
+
     if shape.classes:
-        handlers[dict] = _object_hook(shape.classes, tolerance)
+        handlers[dict] = first if len(shape.classes) == 1 else _object_hook(shape.classes, tolerance)
     if shape.entry is not None:
         handlers[list] = _array_hook(shape.entry, tolerance)
     return handlers
 
 
-def _give_up(value: Any, _: Any) -> NoReturn:
+def _give_up(value: Any) -> NoReturn:
     raise _WrongTypeError
 
 
 @functools.cache
 def _object_hook(classes: tuple[type[WireModel], ...], tolerance: Tolerance) -> Hook:
-    get_hook = _converter(tolerance).get_structure_hook
-    if len(classes) == 1:
-        return get_hook(classes[0])
-    # Filled on demand and with known tags only: a server cannot make it grow.
+    # Filled as the classes turn up, and only with their own tags: a server cannot make it grow.
     by_tag: dict[str | Unset | None, Hook] = {}
 
-    def hook(raw: dict[str, Any], _: Any) -> Any:
+    def hook(raw: dict[str, Any]) -> Any:
         tag = tag_of(raw)
         structure = by_tag.get(tag)
         if structure is None:
             cls = choose_class(classes, tag)
-            structure = get_hook(cls)
+            structure = _structure(cls, tolerance)
             if tag in cls.tags:
                 by_tag[tag] = structure
-        return structure(raw, None)
+        return structure(raw)
 
     return hook
 
@@ -294,10 +269,10 @@ def _array_hook(entry: Shape, tolerance: Tolerance) -> Hook:
     handlers = _handlers(entry, tolerance)
     wrong = _give_up if tolerance is Tolerance.NONE else None
 
-    def hook(values: list[Any], _: Any) -> tuple[Any, ...]:
+    def hook(values: list[Any]) -> tuple[Any, ...]:
         return tuple(
             [
-                value if (structure := handlers.get(value.__class__, wrong)) is None else structure(value, None)
+                value if (structure := handlers.get(value.__class__, wrong)) is None else structure(value)
                 for value in values
             ]
         )
@@ -308,7 +283,8 @@ def _array_hook(entry: Shape, tolerance: Tolerance) -> Hook:
 # Encoding
 
 
-def _class_encoder(cls: type[WireModel]) -> Callable[[Any], dict[str, Any]]:
+@functools.cache
+def _encoder(cls: type[WireModel]) -> Callable[[Any], dict[str, Any]]:
     on_class = issubclass(cls, ServerEvent | ClientEvent)
     names = [field.name for field in attrs.fields(cls) if field.name not in NOT_ON_THE_WIRE and field.name != "type"]
     has_type = on_class or hasattr(cls, "type")
@@ -332,8 +308,10 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 def _encode_value(value: Any) -> Any:
-    return value if value.__class__ in _SCALARS else _converter(Tolerance.NONE).unstructure(value)
-
-
-def _encode_entries(values: Any) -> list[Any]:
-    return [_encode_value(value) for value in values]
+    if value.__class__ in _SCALARS:
+        return value
+    if isinstance(value, WireModel):
+        return _encoder(value.__class__)(value)
+    if isinstance(value, list | tuple):
+        return [_encode_value(entry) for entry in cast("Sequence[Any]", value)]
+    return value  # Whatever else a field holds is JSON already, however deep.

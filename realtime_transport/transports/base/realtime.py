@@ -266,7 +266,6 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         if engine.of_vendor:
             _MODEL_ENDS.check(engine.initial_session)
         hub = self._hub
-        hub.on_change(lambda: engine.set_interest(hub.wants))
 
         def ended(attempt: Attempt) -> None:
             self._renew_hub()
@@ -290,6 +289,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         if watching is not None:
             watching.begin(attempt, engine, model)
         self._set_attempt(attempt)
+        hub.on_change(lambda: engine.set_interest(hub.wants))
         self._engine = engine
         self._model, self._model_is_named = model, self._model_is_named or options.model is not None
         return attempt
@@ -303,6 +303,8 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
 
     def _policy(self, options: ConnectOptions) -> EnginePolicy:
         settings, policy = self._settings, self._endpoint.policy
+        if settings.audio_sink is settings.audio_source is options.playback_position is options.interrupt_on_speech:
+            return policy  # All are None.
         reported = settings.audio_sink is not None or options.playback_position is not None
         ends = {"input": settings.audio_source, "output": settings.audio_sink}
         interrupts = policy.interrupts_on_speech if options.interrupt_on_speech is None else options.interrupt_on_speech

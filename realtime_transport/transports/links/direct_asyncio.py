@@ -210,13 +210,15 @@ class AsyncioLink(DirectWebSocketLink, asyncio.BufferedProtocol):
             self._transport.close()
             await self._wait_lost()
         finally:
-            with anyio.CancelScope(shield=True):
-                await self.abort()
+            await self.abort()
 
     async def abort(self) -> None:
         """Close the socket without a word. Idempotent. If cancelled, the socket is closed all the same."""
+        if self._lost:
+            return
         self._transport.abort()
-        await self._wait_lost()
+        with anyio.CancelScope(shield=True):  # For a turn of the loop.
+            await self._wait_lost()
 
     async def _wait_lost(self) -> None:
         while not self._lost:

@@ -116,8 +116,7 @@ class _Opening:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with anyio.CancelScope(shield=True):
-            await self._link.abort()
+        await self._link.abort()
 
 
 async def _open(request: ConnectRequest, url: str) -> AsyncioLink | TrioLink | StreamLink:
@@ -132,8 +131,7 @@ async def _open(request: ConnectRequest, url: str) -> AsyncioLink | TrioLink | S
         stream.upgrade(codec, rest)
         return stream
     except BaseException:
-        with anyio.CancelScope(shield=True):
-            await stream.abort()
+        await stream.abort()
         raise
 
 

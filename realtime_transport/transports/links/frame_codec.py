@@ -1,8 +1,9 @@
 """WebSocket frames without I/O: bytes in, messages out, and the other way round.
 
-Nearly all that a server sends are whole text frames, and they take a short path. Every other frame is handed, whole,
-to the client side of ``websockets``, which knows the rest of RFC 6455; what cannot be a frame is handed to it as it is,
-and it says what is wrong. The short path decides nothing by itself but that a text frame is a message.
+Nearly all that a server sends are whole text frames, and they take a short path, as do pings, pongs, and the answer to
+our close. Every other frame is handed, whole, to ``websockets``, which knows the rest of RFC 6455; what cannot be a
+frame is handed to it as it is, and it says what is wrong. The short path decides nothing by itself but that a text
+frame is a message, and that a close frame with our code is an answer.
 """
 
 from __future__ import annotations
@@ -10,11 +11,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from websockets.client import ClientProtocol
 from websockets.exceptions import PayloadTooBig
-from websockets.frames import Frame, Opcode
-from websockets.protocol import State
-from websockets.uri import parse_uri
+from websockets.frames import Close, Frame, Opcode
+from websockets.protocol import Protocol, Side, State
 
 from realtime_transport.connection.link import LinkClosed
 from realtime_transport.errors import MessageTooBig, RemoteProtocolError
@@ -39,7 +38,7 @@ MASKS = 64
 MAX_FRAGMENTS = 4096
 """Frames of one message. At 64 MiB these are 16 KiB each; a peer that sends smaller ones means no good."""
 
-_TEXT, _PING, _PONG = 0x81, 0x89, 0x8A  # First bytes of whole frames.
+_TEXT, _CLOSE, _PING, _PONG = 0x81, 0x88, 0x89, 0x8A  # First bytes of whole frames.
 
 _LONGEST = {
     first: length
@@ -47,8 +46,6 @@ _LONGEST = {
     for first in ((opcode, 0x80 | opcode) if opcode < 8 else (0x80 | opcode,))
 }
 """First bytes that a frame of a server may have, with the longest payload (RFC 6455, section 5.2)."""
-
-_URI = parse_uri("ws://unused")
 
 
 class FrameCodec:
@@ -66,7 +63,7 @@ class FrameCodec:
     """
 
     def __init__(self, *, max_message_bytes: int | None) -> None:
-        self._protocol = ClientProtocol(_URI, state=State.OPEN, max_size=max_message_bytes, logger=frame_logger())
+        self._made: Protocol | None = None
         self._max_message_bytes = max_message_bytes
         self._buffer = bytearray()
         # What a frame may have now: fragments leave less for those to come. Control frames never reach it, or fail.
@@ -74,12 +71,27 @@ class FrameCodec:
         self._fragments: list[Frame] = []
         self._too_many_fragments = False
         self._ping: bytes | None = None
+        self._to_send = b""  # Control frames of ours.
+        self._close: tuple[int, str] | None = None  # Sent by us.
+        self._close_answered = False
         self._masks = b""
         self.has_more: bool = False
         self.open: bool = True
         self.has_control: bool = False
         self.bytes_received: int = 0
         self.pings_received: int = 0
+
+    @property
+    def _protocol(self) -> Protocol:
+        # Made for the first frame that is not usual: most calls have none.
+        protocol = self._made
+        if protocol is None:
+            limit = self._max_message_bytes
+            protocol = self._made = Protocol(Side.CLIENT, state=State.OPEN, max_size=limit, logger=frame_logger())
+            if self._close is not None:
+                protocol.send_close(*self._close)
+                protocol.data_to_send()  # They went out already.
+        return protocol
 
     # From the peer
 
@@ -90,6 +102,8 @@ class FrameCodec:
 
     def feed_eof(self) -> None:
         """The peer has closed its side, or the stream broke."""
+        if self._close_answered:
+            return
         if self._protocol.state is not State.CLOSED:
             self._protocol.receive_data(bytes(self._buffer))  # Part of a frame, which may be wrong already.
             self._protocol.events_received()
@@ -157,6 +171,11 @@ class FrameCodec:
 
     def _look_for_close(self) -> None:
         # The library takes what there is, whole frames or not. Nothing but a close is of use, and nothing is answered.
+        if self._close_answered or self._is_answer(self._buffer):
+            self._close_answered = True
+            self._buffer.clear()
+            self.has_more = False
+            return
         protocol, waiting = self._protocol, len(self._protocol.writes)
         if not self._buffer or protocol.state is State.CLOSED:
             return
@@ -166,6 +185,12 @@ class FrameCodec:
         self._buffer.clear()
         self.has_more = False
         self._look()
+
+    def _is_answer(self, data: bytearray) -> bool:
+        """Whether *data* is what most servers answer to our close: its code, and no more."""
+        if self._made is not None or self._close is None:
+            return False
+        return bytes(data) == b"\x88\x02" + self._close[0].to_bytes(2, "big")
 
     def _receive_frame(self, data: bytes, messages: list[str | bytes]) -> None:
         protocol, fragments = self._protocol, self._fragments
@@ -198,7 +223,7 @@ class FrameCodec:
         """The library has done something: see what has changed."""
         protocol = self._protocol
         self.open = protocol.state is State.OPEN
-        self.has_control = self._ping is not None or bool(protocol.writes)
+        self.has_control = self._ping is not None or bool(self._to_send or protocol.writes)
 
     # To the peer
 
@@ -211,10 +236,7 @@ class FrameCodec:
         return b"".join(parts)
 
     def _text_frame(self, payload: bytes) -> tuple[bytes, bytes, bytes]:
-        masks, size = self._masks, len(payload)
-        if not masks:
-            masks = os.urandom(MASKS)
-        mask, self._masks = masks[:4], masks[4:]
+        mask, size = self._mask(), len(payload)
         if size < 126:
             head = bytes((_TEXT, 0x80 | size))
         elif size < 65536:
@@ -223,31 +245,45 @@ class FrameCodec:
             head = b"\x81\xff" + size.to_bytes(8, "big")
         return head, mask, apply_mask(payload, mask)
 
+    def _mask(self) -> bytes:
+        masks = self._masks or os.urandom(MASKS)
+        self._masks = masks[4:]
+        return masks[:4]
+
+    def _send_control(self, first: int, payload: bytes) -> None:
+        mask = self._mask()
+        self._to_send += bytes((first, 0x80 | len(payload))) + mask + apply_mask(payload, mask)
+        self.has_control = True
+
     def control_to_send(self) -> bytes:
         """The control frames that wait to be sent: a pong, a ping, a close."""
         return b"".join(self._control())
 
     def _control(self) -> list[bytes]:
-        protocol = self._protocol
         if self._ping is not None:
             ping, self._ping = self._ping, None
             if self.open:
-                protocol.send_pong(ping)
-        self.has_control = False
-        return protocol.data_to_send() if protocol.writes else []
+                self._send_control(_PONG, ping)
+        waiting, self._to_send, self.has_control = self._to_send, b"", False
+        return [waiting, *(self._made.data_to_send() if self._made is not None and self._made.writes else ())]
 
     def ping(self) -> bool:
         """Queue a ping; whether the connection is still open for one."""
         if not self.open:
             return False
-        self._protocol.send_ping(os.urandom(4))
-        self.has_control = True
+        self._send_control(_PING, os.urandom(4))
         return True
 
     def close(self, code: int, reason: str) -> None:
         """Queue a close frame, unless there was one. The messages of the peer no longer matter."""
-        if self.open:
-            self._control()  # A pong after a close is of no use to anybody.
+        if not self.open:
+            return
+        self._control()  # A pong after a close is of no use to anybody.
+        said = Close(code, reason).serialize()
+        if self._made is None and len(said) <= _LONGEST[_CLOSE]:
+            self.open, self._close = False, (code, reason)
+            self._send_control(_CLOSE, said)
+        else:
             self._protocol.send_close(code, reason)
             self._look()
 
@@ -256,10 +292,15 @@ class FrameCodec:
     @property
     def finished(self) -> bool:
         """The closing handshake is done, or the stream has ended: nothing more is to be read."""
-        return self._protocol.state is State.CLOSED or self._protocol.close_rcvd is not None
+        protocol = self._made
+        if protocol is None:
+            return self._close_answered
+        return protocol.state is State.CLOSED or protocol.close_rcvd is not None
 
     def closed(self) -> LinkClosed:
         """Why the connection is no longer open."""
+        if self._close_answered and self._close is not None:
+            return LinkClosed(self._close[0], "")
         protocol = self._protocol
         limit = self._max_message_bytes or 0
         if isinstance(protocol.parser_exc, PayloadTooBig):

@@ -10,14 +10,19 @@ import asyncio
 import errno
 import os
 import socket
+import sys
 from itertools import chain, zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import attrs
 
 from realtime_transport.clock import in_trio
+from realtime_transport.connection.wakeup import Wakeup
 from realtime_transport.task_groups import open_task_group
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 __all__ = ["open_tcp_socket"]
 
@@ -68,8 +73,9 @@ async def _connect(family: int, address: Any) -> socket.socket:
     try:
         opened.setblocking(False)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if in_trio():
-            await _connect_trio(opened, address)
+        trio = in_trio()
+        if trio or sys.platform != "win32":  # There a loop may have no way to wait for a socket of anybody else.
+            await _connect_without_blocking(opened, address, _writable_trio if trio else _writable_asyncio)
         else:
             await asyncio.get_running_loop().sock_connect(opened, address)
     except BaseException:
@@ -78,15 +84,43 @@ async def _connect(family: int, address: Any) -> socket.socket:
     return opened
 
 
-async def _connect_trio(opened: socket.socket, address: Any) -> None:
-    import trio
-
+async def _connect_without_blocking(
+    opened: socket.socket, address: Any, writable: Callable[[socket.socket], Awaitable[None]]
+) -> None:
     code = opened.connect_ex(address)
+    if code in _IN_PROGRESS and _is_connected(opened):
+        return
     if code in _IN_PROGRESS:
-        await trio.lowlevel.wait_writable(opened)
+        await writable(opened)
         code = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))
+
+
+def _is_connected(opened: socket.socket) -> bool:
+    """Whether the connection is there already, as to a server on this machine."""
+    try:
+        opened.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+async def _writable_trio(opened: socket.socket) -> None:
+    import trio
+
+    await trio.lowlevel.wait_writable(opened)
+
+
+async def _writable_asyncio(opened: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready = Wakeup()
+    waiting = ready.wait()
+    loop.add_writer(opened, ready.wake)
+    try:
+        await waiting
+    finally:
+        loop.remove_writer(opened)
 
 
 @attrs.define(eq=False, repr=False)
