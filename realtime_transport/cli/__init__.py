@@ -9,6 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from realtime_transport.cli.terminal import remark
 from realtime_transport.errors import ConfigError, ConnectError, MissingExtraError, RealtimeError, UnsupportedOperation
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _complain(error, BAD_INPUT)
     except KeyboardInterrupt:
+        remark("interrupted")
         return INTERRUPTED
 
 
@@ -51,5 +53,5 @@ def _complain(error: Exception, code: int) -> int:
     line = " ".join(str(error).split()) or type(error).__name__
     if len(line) > LONGEST_LINE:
         line = line[:LONGEST_LINE] + "…"
-    print(f"realtime-transport: {line}", file=sys.stderr)  # noqa: T201
+    remark(line)
     return code

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from realtime_transport.cli.terminal import remark
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -35,4 +36,4 @@ def _report(recorder: Recorder, path: Path) -> None:
     said = f"recorded: {path}; look at it with: realtime-transport show {path}"
     if recorder.error is not None:
         said = f"the recording {path} ended early: {recorder.error}"
-    print(f"realtime-transport: {said}", file=sys.stderr)  # noqa: T201
+    remark(said)

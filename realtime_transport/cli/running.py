@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from realtime_transport.cli.terminal import remark
 from realtime_transport.errors import MissingExtraError
 from realtime_transport.task_groups import open_task_group
 
@@ -64,7 +65,7 @@ async def _until_signal(command: Callable[[], Awaitable[int]]) -> int:
                 raise
         tasks.cancel_scope.cancel()
     if outcome[0] > 128:  # Said when whatever was drawn is finished.
-        print("realtime-transport: interrupted", file=sys.stderr)  # noqa: T201
+        remark("interrupted")
     return outcome[0]
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime_transport.cli.running import require, say
+from realtime_transport.cli.terminal import remark
 from realtime_transport.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     recording = _load(Path(arguments.recording))
     if recording.problem is not None:
-        print(f"realtime-transport: the recording is not whole: {recording.problem}", file=sys.stderr)  # noqa: T201
+        remark(f"the recording is not whole: {recording.problem}")
     page = Path(arguments.out) if arguments.out else recording.path.with_suffix(".html")
     try:
         size = write_session_page(recording, page)

@@ -31,7 +31,7 @@ def test_a_shell_takes_its_script(shell: str, capsys: pytest.CaptureFixture[str]
     assert main(["completion", shell]) == 0
     script = capsys.readouterr().out
     assert "realtime-transport" in script
-    for word in ("doctor", "list-devices"):
+    for word in ("doctor", "choose-devices"):
         assert word in script
     program = shutil.which(shell)
     if program is not None:  # tcsh runs what it reads: there is no mode that only looks.
@@ -50,7 +50,7 @@ def test_a_shell_takes_its_script(shell: str, capsys: pytest.CaptureFixture[str]
         ("replay --transport ", {"websocket", "webrtc"}),
         ("replay que", {"question.wav"}),
         ("replay question.wav --out re", {"results"}),
-        ("talk --tr", {"--transport"}),
+        ("talk --te", {"--text"}),
         ("talk --answer e", {"echo"}),
         ("bench comp", {"compare"}),
         ("bench run --ses", {"--sessions"}),

@@ -20,6 +20,8 @@ from realtime_transport.cli import main
 from realtime_transport.emulator import RealtimeEmulator
 from tests.processes import COMMAND, environment
 
+from .scenes import CARD
+
 AUDIO = Path(__file__).parents[2] / "examples/audio"
 COMMANDS = [
     "",
@@ -158,22 +160,45 @@ def test_an_example_of_serve_runs_until_ctrl_c(example: str) -> None:
     assert ran.returncode == 130
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
-@pytest.mark.parametrize("example", examples_of("completion"))
-def test_an_example_of_completion_runs_in_a_shell(example: str, tmp_path: Path) -> None:
+@pytest.fixture
+def shell(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Runs an example in a shell, with a line of text on standard input and a sound card of its own."""
     command = tmp_path / "realtime-transport"
     command.write_text(f'#!/bin/sh\nexec {shlex.join(COMMAND)} "$@"\n')
     command.chmod(0o755)
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    done = subprocess.run(
+    around = environment(PATH=f"{tmp_path}:{os.environ['PATH']}", **CARD)
+    return lambda example: subprocess.run(
         ["bash", "--norc", "-c", example],
+        input="Hello\n",
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env=environment(PATH=path),
-        check=True,
+        env=around,
+        check=False,
     )
-    assert done.stdout + done.stderr == ""
+
+
+needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+
+
+@needs_bash
+@pytest.mark.parametrize("example", examples_of("completion"))
+def test_an_example_of_completion_runs(example: str, shell: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
+    done = shell(example)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@needs_bash
+@pytest.mark.parametrize("example", examples_of("talk"))
+def test_an_example_of_talk_runs(example: str, shell: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
+    done = shell(example)
+    if "--live" in example:
+        assert (done.returncode, "set OPENAI_API_KEY" in done.stderr) == (2, True)
+    elif "--choose-devices" in example:
+        assert (done.returncode, "no terminal to ask at" in done.stderr) == (2, True)
+    else:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.endswith("model: You said: Hello\n")
 
 
 def test_these_are_all_examples() -> None:

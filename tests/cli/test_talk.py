@@ -13,7 +13,7 @@ import soundfile
 import soxr
 
 from realtime_transport.cli import main
-from realtime_transport.cli.talk.command import level_of, meter
+from realtime_transport.cli.talk.levels import level_of, meter
 
 SPEECH = Path(__file__).parents[2] / "examples/audio/demo-echotest.wav"
 

@@ -40,7 +40,7 @@ def command_parser() -> CommandParser:
     )
     parser.examples = [
         ("realtime-transport doctor --no-network", "See whether everything is installed"),
-        ("realtime-transport talk", "Talk to the emulator in this process: no key, no bill"),
+        ("realtime-transport talk --text", "Talk to the emulator in this process: no key, no bill"),
     ]
     parser.add_argument("--version", action="version", version=importlib.metadata.version("realtime-transport"))
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

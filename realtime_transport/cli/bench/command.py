@@ -21,6 +21,7 @@ from realtime_transport.cli.bench.report import tell
 from realtime_transport.cli.bench.wire import BenchWire, noted_by_emulator
 from realtime_transport.cli.running import require, run_async
 from realtime_transport.cli.target import Target
+from realtime_transport.cli.terminal import draws, remark
 from realtime_transport.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class _BenchCommand:
         self._plan = _plan(arguments)
         self._corpus = load_corpus(arguments.corpus, strict=arguments.strict)
         for file in self._corpus.unreadable:
-            print(f"realtime-transport: left out {file.path}: {file.why}", file=sys.stderr)  # noqa: T201
+            remark(f"left out {file.path}: {file.why}")
         if arguments.url is not None:
             self._target = Target.server(arguments.url, arguments.model, os.environ)
         elif arguments.workers or arguments.scheduler:
@@ -140,7 +141,7 @@ class _BenchCommand:
             return
         earlier = load_results(path)
         if earlier.problem is not None:
-            print(f"realtime-transport: {path}: {earlier.problem}", file=sys.stderr)  # noqa: T201
+            remark(f"{path}: {earlier.problem}")
         _check_same(earlier.about, orjson.loads(orjson.dumps(about)))
         self._earlier, self._spent = levels_done(earlier), earlier.usd
         self._results = ResultsFile.resume(path, _now())
@@ -166,9 +167,9 @@ class _BenchCommand:
         self._results.add(row)
         self._rows += 1
         self._unfinished += not getattr(row, "finished", True)
-        if isinstance(row, Level) and not sys.stderr.isatty():  # There is no progress to see.
+        if isinstance(row, Level) and not draws(sys.stderr):  # There is no progress to see.
             how = f"{row.transport}, {row.backend}, {row.sessions} at once, repeat {row.repeat}"
-            print(f"realtime-transport: {how}: {row.seconds:.1f} s", file=sys.stderr, flush=True)  # noqa: T201
+            remark(f"{how}: {row.seconds:.1f} s")
 
     def _run(self) -> int:
         if self._arguments.workers or self._arguments.scheduler:
@@ -251,7 +252,7 @@ class _BenchCommand:
         if self._stopped is not None:
             option = "--" + self._stopped.replace("_", "-")
             why = f"{option} {getattr(self._arguments, self._stopped):g} was reached"
-            print(f"realtime-transport: {why}; --resume goes on", file=sys.stderr)  # noqa: T201
+            remark(f"{why}; --resume goes on")
         tell(self._folder, self._arguments.baseline)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from realtime_transport.cli.terminal import ROOM_FOR_KEYS, draws
 from realtime_transport.task_groups import open_task_group
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ SHOWN = 8
 async def with_progress(bench: Bench, title: str) -> None:
     """Run *bench*; on a terminal draw how far it is, all in all and session by session. See `Bench.run`."""
     async with open_task_group() as tasks:
-        if sys.stderr.isatty():
+        if draws(sys.stderr):
             tasks.start_soon(_draw, bench, title, name="progress")
         await bench.run()
         tasks.cancel_scope.cancel()
@@ -30,12 +31,16 @@ async def with_progress(bench: Bench, title: str) -> None:
 
 async def _draw(bench: Bench, title: str) -> None:
     from rich.console import Console
+    from rich.constrain import Constrain
     from rich.live import Live
+    from rich.text import Text
 
     began = time.monotonic()
     with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
         while True:
-            live.update("\n".join(lines(bench, title, time.monotonic() - began)), refresh=True)
+            shown = "\n".join(lines(bench, title, time.monotonic() - began))
+            text = Text(shown, no_wrap=True, overflow="ellipsis")
+            live.update(Constrain(text, live.console.width - ROOM_FOR_KEYS), refresh=True)
             await anyio.sleep(0.5)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime_transport.cli.running import require, say
+from realtime_transport.cli.terminal import columns_of, remark
 
 if TYPE_CHECKING:
     import argparse
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from realtime_transport.bench import BenchResults, Difference
 
 __all__ = ["compare", "make_corpus", "tell"]
+
+WIDE = 105
+"""Columns that the whole table takes. On a narrower terminal it is without the interval, which the page has."""
+
+MOST_EXACT = 1000
+"""Numbers from here on are shown without decimals."""
 
 MOST_FAILURES = 10
 """Sessions with errors that the table lists."""
@@ -26,29 +33,32 @@ def tell(folder: Path, baseline: str | None) -> None:
     from realtime_transport.pages.bench_page import write_bench_page
 
     results = load_results(folder)
-    for line in _table(results):
+    for line in _table(results, whole=not sys.stdout.isatty() or columns_of(sys.stdout) >= WIDE):
         say(line)
     say(f"results: {folder / 'results.jsonl'}")
     try:
         page = write_bench_page(folder, results, None if baseline is None else Path(baseline))
     except OSError as error:
-        print(f"realtime-transport: the page was not written: {error}", file=sys.stderr)  # noqa: T201
+        remark(f"the page was not written: {error}")
     else:
         say(f"page: {page}")
 
 
-def _table(results: BenchResults) -> Iterator[str]:
+def _table(results: BenchResults, *, whole: bool) -> Iterator[str]:
     from realtime_transport.bench import errors_by_kind, figures_of, groups_of
 
     answered = sum(turn.status is not None for turn in results.turns)
     yield f"{len(results.sessions)} sessions, {len(results.turns)} turns, {answered} answered"
-    columns = " ".join(f"{name:>9}" for name in ("p50", "p90", "p95", "p99", "max"))
+    wide = 9 if whole else 8
+    columns = " ".join(f"{name:>{wide}}" for name in ("p50", "p90", "p95", "p99", "max"))
+    interval = "  median, 95 % interval" if whole else ""
     for (transport, backend, sessions), group in groups_of(results).items():
         yield f"{transport}, {backend}, {sessions} at once"
-        yield f"  {'figure':<22} {'unit':<4} {'n':>5} {columns}  median, 95 % interval"
+        yield f"  {'figure':<22} {'unit':<4} {'n':>5} {columns}{interval}"
         for f in figures_of(group):
-            numbers = " ".join(f"{value:9.3f}" for value in (f.p50, f.p90, f.p95, f.p99, f.maximum))
-            yield f"  {f.name:<22} {f.unit:<4} {f.count:>5} {numbers}  {f.low:.3f} to {f.high:.3f}"
+            numbers = " ".join(_number(value, wide) for value in (f.p50, f.p90, f.p95, f.p99, f.maximum))
+            interval = f"  {_number(f.low)} to {_number(f.high)}" if whole else ""
+            yield f"  {f.name:<22} {f.unit:<4} {f.count:>5} {numbers}{interval}"
     errors = errors_by_kind(results)
     if errors:
         yield "errors: " + ", ".join(f"{kind} {count}" for kind, count in errors.items())
@@ -57,6 +67,10 @@ def _table(results: BenchResults) -> Iterator[str]:
         yield f"session {session.name}: {', '.join(session.errors) or 'not everything was answered'}"
     if len(bad) > MOST_FAILURES:
         yield f"and {len(bad) - MOST_FAILURES} more sessions with errors"
+
+
+def _number(value: float, width: int = 0) -> str:
+    return f"{value:{width}.3f}" if abs(value) < MOST_EXACT else f"{value:{width}.0f}"
 
 
 def compare(arguments: argparse.Namespace) -> int:
@@ -72,7 +86,8 @@ def compare(arguments: argparse.Namespace) -> int:
     thresholds = [Threshold.parse(text) for text in arguments.fail_on]
     statistics = sorted({"p50", "p95", *(threshold.statistic for threshold in thresholds)})
     differences = compare_runs(load_results(arguments.old), load_results(arguments.new), *statistics)
-    say(f"{'figure':<26} {'old':>9} {'new':>9} {'change':>9}  95 % interval of the change (*: not by chance)")
+    say("the change with its 95 % interval; *: not by chance")
+    say(f"{'figure':<26} {'old':>9} {'new':>9} {'change':>9}  interval")
     for difference in differences:
         say(_line(difference))
     failed = [
@@ -86,7 +101,7 @@ def compare(arguments: argparse.Namespace) -> int:
         limit = f"{threshold.limit:.0%}" if threshold.relative else f"{threshold.limit:g}"
         grown = f"{difference.ratio:+.1%}" if threshold.relative else f"{difference.change:+.3f}"
         said = f"{difference.figure}.{difference.statistic} grew by {grown}, more than +{limit}"
-        print(f"realtime-transport: {said}", file=sys.stderr)  # noqa: T201
+        remark(said)
     return 1 if failed else 0
 
 
@@ -94,7 +109,7 @@ def _line(difference: Difference) -> str:
     name = f"{difference.figure}.{difference.statistic}"
     mark = "  *" if difference.is_certain else ""
     return (
-        f"{name:<26} {difference.old:9.3f} {difference.new:9.3f} {difference.ratio:+9.1%}  "
+        f"{name:<26} {_number(difference.old, 9)} {_number(difference.new, 9)} {difference.ratio:+9.1%}  "
         f"{difference.low:+.3f} to {difference.high:+.3f}{mark}"
     )
 

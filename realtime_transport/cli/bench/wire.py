@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import attrs
 
+from realtime_transport.cli.terminal import remark
 from realtime_transport.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class BenchWire:
 
         def complain() -> None:
             if recorder.error is not None:
-                print(f"realtime-transport: {path} ended early: {recorder.error}", file=sys.stderr)  # noqa: T201
+                remark(f"{path} ended early: {recorder.error}")
 
         stack.callback(complain)
         return f"{self.recordings.name}/{path.name}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import attrs
 
 from realtime_transport.cli.bench.wire import BenchWire
 from realtime_transport.cli.target import Target
+from realtime_transport.cli.terminal import remark
 from realtime_transport.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ def run_on_workers(
         except (OSError, ValueError) as exc:
             raise ConfigError(f"--scheduler {arguments.scheduler}: {exc}", key="scheduler") from exc
         for worker, process in client.run(os.getpid).items():
-            _say(f"worker {worker} is process {process}")
-        return run_on_cluster(client, job, found=found, skip=skip, spent=spent, said=_say)
+            remark(f"worker {worker} is process {process}")
+        return run_on_cluster(client, job, found=found, skip=skip, spent=spent, said=remark)
 
 
 def _address(arguments: argparse.Namespace, dask: Any, stack: ExitStack) -> Any:
@@ -90,7 +90,3 @@ def _address(arguments: argparse.Namespace, dask: Any, stack: ExitStack) -> Any:
             silence_logs="CRITICAL",
         )
     )
-
-
-def _say(line: str) -> None:
-    print(f"realtime-transport: {line}", file=sys.stderr, flush=True)  # noqa: T201

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,6 +17,7 @@ from realtime_transport.cli.doctor.checks import (
     check_versions,
 )
 from realtime_transport.cli.running import run_async, say
+from realtime_transport.cli.terminal import wrapped
 from realtime_transport.urls import is_loopback
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 __all__ = ["run"]
+
+INDENT = 27
+"""Columns before what was found."""
 
 SERVICE = "wss://api.openai.com/v1"
 
@@ -38,9 +43,9 @@ async def _examine(arguments: argparse.Namespace) -> int:
     def tell(finding: Finding) -> None:
         nonlocal wrong
         wrong += finding.state == "wrong"
-        say(f"{finding.state:<6}{finding.what:<21}{finding.found}")
+        say(wrapped(f"{finding.state:<6}{finding.what:<21}{finding.found}", sys.stdout, INDENT))
         if finding.advice:
-            say(f"{'':<27}→ {finding.advice}")
+            say(wrapped(f"{'':<27}→ {finding.advice}", sys.stdout, INDENT + 2))
 
     needs_key = not arguments.no_network and not is_loopback(url)
     local: list[Callable[[], Iterable[Finding]]] = [

@@ -19,6 +19,7 @@ from realtime_transport.cli.replay.output import ReplayFiles, figures
 from realtime_transport.cli.replay.playing import PlayedSink, open_speaker
 from realtime_transport.cli.running import require, run_async, say
 from realtime_transport.cli.target import Target, responder_of
+from realtime_transport.cli.terminal import remark, wrapped
 from realtime_transport.cli.webrtc import calls_url, check_replay, webrtc_transport
 from realtime_transport.task_groups import open_task_group
 
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 DRAWINGS_PER_SECOND = 8
+
+INDENT = 26
+"""Columns before a figure."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -218,7 +222,7 @@ class _ReplayCommand:
         except BaseException:
             # A failure, or Ctrl-C: what was found so far.
             files.write(replay.report(), more)
-            print(f"what there was by then is in {files.folder}", file=sys.stderr)  # noqa: T201
+            print(wrapped(f"what there was by then is in {files.folder}", sys.stderr), file=sys.stderr)  # noqa: T201
             raise
         report = replay.report()
         complete = files.write(report, more)
@@ -229,7 +233,7 @@ class _ReplayCommand:
         silent = [f"no speech was found in {name}" for name in report.without_speech] if report.finished else []
         problems = [*silent, *report.problems]
         for problem in problems:
-            print(f"realtime-transport: {problem}", file=sys.stderr)  # noqa: T201
+            remark(problem)
         return 1 if problems else 0
 
 
@@ -268,11 +272,11 @@ def _tell(
 ) -> None:
     wire = (statistics.characters_sent, statistics.characters_received)
     for line in figures(report, target=target, backend=backend, wire=wire):
-        say(line)
+        say(wrapped(line, sys.stdout, INDENT))
     for what, path in (
         ("reply", files.reply),
         ("transcript", files.transcript),
         ("timeline", files.timeline),
         ("report", files.report),
     ):
-        say(f"  {what:<23} {path}")
+        say(wrapped(f"  {what:<23} {path}", sys.stdout, INDENT))

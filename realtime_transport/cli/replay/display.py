@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from realtime_transport.cli.terminal import ROOM_FOR_KEYS, draws
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -57,7 +59,7 @@ def choose_display(seconds: Mapping[str, float]) -> Display:
     Args:
         seconds: How long each recording plays, by name.
     """
-    if sys.stderr.isatty() and find_spec("rich") is not None:
+    if draws(sys.stderr) and find_spec("rich") is not None:
         return LiveDisplay(seconds)
     return PlainDisplay()
 
@@ -98,6 +100,7 @@ class LiveDisplay:
 
     _seconds: Mapping[str, float]
     _progress: Callable[[], Progress | None] = attrs.field(init=False, default=lambda: None)
+    _console: Any = attrs.field(init=False, default=None)
     _live: Any = attrs.field(init=False, default=None)
     _bars: Any = attrs.field(init=False, default=None)
     _bar: Any = attrs.field(init=False, default=None)
@@ -116,7 +119,8 @@ class LiveDisplay:
         columns = ("{task.description}", rich_progress.BarColumn(), "{task.completed:5.1f} of {task.total:.1f} s")
         self._bars = rich_progress.Progress(*columns)
         # Drawn by us alone: rich would start a thread for it.
-        self._live = Live(console=Console(stderr=True), auto_refresh=False, get_renderable=self._panel)
+        self._console = Console(stderr=True)
+        self._live = Live(console=self._console, auto_refresh=False, get_renderable=self._panel)
         return self._live
 
     def tell(self, entry: TimelineEntry) -> None:
@@ -150,5 +154,6 @@ class LiveDisplay:
             f"interrupted {counts['audio_interrupted']}   reply audio {counts['audio bytes'] / 1000:.0f} kB"
         )
         if progress is not None:
-            figures += f"   pacing p50 {progress.late_p50_ms:.1f} ms, p99 {progress.late_p99_ms:.1f} ms"
-        return Panel(Group(self._bars, Text(figures), Text("\n".join(self._lines), style="dim")), title="replay")
+            figures += f"\npacing p50 {progress.late_p50_ms:.1f} ms, p99 {progress.late_p99_ms:.1f} ms"
+        shown = Group(self._bars, Text(figures), Text("\n".join(self._lines), style="dim"))
+        return Panel(shown, title="replay", width=self._console.width - ROOM_FOR_KEYS)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from realtime_transport.cli.running import require, run_async, say
+from realtime_transport.cli.terminal import wrapped
 from realtime_transport.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,7 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             async with emulator:
                 shown = f", console: {emulator.root_url}/" if emulator.has_console else ""
-                say(f"serving at {emulator.base_url} (WebSocket: {emulator.websocket_url}{shown})")
+                where = f"serving at {emulator.base_url} (WebSocket: {emulator.websocket_url}{shown})"
+                say(wrapped(where, sys.stdout, 2))
                 await anyio.sleep_forever()
         except OSError as error:
             raise ConfigError(f"cannot listen at {arguments.host}:{arguments.port}: {error}") from error
