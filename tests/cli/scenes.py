@@ -91,20 +91,26 @@ def prepare(folder: Path) -> None:
 
 
 def masked(text: str) -> str:
-    """*text* without what differs from run to run: numbers, the digest, whether the client grew, what was heard."""
-    kept = [line for line in text.splitlines() if not line.strip().startswith("memory")]
+    """*text* without what differs from run to run: numbers, the digest, what was heard; a few figures are kept."""
+    kept = [line for line in text.splitlines() if (row := _ROW.match(line)) is None or row[1] in FIGURES]
     text = re.sub(r"\b[0-9a-f]{10,64}\b", "(digest)", "\n".join(kept))
     text = _NUMBER.sub(_nought, text)
     text = re.sub(r" +│$", " │", text, flags=re.MULTILINE)  # A panel is filled up behind its numbers.
     return re.sub(r'heard: ".*?—"', 'heard: "—"', text) + "\n"
 
 
+FIGURES = ("turn_latency", "late_frames", "cpu")
+"""Rows of tables that are compared. Figures come and go."""
+
+_ROW = re.compile(r" *([a-z_]+)(?:\.p\d+)? +(?:[A-Za-z%]+ +)?[\d.]+(?: +[-+\d.%]+){2}")
 _NUMBER = re.compile(r"( *)(?<![\w-])[+-]?\d+(?:\.\d+)*\b")
 
 
 def _nought(number: re.Match[str]) -> str:
-    """``0``; in a column, which has several spaces before its numbers, where the number ended."""
-    return "0".rjust(len(number[0])) if len(number[1]) > 1 else f"{number[1]}0"
+    """``0``; in a column, where the number ended: behind several spaces, and not before its unit."""
+    before, behind = number.string[: number.start()].rpartition("\n")[2], number.string[number.end() :]
+    is_value = before.strip(" │") and re.match(r" [a-z]", behind)
+    return f"{number[1]}0" if is_value or len(number[1]) < 2 else "0".rjust(len(number[0]))
 
 
 def check_capture(name: str, text: str) -> None:
