@@ -157,6 +157,15 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def terminal(session: nox.Session) -> None:
+    """The command line in tmux, at 80 and 200 columns: what is seen there is what the captures hold."""
+    session.install("-e", ".[all]", *group("test"))
+    if shutil.which("tmux") is None:
+        session.error("there is no tmux: apt-get install tmux")
+    session.run("python", "-m", "pytest", "tests/terminal", *session.posargs)
+
+
+@nox.session
 def clients(session: nox.Session) -> None:
     """Published clients on the emulator: openai, openai-agents, LiveKit's agents, pipecat."""
     session.install("-e", ".[emulator]", *group("clients"))
