@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from itertools import compress
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -11,7 +12,7 @@ from realtime_transport.errors import ConsumerTooSlow
 from .subscription import Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from .interface import Event
     from .owner import Owner
@@ -51,6 +52,14 @@ class Tap:
     withdraw: Callable[[frozenset[str]], None]
 
 
+@attrs.define(eq=False, repr=False)
+class _Accepted:
+    """Which of some classes each tap and each subscription takes."""
+
+    taps: list[list[bool]]
+    routes: list[tuple[_Route, list[bool]]]
+
+
 class Hub:
     """Hands the events of one connection to its subscriptions, at reader time and without waiting."""
 
@@ -58,6 +67,7 @@ class Hub:
         self._routes: list[_Route] = []
         self._taps: list[Tap] = []
         self._by_class: dict[type[Event], tuple[Callable[[Event], None], ...]] = {}
+        self._by_news: dict[tuple[type[Event], ...], _Accepted] = {}
         self._end: Callable[[], BaseException] | None = None
         self._on_change: Callable[[], None] = lambda: None
         self._past_losses = (0, 0)  # Of subscriptions that are closed.
@@ -76,6 +86,7 @@ class Hub:
 
     def _changed(self) -> None:
         self._by_class.clear()
+        self._by_news.clear()
         self._on_change()
 
     def subscribe(
@@ -147,21 +158,32 @@ class Hub:
             raise too_slow
 
     def _interrupt(self, event: Event, turns: frozenset[str]) -> None:
-        news: tuple[Event, ...] = (*event.preceded_by, event)
-        for tap in self._taps:
+        news: Sequence[Event] = (*event.preceded_by, event)
+        classes: Any = tuple(map(type, news))
+        accepted = self._by_news.get(classes)
+        if accepted is None:
+            accepted = self._by_news[classes] = self._accepted(classes)
+        for tap, accepts in zip(self._taps, accepted.taps, strict=True):
             tap.withdraw(turns)
-            for piece in news:
-                if tap.accepts(cast("type[Event]", type(piece))):
-                    tap.put(piece)
-        # The newest first: who waits for this alone is woken before the default stream, which has more to do.
-        for route in reversed(self._routes):
-            subscription = route.subscription
+            for piece in compress(news, accepts):
+                tap.put(piece)
+        for route, accepts in accepted.routes:
+            subscription, keep = route.subscription, route.keep
             subscription.withdraw(turns)
             if event.brings:
                 subscription.bring_forward(route.wanted(event.brings))
-            wanted = route.wanted(news)
+            wanted = list(compress(news, accepts))
+            if keep is not None:
+                wanted = list(filter(keep, wanted))
             if wanted:
                 subscription.put_first(wanted)
+
+    def _accepted(self, classes: tuple[type[Event], ...]) -> _Accepted:
+        return _Accepted(
+            taps=[[tap.accepts(cls) for cls in classes] for tap in self._taps],
+            # The newest first: who waits for this alone is woken before the default stream, which has more to do.
+            routes=[(route, [route.accepts(cls) for cls in classes]) for route in reversed(self._routes)],
+        )
 
     def end(self, error: Callable[[], BaseException]) -> None:
         """End every subscription, now and later: after what it holds it raises what *error* makes."""
@@ -170,6 +192,7 @@ class Hub:
             route.subscription.end(error)
         self._routes.clear()
         self._by_class.clear()
+        self._by_news.clear()
 
     def losses(self) -> tuple[int, int]:
         """Events that consumers lost, and the bytes of audio in them. What nobody ever read has no consumer."""

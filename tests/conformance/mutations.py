@@ -91,12 +91,12 @@ def _clock_runs_on(patch: pytest.MonkeyPatch) -> None:
 
 
 def _always_cancel(patch: pytest.MonkeyPatch) -> None:
-    original = interruption.Interrupter.interrupt
+    original = interruption.Interrupter._interrupt
 
-    def interrupt(self: Any, now: float, *, cancel: bool, **options: Any) -> bool:
-        return original(self, now, cancel=True, **options)
+    def interrupt(self: Any, now: float, cancel: bool, *rest: Any) -> bool:
+        return original(self, now, True, *rest)
 
-    patch.setattr(interruption.Interrupter, "interrupt", interrupt)
+    patch.setattr(interruption.Interrupter, "_interrupt", interrupt)
 
 
 def _append_everywhere(patch: pytest.MonkeyPatch) -> None:

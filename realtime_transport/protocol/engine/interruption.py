@@ -87,6 +87,9 @@ class Interrupter:
             Whether *cause* was emitted: within an `AudioInterruptedEvent`, or before a withdrawal.
         """
         self._ledger.refresh()
+        return self._interrupt(now, cancel, response_id, cause)
+
+    def _interrupt(self, now: float, cancel: bool, response_id: str | None, cause: tuple[Event, ...]) -> bool:
         targets = self._responses.matching(response_id)
         if cancel:
             self.cancel(now, response_id)
@@ -119,7 +122,7 @@ class Interrupter:
         if unheard and self.server_cancels is None and not self._policy.stops_unheard:
             # Nothing is heard yet, and most servers cancel by themselves: do not race with them on a guess.
             cancel = False
-        return self.interrupt(now, cancel=cancel, cause=(cause,))
+        return self._interrupt(now, cancel, None, (cause,))
 
     def handle_cut(self, now: float, response_id: str, cause: Event) -> bool:
         """The server has cut off *response_id*, which it played. Whether *cause* was emitted."""
@@ -149,9 +152,12 @@ class Interrupter:
         return stopped
 
     def _emit(self, stopped: Interruption, cause: tuple[Event, ...], targets: Sequence[OpenResponse] = ()) -> None:
-        playing = stopped.playing
+        playing, withdraws = stopped.playing, stopped.response_ids
+        for response in targets:
+            if response.response_id and response.response_id not in withdraws:
+                withdraws |= {response.response_id}
         # Also where nobody listens: it withdraws audio from whoever does.
-        self._output.emit_always(
+        self._output.events.append(
             AudioInterruptedEvent(
                 sequence=self._output.next_sequence(),
                 response_id=playing.response_id,
@@ -160,7 +166,7 @@ class Interrupter:
                 samples_heard=playing.samples,
                 audio_end_ms=playing.audio_end_ms,
                 truncations=stopped.truncations,
-                withdraws=stopped.response_ids | _ids(targets),
+                withdraws=withdraws,
                 preceded_by=cause,
             )
         )

@@ -103,10 +103,12 @@ class Output:
 
     def send_encoded(self, texts: Sequence[str], message: Mapping[str, Any], update: SentUpdate | None = None) -> None:
         """Send *message*, which `encode` has made *texts* of."""
-        if texts:
-            self.in_flight.sent(message, update)
+        if not texts:
+            return
+        self.in_flight.sent(message, update)
+        lane = lane_of(message)
         for text in texts:
-            self.send_text(text, lane_of(message))
+            self.messages.append(Outgoing(text, lane))
 
     def send_text(self, text: str, lane: Lane) -> None:
         """Send *text*, which is a message already."""

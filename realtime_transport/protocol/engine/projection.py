@@ -361,7 +361,7 @@ PROJECTIONS: Mapping[type[ServerEvent], Projection] = {
 }
 
 # After these the item holds something that their message does not tell: a transcript, a cut, a call.
-_RETRIEVED = (
+RETRIEVED = (
     server.ConversationItemInputAudioTranscriptionCompleted,
     server.ConversationItemTruncated,
     server.ResponseMcpCallInProgress,
@@ -371,6 +371,6 @@ _RETRIEVED = (
 
 def item_to_retrieve(event: ServerEvent) -> str | None:
     """The item that is worth asking for after *event*, if any."""
-    if isinstance(event, _RETRIEVED) and isinstance(event.item_id, str) and event.item_id:
+    if isinstance(event, RETRIEVED) and isinstance(event.item_id, str) and event.item_id:
         return event.item_id
     return None

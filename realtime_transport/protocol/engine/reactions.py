@@ -104,8 +104,6 @@ class Reactions:
 
     def handle_cut(self, event: ServerEvent, now: float) -> bool:
         """Whether *event* cuts off a reply. If so, it was emitted with what follows from that."""
-        if type(event) not in _CUTS:
-            return False
         interrupter = self._machines.interrupter
         match event:
             case server.InputAudioBufferSpeechStarted():
@@ -258,7 +256,7 @@ class Reactions:
     }
 
 
-_CUTS = frozenset({server.InputAudioBufferSpeechStarted, server.OutputAudioBufferCleared, server.ResponseDone})
+CUTS = frozenset({server.InputAudioBufferSpeechStarted, server.OutputAudioBufferCleared, server.ResponseDone})
 """Events by which the server may cut off a reply."""
 
 _ALSO_NEEDED = frozenset(

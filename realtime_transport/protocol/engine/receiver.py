@@ -16,8 +16,10 @@ from realtime_transport.protocol.wire.codec import decode_server_event, loads
 from realtime_transport.protocol.wire.old_events import OLD_EVENTS, OLD_NAMES, ResponseAudioDelta
 
 from .events import AudioEvent, DeferredAudioDelta, ErrorEvent, FunctionCallEvent
-from .projection import PROJECTIONS, item_to_retrieve
-from .two_names import TwoNames
+from .projection import PROJECTIONS, RETRIEVED, item_to_retrieve
+from .reactions import CUTS
+from .responses.in_flight import ANSWERS
+from .two_names import CURRENT_NAMES, TwoNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -200,26 +202,30 @@ class Receiver:
     def _receive_event(self, raw: dict[str, Any], name: str, now: float) -> None:
         kind: str = raw["type"]
         cls = CLASSES.get(kind, server.UnknownServerEvent)
-        repeats = self._names.repeats(name, raw)
-        if not repeats:
-            self._reactions.handle_answer(OLD_NAMES.get(kind, kind))
+        current = OLD_NAMES.get(kind, kind)
+        repeats = name in CURRENT_NAMES and self._names.repeats(name, raw)
+        if not repeats and current in ANSWERS:
+            self._reactions.handle_answer(current)
         if not self._concerns(cls):
             return
-        event, problems = decode_server_event(raw, self._output.next_sequence())
-        if not self._reactions.handle_cut(event, now):
+        self._output.sequence += 1
+        event, problems = decode_server_event(raw, self._output.sequence)
+        if cls not in CUTS or not self._reactions.handle_cut(event, now):
             self._output.emit(event)
-        if cls is not server.Error:  # whatever it holds, it is reported as an error anyway
+        if problems and cls is not server.Error:  # whatever it holds, it is reported as an error anyway
             self._report(event, problems)
         if isinstance(event, server.ResponseDone):
             for follows in self._calls.at_the_end(event, self._output.next_sequence):
                 self._emit(follows)
         if repeats:
             return
-        self._project(event)
+        if cls in PROJECTIONS:
+            self._project(event)
         self._reactions.handle(event, now)
-        item_id = item_to_retrieve(event)
-        if item_id is not None:
-            self._output.send({"type": "conversation.item.retrieve", "item_id": item_id})
+        if cls in RETRIEVED:
+            item_id = item_to_retrieve(event)
+            if item_id is not None:
+                self._output.send({"type": "conversation.item.retrieve", "item_id": item_id})
 
     def _concerns(self, cls: type[ServerEvent]) -> bool:
         wanted = self._output.wanted

@@ -144,10 +144,11 @@ def decode_server_event(raw: Mapping[str, Any], sequence: int = 0) -> tuple[Serv
     Raises:
         DecodeError: There is no ``type`` that is a string.
     """
-    cls = _SERVER_EVENTS.get(_type_of(raw), UnknownServerEvent)
+    kind: Any = raw.get("type")
+    cls: type[ServerEvent] = _SERVER_EVENTS.get(kind if kind.__class__ is str else _type_of(raw), UnknownServerEvent)
     place = {"raw": raw, "sequence": sequence}
     try:
-        return _structure(cls, Tolerance.NONE)(raw, place), ()
+        return _strict_structure(cls)(raw, place), ()
     except _WrongTypeError:
         return _structure(cls, Tolerance.FULL)(raw, place), _problems((cls,), dict(raw))
 
@@ -226,6 +227,12 @@ def _structure(cls: type[WireModel], tolerance: Tolerance) -> Callable[..., Any]
         return cls(**arguments)
 
     return structure
+
+
+@functools.cache
+def _strict_structure(cls: type[WireModel]) -> Callable[..., Any]:
+    """`_structure` without a second argument to hash, which an enumeration does in Python."""
+    return _structure(cls, Tolerance.NONE)
 
 
 def _handlers(shape: Shape, tolerance: Tolerance) -> dict[type, Hook | None]:

@@ -88,10 +88,6 @@ class _Part:
         return self.audio_format.samples_in(self.received)
 
     @property
-    def received_ms(self) -> int:
-        return self.received * 1000 // self.audio_format.bytes_per_second
-
-    @property
     def fully_played(self) -> bool:
         return self.done and self.played >= self.received_samples
 
@@ -100,12 +96,15 @@ class _Part:
         return round((now - self.first_at) * 1_000_000)
 
     def truncate_at(self, audio_end_ms: int) -> Truncation:
-        bounded = max(0, min(audio_end_ms, self.received_ms))
+        # At a barge-in: with few calls.
+        rate, sample = self.audio_format.rate, self.audio_format.bytes_per_sample
+        received = self.received // sample
+        bounded = max(0, min(audio_end_ms, self.received * 1000 // (rate * sample)))
         return Truncation(
             item_id=self.item_id,
             content_index=self.content_index,
             audio_end_ms=bounded,
-            samples=min(self.audio_format.samples_for_ms(bounded), self.received_samples),
+            samples=min(rate * bounded // 1000, received),
             response_id=self.response_id,
         )
 
@@ -211,11 +210,13 @@ class PlaybackLedger:
 
         What was stopped is forgotten; audio that still comes of it is discarded.
         """
-        parts = [part for part in self._parts.values() if response_id in (None, part.response_id)]
+        parts, sounding = list(self._parts.values()), list(self._sounding)
+        if response_id is not None:
+            parts = [part for part in parts if part.response_id == response_id]
+            sounding = [each for each in sounding if each == response_id]
         if not parts:
             return None
         truncations, playing = self._reported_cuts(parts) if self._reported else self._estimated_cut(parts, now)
-        sounding = [each for each in self._sounding if response_id in (None, each)]
         for each in sounding:
             self.discard(each)
             del self._sounding[each]

@@ -49,6 +49,8 @@ class OpenResponses:
 
     def matching(self, response_id: str | None, *, in_conversation: bool = False) -> list[OpenResponse]:
         """The open response of that id, or all of them; of the conversation only if *in_conversation*."""
+        if response_id is None and not in_conversation:
+            return list(self._open.values())
         return [
             response
             for response in self._open.values()
