@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
-from bokeh.layouts import gridplot
+from bokeh.layouts import column
 from bokeh.models import ColumnDataSource, HoverTool
 
 from realtime_transport.bench.compare import compare
 from realtime_transport.bench.figures import FIGURES, errors_by_kind, figures_of, groups_of, percentile
 from realtime_transport.bench.results import BenchResults, load_results
 
-from .page import MODEL, USER, plot, render
+from .page import INK, MODEL, USER, plot, render
 from .session_page import write_session_page
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ SLOWEST = 10
 
 COLOURS = (USER, MODEL, "#16a34a", "#9333ea", "#ca8a04", "#0891b2", "#db2777", "#65a30d")
 """The colours of the lines, in order."""
+
+ZOOM: dict[str, Any] = {"tools": "xbox_zoom,xpan,reset", "active_drag": "xbox_zoom"}
+"""No zoom by wheel: that scrolls the page."""
 
 
 def write_bench_page(folder: Path, results: BenchResults, baseline: Path | None = None) -> Path:
@@ -81,8 +84,8 @@ def bench_page(
     groups = groups_of(results)
     plots: list[Any] = [_latencies(groups), _by_level(groups), _cost(results), _lateness(groups)]
     return render(
-        "bench.html",
-        gridplot(plots, ncols=1, sizing_mode="stretch_width", toolbar_location=None),
+        "bench",
+        column(*plots, sizing_mode="stretch_width"),
         title=f"Benchmark {name}",
         facts=" · ".join(str(fact) for fact in facts if fact),
         problem=results.problem,
@@ -191,7 +194,8 @@ def _latency(turn: Turn) -> float:
 
 
 def _latencies(groups: Groups) -> Figure:
-    made: Any = plot("latencies", 300, title="Turn latency: share of turns that took no longer", x_axis_label="ms")
+    title = "Turn latency: share that took no longer"
+    made: Any = plot("latencies", 300, title=title, x_axis_label="ms", **ZOOM)
     made.yaxis.axis_label = "share"
     for index, (key, group) in enumerate(groups.items()):
         values = sorted(_latency(turn) * 1000 for turn in group.turns if turn.latency is not None)
@@ -199,13 +203,18 @@ def _latencies(groups: Groups) -> Figure:
             shares = [(number + 1) / len(values) for number in range(len(values))]
             colour = COLOURS[index % len(COLOURS)]
             made.step(values, shares, mode="after", line_width=2, color=colour, legend_label=_group_name(key))
+    _finish(made)
+    return made
+
+
+def _finish(made: Any) -> None:
+    """Set the title and the legend in a colour that differs on light and dark backgrounds."""
+    made.title.text_color = INK
     if made.legend:
         made.legend.location = "bottom_right"
         made.legend.background_fill_alpha = 0.0
         made.legend.border_line_alpha = 0.0
-        made.legend.label_text_color = "#8a94a0"
-    made.title.text_color = "#8a94a0"
-    return made
+        made.legend.label_text_color = INK
 
 
 def _by_level(groups: Groups) -> Figure:
@@ -215,7 +224,7 @@ def _by_level(groups: Groups) -> Figure:
         for name, share in (("p50", 0.5), ("p95", 0.95)) if values else ():
             value = percentile(values, share) * 1000
             lines.setdefault(f"{transport}, {backend}, {name}", []).append((level, value))
-    return _lines("by_level", "Turn latency against sessions at once, ms", lines)
+    return _lines("by_level", "Turn latency, ms", lines)
 
 
 def _cost(results: BenchResults) -> Figure:
@@ -223,7 +232,7 @@ def _cost(results: BenchResults) -> Figure:
     for level in results.levels:
         point = (level.sessions, level.cpu_per_session * 1000)
         lines.setdefault(f"{level.transport}, {level.backend}", []).append(point)
-    return _lines("cost", "CPU of the client against sessions at once, ms for a second of audio", lines)
+    return _lines("cost", "CPU of a session, ms a second of audio", lines)
 
 
 def _lateness(groups: Groups) -> Figure:
@@ -232,18 +241,18 @@ def _lateness(groups: Groups) -> Figure:
         values = [session.late_p99_ms for session in group.sessions if session.frames]
         if values:
             lines.setdefault(f"{transport}, {backend}", []).append((level, max(values)))
-    return _lines("lateness", "Latest p99 of the pacing against sessions at once, ms", lines)
+    return _lines("lateness", "Pacing: the latest p99, ms", lines)
 
 
 def _lines(name: str, title: str, lines: Lines) -> Figure:
-    made: Any = plot(name, 240, title=title, x_axis_label="sessions at once")
-    made.title.text_color = "#8a94a0"
+    made: Any = plot(name, 240, title=title, x_axis_label="sessions at once", **ZOOM)
     made.y_range.start = 0
     for index, (label, points) in enumerate(lines.items()):
         colour = COLOURS[index % len(COLOURS)]
         source = ColumnDataSource({"level": [x for x, _ in points], "value": [y for _, y in points]})
-        made.line("level", "value", source=source, line_width=2, color=colour)
+        made.line("level", "value", source=source, line_width=2, color=colour, legend_label=label)
         dots = made.scatter("level", "value", source=source, size=8, color=colour)
         tips = [(label, "@value{0.00}"), ("sessions", "@level")]
         made.add_tools(HoverTool(renderers=[dots], tooltips=tips))
+    _finish(made)
     return made

@@ -53,13 +53,18 @@ def embedded_json(value: Any) -> Markup:
     return Markup(text.replace("<", "\\u003c"))
 
 
-def render(template: str, models: Any, **values: Any) -> str:
-    """The page *template* of ``assets`` with the plots *models* in it."""
+def render(page: str, models: Any, **values: Any) -> str:
+    """The *page* of ``assets``, with its script and the plots *models* in it."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     script, div = cast("tuple[str, str]", bokeh.embed.components(models))
     # Not `render_js`: that links to a script on another host.
     raw = bokeh.resources.Resources(mode="inline", components=["bokeh"]).js_raw
     library = "".join(f'<script type="text/javascript">{text}</script>' for text in raw)
-    return environment.from_string(asset(template)).render(
-        css=Markup(asset("page.css")), bokeh=Markup(library), script=Markup(script), plots=Markup(div), **values
+    return environment.from_string(asset(f"{page}.html")).render(
+        css=Markup(asset("page.css")),
+        bokeh=Markup(library),
+        js=Markup(asset("page.js") + asset(f"{page}.js")),
+        script=Markup(script),
+        plots=Markup(div),
+        **values,
     )

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from realtime_transport.recording.reader import Recording, load_recording
 
-from .page import INK, MODEL, UNHEARD, USER, asset, embedded_json, plot, render
+from .page import INK, MODEL, UNHEARD, USER, embedded_json, plot, render
 from .session_timeline import read_timeline
 from .sound_file import mix, to_mp3
 
@@ -63,7 +63,7 @@ def session_page(recording: str | Path | Recording) -> str:
     facts = [header.wire, header.url, header.started, f"{timeline.seconds:.1f} s"]
     facts += ["taken out: " + ", ".join(header.redacted) if header.redacted else "not scrubbed"]
     return render(
-        "session.html",
+        "session",
         _plots(timeline),
         title=f"Session {found.path.stem}",
         facts=" · ".join(fact for fact in facts if fact),
@@ -72,7 +72,6 @@ def session_page(recording: str | Path | Recording) -> str:
         turns=sorted(_turns(timeline), key=lambda turn: turn["at"]),
         sound=Markup(pybase64.b64encode(sound).decode()),
         events=embedded_json([{"t": m.t, "lane": m.lane, "type": m.type, "detail": m.detail} for m in timeline.marks]),
-        js=Markup(asset("session.js")),
         version=version("realtime-transport"),
         name=found.path.name,
     )
