@@ -1,6 +1,7 @@
 """``python -m benchmarks [NAME…] [--peers]``: runs the benchmarks, prints tables; fails if a limit does not hold.
 
-``--peers``, and whatever else begins with a dash and what follows it, goes to the benchmark of record.
+``--peers``, and whatever else begins with a dash and what follows it, goes to the benchmark of record and to that of
+the corpus.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import sys
 import time
 
 ALL = ("record", "replay_pacing", "webrtc", "session")
-OTHERS = ("growth", "adapters")  # By name alone: it takes minutes, or frameworks that are not ours.
+OTHERS = ("growth", "adapters", "corpus")  # By name alone: minutes, or frameworks that are not ours.
+TAKE_OPTIONS = ("record", "corpus")
 
 
 def main(arguments: list[str]) -> int:
@@ -24,7 +26,7 @@ def main(arguments: list[str]) -> int:
     for name in names or (["record"] if options else ALL):
         began = time.monotonic()
         # Each in a process of its own: what one leaves in memory must not slow the next.
-        command = [sys.executable, "-m", f"benchmarks.{name}", *(options if name == "record" else [])]
+        command = [sys.executable, "-m", f"benchmarks.{name}", *(options if name in TAKE_OPTIONS else [])]
         if subprocess.run(command, check=False).returncode:
             broken.append(name)
         print(f"  ({name}: {time.monotonic() - began:.0f} s)", flush=True)

@@ -29,7 +29,7 @@ from realtime_transport.emulator import RealtimeEmulator
 from realtime_transport.testing.twilio import TwilioPhone
 from realtime_transport.transports.endpoint.options import ConnectRequest
 from realtime_transport.transports.links.websocket_link import connect_websocket
-from tests.processes import environment, serving
+from tests.processes import cpu_seconds, environment, serving
 
 ROOT = Path(__file__).parents[2]
 GATEWAY = ROOT / "examples" / "phone_gateway" / "gateway.py"
@@ -56,11 +56,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @asynccontextmanager
