@@ -90,6 +90,8 @@ def test_it_runs_and_compares(tmp_path: Path, short: Path) -> None:
     code, output, complaint = cli("compare", tmp_path / "old", tmp_path / "new", "--fail-on", "turn_latency.p50=+900%")
     assert code == 0, complaint
     assert "turn_latency.p95" in output
+    code, _, complaint = cli("compare", tmp_path / "old", tmp_path / "new", "--fail-on", "lost_packets.p50=+1")
+    assert (code, "--fail-on lost_packets: the runs have no such values to compare" in complaint) == (2, True)
     code, _, complaint = cli("compare", tmp_path / "old", tmp_path / "new", "--fail-on", "speed=+1")
     assert code == 2
     assert "expected" in complaint

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from realtime_transport.cli.running import require, say
 from realtime_transport.cli.terminal import columns_of, remark
+from realtime_transport.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
@@ -77,7 +78,7 @@ def compare(arguments: argparse.Namespace) -> int:
     """Print the differences of two runs; 1 if one is past a threshold.
 
     Raises:
-        ConfigError: A run cannot be read, or a threshold makes no sense.
+        ConfigError: A run cannot be read, a threshold makes no sense, or there is nothing that it could judge.
     """
     require("bench", "numpy", "soundfile")
     from realtime_transport.bench import compare as compare_runs, load_results
@@ -87,6 +88,10 @@ def compare(arguments: argparse.Namespace) -> int:
     statistics = sorted({"p50", "p95", *(threshold.statistic for threshold in thresholds)})
     differences = compare_runs(load_results(arguments.old), load_results(arguments.new), *statistics)
     say("the change with its 95 % interval; *: not by chance")
+    judged = {difference.figure for difference in differences}
+    for threshold in thresholds:
+        if threshold.figure not in judged:
+            raise ConfigError(f"--fail-on {threshold.figure}: the runs have no such values to compare", key="fail_on")
     say(f"{'figure':<26} {'old':>9} {'new':>9} {'change':>9}  interval")
     for difference in differences:
         say(_line(difference))
