@@ -31,11 +31,6 @@ class _Route:
         if self.keep is None or self.keep(event):
             self.subscription.put(event)
 
-    def wanted(self, events: Iterable[Event]) -> list[Event]:
-        """Those of *events* that the subscription asked for."""
-        accepts, keep = self.accepts, self.keep
-        return [event for event in events if accepts(type(event)) and (keep is None or keep(event))]
-
 
 @attrs.define(eq=False, repr=False)
 class Tap:
@@ -171,7 +166,7 @@ class Hub:
             subscription, keep = route.subscription, route.keep
             subscription.withdraw(turns)
             if event.brings:
-                subscription.bring_forward(route.wanted(event.brings))
+                subscription.bring_forward(event.brings)
             wanted = list(compress(news, accepts))
             if keep is not None:
                 wanted = list(filter(keep, wanted))

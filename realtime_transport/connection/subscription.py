@@ -302,7 +302,10 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
 
     def bring_forward(self, events: Sequence[Event]) -> None:
         """Put those of *events* that have not been delivered before everything else, in their order."""
-        missing, found, control = set(map(id, events)), list["Event"](), self._control
+        control = self._control
+        if not control:
+            return
+        missing, found = set(map(id, events)), list["Event"]()
         passed = list["tuple[int, Event]"]()
         while control and missing:  # They are among the newest.
             entry = control.pop()

@@ -182,7 +182,7 @@ class SessionCore:
         self._calls.interrupt((event.withdraws or frozenset[str]()) | {self._scope.latest})
 
     def _speech_started(self, event: server.InputAudioBufferSpeechStarted) -> None:
-        self.interrupt_tools()
+        self._calls.interrupt(frozenset({self._scope.latest}))
 
     def interrupt_tools(self) -> None:
         """Interrupt the tools of the latest response, since the user speaks or the application interrupts.
