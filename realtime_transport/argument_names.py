@@ -16,7 +16,7 @@ import attrs
 from realtime_transport.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 __all__ = ["named", "named_fields", "unknown_argument"]
 
@@ -27,6 +27,9 @@ C = TypeVar("C", bound="type[Any]")
 def unknown_argument(owner: str, name: str, known: Iterable[str]) -> ConfigError:
     """The error for an argument *name* that *owner* does not take; it names the nearest of *known*."""
     names, snake = list(known), snake_case(name)
+    setting = _setting_hint(snake, names)
+    if setting:
+        return ConfigError(f"{name}: {owner} has no such option; {setting}", key=name)
     synonym = _SYNONYMS.get(snake, "")
     near = [synonym] if synonym in names and snake not in names else get_close_matches(snake, names, 1, 0.7)
     hint = f"; did you mean {near[0]}=?" if near else ""
@@ -35,6 +38,43 @@ def unknown_argument(owner: str, name: str, known: Iterable[str]) -> ConfigError
 
 _SYNONYMS = {"base_url": "url", "url": "base_url"}
 """Different names for the same option in different classes."""
+
+
+_IN_INPUT = {
+    "input_audio_format": "format",
+    "input_audio_noise_reduction": "noise_reduction",
+    "noise_reduction": "noise_reduction",
+    "input_audio_transcription": "transcription",
+    "transcription": "transcription",
+    "turn_detection": "turn_detection",
+}
+_IN_OUTPUT = {"output_audio_format": "format", "speed": "speed"}
+_AT_THE_TOP = (
+    *("audio", "include", "instructions", "max_output_tokens", "output_modalities", "parallel_tool_calls", "prompt"),
+    *("provider_data", "reasoning", "tool_choice", "tools", "tracing", "truncation", "voice"),
+)
+_SETTINGS: Mapping[str, tuple[str, ...]] = {
+    **{name: ("audio", "input", last) for name, last in _IN_INPUT.items()},
+    **{name: ("audio", "output", last) for name, last in _IN_OUTPUT.items()},
+    **{name: (name,) for name in _AT_THE_TOP},
+    "modalities": ("output_modalities",),
+}
+"""Settings of a session by the names that people write as arguments, those of the beta protocol included: where they
+are in the configuration."""
+
+
+def _setting_hint(name: str, known: Sequence[str]) -> str:
+    """How a setting of a session is passed to what takes the arguments *known*; empty if *name* is none."""
+    path = _SETTINGS.get(name, ())
+    if len(path) > 1 and path[0] in known:
+        return f"it is written {path[0]}={_as_mapping(path[1:])}"
+    taken_by = [argument for argument in ("initial_session_config", "config") if argument in known]
+    return f"settings go into {taken_by[0]}={_as_mapping(path)}" if path and taken_by else ""
+
+
+def _as_mapping(path: Sequence[str]) -> str:
+    """A mapping with a value at the end of *path*."""
+    return "{" + ": {".join(f'"{name}"' for name in path) + ": …" + "}" * len(path)
 
 
 def snake_case(name: str) -> str:

@@ -192,6 +192,7 @@ class RealtimeRestClient:
             call_id = CallId.made_with(call_id, key, self._base_url)
         return CallAnswer(sdp=answer.text, call_id=call_id)
 
+    @named
     async def accept_call(self, call_id: str, session: Mapping[str, Any] | RealtimeSessionConfig) -> None:
         """Answer an incoming SIP call; then attach with `OpenAIRealtimeSIP`.
 
@@ -203,6 +204,7 @@ class RealtimeRestClient:
         """
         await self._post_json(_call(call_id, "accept"), self._session(session))
 
+    @named
     async def reject_call(self, call_id: str, *, status_code: int | None = None) -> None:
         """Refuse an incoming SIP call.
 
@@ -214,6 +216,7 @@ class RealtimeRestClient:
         """
         await self._post_json(_call(call_id, "reject"), {} if status_code is None else {"status_code": status_code})
 
+    @named
     async def refer_call(self, call_id: str, *, target_uri: str) -> None:
         """Transfer a SIP call.
 
@@ -249,6 +252,7 @@ class RealtimeRestClient:
         settings = None if session is None else self._session(session)
         return await self._mint("/realtime/client_secrets", settings, expires_after, await self._key())
 
+    @named
     async def create_translation_client_secret(
         self, session: Mapping[str, Any], *, expires_after: int | None = None
     ) -> ClientSecret:

@@ -16,6 +16,8 @@ from typing import Any, cast
 import attrs
 import orjson
 
+from realtime_transport.argument_names import named
+
 from .errors import ConfigError, WebhookError
 
 __all__ = [
@@ -105,6 +107,7 @@ class LiveSessionConnected(WebhookEvent):
     session_id: str
 
 
+@named
 def verify_webhook(
     payload: bytes | str,
     headers: Mapping[str, str],
@@ -147,6 +150,7 @@ def verify_webhook(
     return _read(body)
 
 
+@named
 def sign_webhook(
     payload: bytes | str, *, webhook_id: str, timestamp: int, secret: str | Sequence[str]
 ) -> dict[str, str]:

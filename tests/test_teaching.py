@@ -15,15 +15,22 @@ import pytest
 
 import realtime_transport
 from realtime_transport import (
+    Batch,
+    BufferSink,
+    BytesSource,
     CloudflareRealtimeTransportLayer,
     ConfigError,
+    ConnectOptions,
     Endpoint,
     EndpointProfile,
+    FileSource,
     FunctionTool,
     GuardrailSettings,
+    Handoff,
     HostedMcpTool,
     IceServer,
     LocalProtocolError,
+    Microphone,
     NotConnectedError,
     OpenAIRealtimeBase,
     OpenAIRealtimeSIP,
@@ -31,6 +38,7 @@ from realtime_transport import (
     OpenAIRealtimeWebSocket,
     OpusSettings,
     OutputGuardrail,
+    PacedSink,
     RealtimeAgent,
     RealtimeEmitter,
     RealtimeRestClient,
@@ -39,8 +47,12 @@ from realtime_transport import (
     RealtimeSessionEmitter,
     ServerError,
     Settings,
+    Speaker,
+    SubscriptionLimits,
+    TelnyxCodec,
     ToolGuardrail,
     ToolSettings,
+    TwilioCodec,
     TwilioRealtimeTransportLayer,
     client_events,
     events,
@@ -49,8 +61,12 @@ from realtime_transport import (
     session_events,
     telemetry,
 )
-from realtime_transport.emulator import RealtimeEmulator
+from realtime_transport.bench import BenchPlan, Price, Utterance
+from realtime_transport.emulator import Faults, RealtimeEmulator, Stall
+from realtime_transport.emulator.replies import FunctionCall
 from realtime_transport.events import ErrorEvent
+from realtime_transport.protocol.config.rules import LEGACY_NAMES, PASSED_ON
+from realtime_transport.replay import Recording, Replay
 from realtime_transport.testing.links import MemoryServer
 
 pytestmark = pytest.mark.anyio
@@ -214,6 +230,26 @@ BUILT = [
     EndpointProfile,
     Endpoint,
     RealtimeSessionConfig,
+    Settings,
+    ConnectOptions,
+    SubscriptionLimits,
+    FileSource,
+    BytesSource,
+    BufferSink,
+    PacedSink,
+    Microphone,
+    Speaker,
+    TwilioCodec,
+    TelnyxCodec,
+    Handoff,
+    Recording,
+    Replay,
+    BenchPlan,
+    Price,
+    Utterance,
+    Faults,
+    Stall,
+    FunctionCall,
 ]
 CALLED = [
     *(
@@ -223,7 +259,16 @@ CALLED = [
     ),
     OpenAIRealtimeWebSocket.update_session_config,
     RealtimeEmitter.update_session_config,
+    OpenAIRealtimeWebSocket.batch,
+    Batch.send_message,
+    Batch.add_image,
+    Batch.send_function_call_output,
     RealtimeRestClient.create_client_secret,
+    RealtimeRestClient.create_translation_client_secret,
+    RealtimeSession.send_message,
+    RealtimeSession.add_image,
+    RealtimeSessionEmitter.add_image,
+    telemetry.instrument,
     RealtimeSession.connect,
     RealtimeSessionEmitter.connect,
     handoff,
@@ -239,7 +284,8 @@ NEEDED: dict[Any, tuple[list[Any], dict[str, Any]]] = {
 
 def options_of(function: Any) -> list[str]:
     """The options of two words: those that are written otherwise in JavaScript."""
-    named = [each.name for each in inspect.signature(function).parameters.values() if each.kind is each.KEYWORD_ONLY]
+    parameters = inspect.signature(function).parameters.values()
+    named = [each.name for each in parameters if each.kind in (each.KEYWORD_ONLY, each.POSITIONAL_OR_KEYWORD)]
     if inspect.isclass(function) and issubclass(function, OpenAIRealtimeBase):
         named += [field.name for field in attrs.fields(Settings)]
     return [name for name in named if camel(name) != name]
@@ -257,7 +303,47 @@ async def test_every_option_in_camel_case_names_the_one_that_was_meant(function:
 
 
 def test_these_lists_have_options() -> None:
-    assert sum(len(options_of(function)) for function in [*BUILT, *CALLED]) > 150
+    assert sum(len(options_of(function)) for function in [*BUILT, *CALLED]) > 180
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("turnDetection", '{"audio": {"input": {"turn_detection": …}}}'),
+        ("inputAudioFormat", '{"audio": {"input": {"format": …}}}'),
+        ("speed", '{"audio": {"output": {"speed": …}}}'),
+        ("modalities", '{"output_modalities": …}'),
+        ("toolChoice", '{"tool_choice": …}'),
+        ("voice", '{"voice": …}'),
+    ],
+)
+async def test_a_setting_that_is_passed_as_an_argument_is_shown_where_it_belongs(name: str, written: str) -> None:
+    options: dict[str, Any] = {name: "x"}
+    transport = OpenAIRealtimeWebSocket(api_key="k")
+    with pytest.raises(ConfigError, match=re.escape(f"settings go into config={written}")) as caught:
+        await transport.update_session_config(**options)
+    assert caught.value.key == name
+    for call in (transport.connect, RealtimeEmitter(transport).connect):
+        with pytest.raises(ConfigError, match=re.escape(f"settings go into initial_session_config={written}")):
+            made = call(**options)
+            if inspect.isawaitable(made):
+                await made
+    if "audio" in written:
+        nested = written.removeprefix('{"audio": ').removesuffix("}")
+        with pytest.raises(
+            ConfigError, match=re.escape(f"RealtimeSessionConfig has no such option; it is written audio={nested}")
+        ):
+            RealtimeSessionConfig(**options)
+
+
+SETTINGS = [field.name for field in attrs.fields(RealtimeSessionConfig) if field.name != "model"]
+
+
+@pytest.mark.parametrize("name", [*LEGACY_NAMES, *sorted(PASSED_ON), *SETTINGS])
+async def test_every_setting_is_shown_where_it_belongs(name: str) -> None:
+    options: dict[str, Any] = {name: None}
+    with pytest.raises(ConfigError, match="settings go into config="):
+        await OpenAIRealtimeWebSocket(api_key="k").update_session_config(**options)
 
 
 @pytest.mark.parametrize("call", [OpenAIRealtimeWebSocket, OpenAIRealtimeWebSocket(api_key="k").connect])

@@ -9,6 +9,7 @@ import anyio
 import anyio.lowlevel
 import attrs
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.audio._device_stream import DeviceStream, import_sounddevice
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.clock import Clock, EventLoopClock
@@ -103,6 +104,7 @@ class _Opener:
             await self.stream.aclose()
 
 
+@named_fields
 @attrs.define(eq=False)
 class Microphone:
     """An audio source: a microphone of this machine.
@@ -192,6 +194,7 @@ class Microphone:
         self._recorded += 1
 
 
+@named_fields
 @attrs.define(eq=False)
 class Speaker:
     """An audio sink: a loudspeaker of this machine. The playing thread never waits for the event loop.

@@ -13,6 +13,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import attrs
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.clock import Clock, EventLoopClock
 from realtime_transport.errors import ConfigError, ConsumerTooSlow
@@ -53,6 +54,7 @@ class AudioSink(Protocol):
         ...
 
 
+@named_fields
 @attrs.define(eq=False)
 class BufferSink:
     """Keeps what it is sent in memory; what was sent counts as played.
@@ -110,6 +112,7 @@ class BufferSink:
         self._closed = True
 
 
+@named_fields
 @attrs.define(eq=False)
 class WavSink:
     """Writes a WAV file; what was written counts as played.
@@ -248,6 +251,7 @@ class _WavFile:
         return layout.pack(*riff, b"fmt ", 18, *fmt, 0, b"fact", 4, min(self._size // width, _RIFF_LIMIT), *data)
 
 
+@named_fields
 @attrs.define(eq=False)
 class PacedSink:
     """Plays into another sink at the pace of real time, as a loudspeaker would.

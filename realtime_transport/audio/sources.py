@@ -12,6 +12,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import attrs
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.resampling import Converter, Resampler
 from realtime_transport.errors import ConfigError, missing_extra
@@ -77,6 +78,7 @@ class FileInfo:
         return self.frames / self.rate
 
 
+@named_fields
 @attrs.define(eq=False)
 class FileSource:
     """A recording in a file: WAV, FLAC, OGG, MP3 or what else libsndfile reads, of any rate and number of channels.
@@ -230,6 +232,7 @@ class _FileReader:
         return ConfigError(f"cannot read audio from {self._path!r}: {why}", key="file")
 
 
+@named_fields
 @attrs.define(eq=False)
 class BytesSource:
     """A recording in memory.
@@ -269,6 +272,7 @@ class BytesSource:
         self._closed = True
 
 
+@named_fields
 @attrs.define(eq=False)
 class IterableSource:
     """Audio from anything that yields bytes asynchronously, such as a memory object stream or an async generator.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 import soundfile
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.errors import ConfigError
 from realtime_transport.replay import BargeInAt
 
@@ -31,6 +32,7 @@ COLUMNS = ("file", "words", "barge_in")
 _KNOWN = ", ".join(COLUMNS)
 
 
+@named_fields
 @attrs.frozen(kw_only=True)
 class Utterance:
     """One recording.

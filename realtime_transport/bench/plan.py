@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ LevelKey = tuple[str, str, int, int]
 """Transport, backend, sessions, repeat: identifies the sessions that run together."""
 
 
+@named_fields
 @attrs.frozen(kw_only=True)
 class BenchPlan:
     """How a corpus is played.

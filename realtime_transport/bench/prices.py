@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Price", "price_of"]
 
 
+@named_fields
 @attrs.frozen(kw_only=True)
 class Price:
     """The price of one model, in USD for a million tokens.

@@ -10,6 +10,7 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import ObjectReceiveStream
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.argument_types import expect_number
 from realtime_transport.errors import ConfigError, ConsumerTooSlow, brief
 from realtime_transport.late_classes import frozen
@@ -39,6 +40,7 @@ def _busy() -> anyio.BusyResourceError:
     return error
 
 
+@named_fields
 @frozen()
 class SubscriptionLimits:
     """How much a subscription holds for its consumer.

@@ -137,6 +137,7 @@ class TransportCalls:
         """Send the result of a function; see `RealtimeTransportLayer.send_function_call_output`."""
         passed_on(self._transport.send_function_call_output_nowait, tool_call, output, start_response=start_response)
 
+    @named
     def send_mcp_response(
         self,
         approval_request: McpApprovalRequestEvent | RealtimeMcpCallApprovalRequestItem | Mapping[str, Any],
@@ -155,6 +156,7 @@ class TransportCalls:
         """Ask for a response; see `RealtimeTransportLayer.request_response`."""
         passed_on(self._transport.request_response_nowait, response)
 
+    @named
     def reset_history(self, old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> None:
         """Change the conversation on the server; see `RealtimeTransportLayer.reset_history`."""
         passed_on(self._transport.reset_history_nowait, old_history, new_history)

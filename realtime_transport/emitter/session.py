@@ -230,6 +230,7 @@ class RealtimeSessionEmitter(EmitterCore, Generic[Ctx]):
 
     # The conversation
 
+    @named
     def send_message(
         self,
         message: str | Mapping[str, Any],
@@ -244,6 +245,7 @@ class RealtimeSessionEmitter(EmitterCore, Generic[Ctx]):
         """Append audio to the input; see `RealtimeSession.send_audio`."""
         self._transport.send_audio(audio, commit=commit)
 
+    @named
     def add_image(self, image: str, *, trigger_response: bool = True) -> None:
         """Send an image; see `RealtimeSession.add_image`."""
         self._transport.add_image(image, trigger_response=trigger_response)
@@ -264,6 +266,7 @@ class RealtimeSessionEmitter(EmitterCore, Generic[Ctx]):
         """Report how much of an item has been played; see `RealtimeSession.audio_played`."""
         passed_on(self._session.audio_played, item_id, content_index, samples)
 
+    @named
     def update_history(
         self,
         new_history: Sequence[RealtimeItem | Mapping[str, Any]]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from realtime_transport.argument_names import named_fields
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -159,6 +161,7 @@ class Speech:
     seconds: float | None = None
 
 
+@named_fields
 @attrs.frozen(kw_only=True)
 class FunctionCall:
     """A function call.

@@ -11,6 +11,7 @@ import anyio
 import anyio.lowlevel
 import attrs
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.audio.capture import CapturePump
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.playback import PlaybackKey, PlaybackPump
@@ -38,6 +39,7 @@ REPORT_EVERY = 0.04
 """Seconds between two words to the transport about how much the listener has heard."""
 
 
+@named_fields
 @attrs.frozen(kw_only=True)
 class Recording:
     """Something to play.
@@ -94,6 +96,7 @@ class Progress:
     late_p99_ms: float
 
 
+@named_fields
 @attrs.define(eq=False, kw_only=True)
 class Replay:
     """Plays recordings into one session, one after the other, and measures what comes back.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 import anyio.lowlevel
 import attrs
 
+from realtime_transport.argument_names import named
 from realtime_transport.argument_types import is_list
 from realtime_transport.errors import LocalProtocolError, NotConnectedError, UnsupportedOperation, brief
 from realtime_transport.protocol.engine.realtime_items import realtime_item
@@ -87,6 +88,7 @@ class SessionCalls(ABC, Generic[Ctx]):
 
     # The conversation
 
+    @named
     async def send_message(
         self,
         message: str | Mapping[str, Any],
@@ -101,6 +103,7 @@ class SessionCalls(ABC, Generic[Ctx]):
         """Append audio to the input buffer of the server. If cancelled, nothing was sent."""
         await self._open().send_audio(audio, commit=commit)
 
+    @named
     async def add_image(self, image: str, *, trigger_response: bool = True) -> None:
         """Send an image (a data URI) and, if *trigger_response*, ask for a response. If cancelled, nothing was sent."""
         await self._open().add_image(image, trigger_response=trigger_response)
@@ -136,6 +139,7 @@ class SessionCalls(ABC, Generic[Ctx]):
         """
         self._optional("audio_played")(item_id, content_index, samples)
 
+    @named
     async def update_history(self, new_history: HistoryChange) -> None:
         """Change the conversation on the server; `history` changes when the server confirms it.
 
@@ -150,6 +154,7 @@ class SessionCalls(ABC, Generic[Ctx]):
         transport, history = self._open(), self.history
         await transport.reset_history(history, _wanted(new_history, history))
 
+    @named
     def update_history_nowait(self, new_history: HistoryChange) -> None:
         """`update_history` without waiting.
 

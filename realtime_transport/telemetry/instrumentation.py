@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from realtime_transport import session_events
+from realtime_transport.argument_names import named
 from realtime_transport.errors import ConfigError, LocalProtocolError, brief, missing_extra
 from realtime_transport.session.session import RealtimeSession
 from realtime_transport.transports.base.core import TransportCore
@@ -42,6 +43,7 @@ SCOPE = "realtime_transport"
 """The name of the tracer and of the meter."""
 
 
+@named
 def instrument(
     target: TransportCore | RealtimeSession[Any],
     *,

@@ -39,10 +39,16 @@ class CommandParser(argparse.ArgumentParser):
     examples: Sequence[tuple[str, str]]
 
     def error(self, message: str) -> NoReturn:
+        """Say what is wrong.
+
+        Raises:
+            ConfigError: Always.
+        """
         command = self.prog.partition(" ")[2]
         raise ConfigError(f"{command + ': ' if command else ''}{message} (see: {self.prog} --help)")
 
     def format_help(self) -> str:
+        """The help, and the examples."""
         lines = [f"  # {purpose}\n  $ {command}\n" for command, purpose in self.examples]
         return super().format_help() + "\nexamples:\n" + "".join(lines)
 

@@ -44,14 +44,17 @@ class MeteredMicrophone:
 
     @property
     def format(self) -> AudioFormat:
+        """The format of its audio."""
         return self.inner.format
 
     async def receive(self) -> bytes:
+        """What the microphone gives. If cancelled, nothing was lost."""
         pcm = await self.inner.receive()
         self.level = level_of(pcm)
         return pcm
 
     async def aclose(self) -> None:
+        """Let the device go. Happens even if cancelled."""
         await self.inner.aclose()
 
 
@@ -66,13 +69,16 @@ class MeteredSpeaker:
 
     @property
     def format(self) -> AudioFormat:
+        """The format of its audio."""
         return self.inner.format
 
     @property
     def samples_played(self) -> int:
+        """Samples that were handed to the sound card."""
         return self.inner.samples_played
 
     async def send(self, pcm: bytes) -> None:
+        """Play *pcm*; wait for room. If cancelled, nothing was taken."""
         await self.inner.send(pcm)
         self.level = level_of(pcm)
         self.samples_sent += self.format.samples_in(len(pcm))
@@ -85,14 +91,17 @@ class MeteredSpeaker:
             await self._taken.wait()
 
     def clear(self) -> None:
+        """Drop what has not been played."""
         self.inner.clear()
         self.level = -FLOOR_DB
         self.samples_sent = 0
 
     async def drain(self) -> None:
+        """Wait until everything was played or cleared. If cancelled, nothing was lost."""
         await self.inner.drain()
 
     async def aclose(self) -> None:
+        """Let the device go. Happens even if cancelled."""
         await self.inner.aclose()
 
     def fade(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.emulator.checks.schema import Array, Field, Integer, Number, Object
 from realtime_transport.emulator.refusal import Refusal
 from realtime_transport.errors import ConfigError
@@ -28,6 +29,7 @@ def _seconds(_faults: object, attribute: attrs.Attribute[float], value: float) -
         raise ValueError(f"{attribute.name} is a number of seconds, not {value!r}")
 
 
+@named_fields
 @attrs.frozen(kw_only=True)
 class Stall:
     """Nothing is sent for a while: before frame number *before_frame* (from 1), for *seconds*."""
@@ -36,6 +38,7 @@ class Stall:
     seconds: float = attrs.field(validator=_seconds)
 
 
+@named_fields
 @attrs.frozen(kw_only=True)
 class Faults:
     """What goes wrong on each connection. Everything is off by default.

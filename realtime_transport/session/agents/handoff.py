@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from realtime_transport.argument_names import named
+from realtime_transport.argument_names import named, named_fields
 from realtime_transport.argument_types import expect_callable
 from realtime_transport.errors import ConfigError, brief
 
@@ -29,6 +29,7 @@ def tool_name_of(agent_name: str) -> str:
     return "transfer_to_" + re.sub(r"[^A-Za-z0-9_]", "_", agent_name)
 
 
+@named_fields
 @attrs.frozen(kw_only=True, eq=False)
 class Handoff:
     """A tool that hands over to another agent. `handoff` makes one.

@@ -392,6 +392,7 @@ class OpenAIRealtimeBase(TransportCore, SendingTransport):
         attempt.media.refresh()
         attempt.connection.perform(lambda now: engine.interrupt(cancel_ongoing_response, now, response_id))
 
+    @named
     def cancel_response(self, response_id: str | None = None) -> None:
         """Cancel the running responses; audio already received is still played.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 import attrs
 
-from realtime_transport.argument_names import unknown_argument
+from realtime_transport.argument_names import named_fields, unknown_argument
 from realtime_transport.argument_types import expect, expect_callable, expect_number, expect_texts
 from realtime_transport.clock import Clock, EventLoopClock
 from realtime_transport.connection.connection import Timeouts
@@ -124,6 +124,7 @@ Connector: TypeAlias = Callable[[ConnectRequest], AbstractAsyncContextManager[Li
 """Opens a link: an async context manager whose exit releases everything."""
 
 
+@named_fields
 @frozen()
 class ConnectOptions:
     """The arguments of one connection; what is ``None`` comes from the transport.
@@ -239,6 +240,7 @@ def expect_sink(sink: object) -> None:
         )
 
 
+@named_fields
 @frozen()
 class Settings:
     """Deadlines (seconds; ``None`` switches one off), bounds, audio source and sink of a transport.

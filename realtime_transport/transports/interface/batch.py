@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from realtime_transport.argument_names import named
+
 from . import operations
 from .operations import Operation
 
@@ -69,6 +71,7 @@ class Batch:
         """See `RealtimeTransportLayer.send_event`; likewise for the other calls."""
         self._operations.append(operations.send_event(event))
 
+    @named
     def send_message(
         self,
         message: str | Mapping[str, Any],
@@ -79,6 +82,7 @@ class Batch:
         """Send a user message and, if *trigger_response*, ask for a response."""
         self._operations.append(operations.send_message(message, other_event_data, trigger_response))
 
+    @named
     def add_image(self, image: str, *, trigger_response: bool = True) -> None:
         """Send an image of the user and, if *trigger_response*, ask for a response."""
         self._operations.append(operations.add_image(image, trigger_response))
@@ -101,12 +105,14 @@ class Batch:
         """Clear the audio that was appended and not committed."""
         self._operations.append(operations.clear_audio())
 
+    @named
     def send_function_call_output(
         self, tool_call: FunctionCallEvent | Mapping[str, Any], output: str, *, start_response: bool = True
     ) -> None:
         """Send the result of a function."""
         self._operations.append(operations.send_function_call_output(tool_call, output, start_response))
 
+    @named
     def send_mcp_response(
         self,
         approval_request: McpApprovalRequestEvent | RealtimeMcpCallApprovalRequestItem | Mapping[str, Any],
@@ -116,14 +122,17 @@ class Batch:
         """Answer a request to approve an MCP call, with an optional reason."""
         self._operations.append(operations.send_mcp_response(approval_request, approved, reason))
 
+    @named
     def update_session_config(self, config: SessionConfig, *, reset: bool = False) -> None:
         """Change the session."""
         self._operations.append(operations.update_session_config(config, reset))
 
+    @named
     def request_response(self, response: Mapping[str, Any] | None = None) -> None:
         """Ask for a response."""
         self._operations.append(operations.request_response(response))
 
+    @named
     def reset_history(self, old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> None:
         """Change the conversation on the server from *old_history* to *new_history*."""
         self._operations.append(operations.reset_history(old_history, new_history))

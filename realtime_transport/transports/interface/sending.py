@@ -73,6 +73,7 @@ class SendingTransport(RealtimeTransportLayer):
         connection, engine = self._open_connection()
         connection.send_nowait(operation.size, lambda now: operation.run(engine, now))
 
+    @named
     @asynccontextmanager
     async def batch(self, *, only_if: Callable[[], bool] | None = None) -> AsyncGenerator[Batch]:
         """Queue several messages together or not at all: the calls of a `Batch`, when the block is left.
@@ -232,6 +233,7 @@ class SendingTransport(RealtimeTransportLayer):
         """`send_function_call_output` without waiting."""
         self._send_nowait(operations.send_function_call_output(tool_call, output, start_response))
 
+    @named
     async def send_mcp_response(
         self,
         approval_request: McpApprovalRequestEvent | RealtimeMcpCallApprovalRequestItem | Mapping[str, Any],
@@ -241,6 +243,7 @@ class SendingTransport(RealtimeTransportLayer):
         """Answer a request to approve an MCP call, with an optional reason. If cancelled, nothing was queued."""
         await self._send(operations.send_mcp_response(approval_request, approved, reason))
 
+    @named
     def send_mcp_response_nowait(
         self,
         approval_request: McpApprovalRequestEvent | RealtimeMcpCallApprovalRequestItem | Mapping[str, Any],
@@ -287,6 +290,7 @@ class SendingTransport(RealtimeTransportLayer):
         """`request_response` without waiting."""
         self._send_nowait(operations.request_response(response))
 
+    @named
     async def reset_history(self, old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> None:
         """Change the conversation on the server from *old_history* to *new_history*, by deleting and creating items.
 
@@ -297,6 +301,7 @@ class SendingTransport(RealtimeTransportLayer):
         """
         await self._send(operations.reset_history(old_history, new_history))
 
+    @named
     def reset_history_nowait(self, old_history: Sequence[RealtimeItem], new_history: Sequence[RealtimeItem]) -> None:
         """`reset_history` without waiting."""
         self._send_nowait(operations.reset_history(old_history, new_history))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pybase64
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.late_classes import frozen
 
@@ -31,6 +32,7 @@ _NAMES = FieldNames(
 )
 
 
+@named_fields
 @frozen(kw_only=False)
 class TelnyxCodec:
     """Telnyx: 8 kHz µ-law or A-law, in JSON. Its socket carries one stream, so messages to it name none.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pybase64
 
+from realtime_transport.argument_names import named_fields
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.late_classes import frozen
 
@@ -29,6 +30,7 @@ _NAMES = FieldNames(
 )
 
 
+@named_fields
 @frozen(kw_only=False)
 class TwilioCodec:
     """Twilio: 8 kHz µ-law both ways, in JSON. See `MediaCodec`."""
