@@ -11,7 +11,7 @@ import sys
 import time
 
 ALL = ("record", "replay_pacing", "webrtc", "session")
-OTHERS = ("growth", "adapters", "corpus")  # By name alone: minutes, or frameworks that are not ours.
+OTHERS = ("growth", "adapters", "corpus", "recording")  # By name alone: minutes, or frameworks that are not ours.
 TAKE_OPTIONS = ("record", "corpus")
 
 

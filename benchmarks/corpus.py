@@ -11,6 +11,7 @@ slower is found in ten of ten, and one against a server that is 1 ms slower in n
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -46,7 +47,8 @@ FITTING_SPEED = 0.2
 """At which 200 sessions are 40 speakers: two cores carry them, and the detector of the emulator."""
 
 FULL = 80.0
-"""Per cent of a core from which on a process is late because it has too much to do."""
+"""Per cent of a core from which on a process is late because it has too much to do. A machine with a load of more than
+its cores has something else to do, and its lateness is not judged either."""
 
 LATE_MS = 20.0
 """A frame: how late the median session may send its median frame while there is room."""
@@ -89,13 +91,17 @@ class Server:
         for level in plan.sessions:
             before, began = cpu_seconds(self.pid), time.monotonic()
             results = run(self.url, corpus, attrs.evolve(plan, sessions=(level,)), known=True)
-            server = 100 * (cpu_seconds(self.pid) - before) / (time.monotonic() - began)
+            spent = cpu_seconds(self.pid) - before
+            server, load = 100 * spent / (time.monotonic() - began), os.getloadavg()[0]
+            audio = sum(one.audio_seconds for one in results.levels)
             found = show(results)[level]
             late = median(session.late_p50_ms for session in results.sessions)
-            print(f"    the server took {server:.0f} % of a core; the median frame was {late:.1f} ms late", flush=True)
+            print(f"    the server took {server:.0f} % of a core, {1000 * spent / audio:.1f} ms for a second of audio")
+            print(f"    the median frame was {late:.1f} ms late, at a load of {load:.1f}", flush=True)
             wrong += [f"{name} at {level}: {found[name][2]:g}" for name in ANSWERS if found.get(name, (0, 0, 0))[2]]
             wrong += [f"unfinished at {level}: {one.name}" for one in results.sessions if not one.finished]
-            if max(server, found["busy"][0]) < FULL and late > LATE_MS:
+            has_room = max(server, found["busy"][0]) < FULL and load <= (os.cpu_count() or 1)
+            if has_room and late > LATE_MS:
                 wrong.append(f"frames late at {level}: {late:.0f} ms")
             cpu[level] = found["cpu"][0]
         print(f"  CPU of the client for a session, in ms for a second of its audio: {cpu}")
