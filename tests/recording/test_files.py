@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import wave
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from realtime_transport.recording import (
     Close,
     Frame,
     Header,
+    Lost,
     Media,
     Note,
     Open,
@@ -24,7 +26,7 @@ from realtime_transport.recording import (
     load_recording,
 )
 from realtime_transport.recording.scrub import Policy, Scrub, Scrubber
-from realtime_transport.recording.writer import RecordingWriter
+from realtime_transport.recording.writer import MAX_WAITING_BYTES, RecordingWriter
 
 
 def text(message: dict[str, Any]) -> str:
@@ -212,6 +214,30 @@ def test_a_limit_ends_the_recording(tmp_path: Path) -> None:
     assert 5 < len(recording.frames) < 100
     assert recording.problem is not None
     assert "ended first" in recording.problem
+
+
+def test_a_disk_that_is_slower_than_the_wire_costs_frames_and_no_time(tmp_path: Path) -> None:
+    """The disk is held up by a scrub that waits; nobody who writes is."""
+    is_busy, goes_on = threading.Event(), threading.Event()
+
+    def scrub(message: dict[str, Any]) -> dict[str, Any]:
+        is_busy.set()
+        goes_on.wait()
+        return message
+
+    large = sent(text({"type": "large", "text": "x" * (MAX_WAITING_BYTES // 4)}))
+    writer = RecordingWriter(tmp_path / "a.jsonl", Header(started=""), Scrubber(scrub=scrub), "keep")
+    writer.put(sent('{"type":"first"}'))
+    is_busy.wait()
+    for _ in range(6):
+        writer.put(large)
+    goes_on.set()
+    writer.close()
+    assert writer.error is None
+    recording = load_recording(tmp_path / "a.jsonl")
+    assert [entry.frames for entry in recording.entries if isinstance(entry, Lost)] == [writer.lost_frames]
+    assert writer.lost_frames + len(recording.frames) == 7
+    assert writer.lost_frames > 0
 
 
 def test_a_recording_that_was_cut_off_anywhere_is_readable(tmp_path: Path) -> None:

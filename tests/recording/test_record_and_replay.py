@@ -205,6 +205,18 @@ async def test_a_lost_connection_is_recorded_as_lost(tmp_path: Path) -> None:
     assert (end.code, end.by) == (1006, "server")
 
 
+async def test_a_recording_that_ends_early_leaves_the_session_alone(tmp_path: Path) -> None:
+    async with RealtimeEmulator() as emulator:
+        transport = OpenAIRealtimeWebSocket(model="gpt-realtime", url=f"{emulator.websocket_url}?model=gpt-realtime")
+        async with record(transport, tmp_path / "a.rtrec", max_bytes=2000) as recorder:
+            events = await converse(transport)
+        assert isinstance(recorder.error, OSError)
+    assert sum(isinstance(found, TurnDoneEvent) for found in events) == 2
+    recording = load_recording(tmp_path / "a.rtrec")
+    assert recording.frames
+    assert recording.problem is not None
+
+
 async def test_notes_and_tools_stand_between_the_messages(tmp_path: Path) -> None:
     server = MemoryServer()
     transport = OpenAIRealtimeWebSocket(
