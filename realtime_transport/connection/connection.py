@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
-import attrs
 
 from realtime_transport.clock import EventLoopClock
 from realtime_transport.errors import ConnectionLost, ConsumerTooSlow, RealtimeError
@@ -25,6 +24,7 @@ from realtime_transport.task_groups import open_task_group
 from .keepalive import KeepAlive
 from .life_cycle import ConnectionEnd, LifeCycle, State
 from .link import CountingLink, LinkClosed, LinkEnds, is_direct, is_limited, keeps_alive
+from .link_tasks import LinkTasks
 from .outbox import Outbox
 from .statistics import ConnectionStatistics, Traffic
 from .wakeup import Wakeup
@@ -46,9 +46,6 @@ SENDS_PER_TURN = 32
 LAST_LOOK_TURNS = 8
 """How many scheduler turns the socket gets to be read before a silent peer is given up."""
 
-HAND_OVER_TURNS = 8
-"""How many scheduler turns the reader grants the writer to put a truncation on the wire before consumers hear of it."""
-
 
 @frozen()
 class Timeouts:
@@ -63,15 +60,6 @@ class Timeouts:
     ping_interval: float | None = 20.0
     ping_timeout: float | None = 20.0
     close: float | None = 2.0
-
-
-@attrs.define(eq=False, repr=False)
-class _LinkTasks:
-    """What tells how far the reader and the writer of a link are that needs them."""
-
-    reader_scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
-    reader_done: anyio.Event = attrs.field(factory=anyio.Event)
-    writer_done: anyio.Event = attrs.field(factory=anyio.Event)
 
 
 class Connection:
@@ -110,7 +98,7 @@ class Connection:
         self._may_write = False
         self._direct = link if is_direct(link) else None
         self._takes_audio = self._direct is not None and not audio_by_engine
-        self._tasks = None if self._direct is not None else _LinkTasks()
+        self._tasks: LinkTasks | None = None  # Of a link that is not direct.
         self._keepalive: KeepAlive | None = None
         self.life: LifeCycle = life or LifeCycle.of_open_link()
 
@@ -192,14 +180,12 @@ class Connection:
                 self._direct.poke()
                 await self._direct.drain()
             elif tasks is not None:
-                await tasks.writer_done.wait()
+                await tasks.drain()
             while self._leaving and not self._engine.finished:
                 await self._change.wait()
         finally:
             if tasks is not None:
-                tasks.reader_scope.cancel()
-                with anyio.CancelScope(shield=True):
-                    await tasks.reader_done.wait()
+                await tasks.stop_reading()
 
     async def _guard(self, task: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -233,9 +219,11 @@ class Connection:
         if self._direct is not None:
             ends = LinkEnds(received=self._receive, ended=self._link_closed, take=self._take)
             return self._direct.attach(ends)
-        if keeps_alive(self._link):
-            self._link.on_control(self._outbox.poke)
-        return (("reader", self._read), ("writer", self._write))
+        link, outbox = self._link, self._outbox
+        self._tasks = LinkTasks(link, outbox, self._traffic, received=self._receive_and_queue, publish=self.flush)
+        if keeps_alive(link):
+            link.on_control(outbox.poke)
+        return self._tasks.jobs()
 
     def _receive(self, messages: list[str | bytes], *, flush: bool = True) -> None:
         try:
@@ -253,26 +241,11 @@ class Connection:
         except Exception as exc:  # noqa: BLE001 - `run` reports it as the end of the connection
             self._fail(exc)
 
-    async def _read(self) -> None:
-        assert self._tasks is not None
-        link = self._link
-        try:
-            with self._tasks.reader_scope:
-                while True:
-                    self._receive(await link.receive(), flush=False)
-                    messages = self._engine.take_messages()
-                    if messages and self._queue(messages):
-                        await self._hand_over()
-                    self.flush()
-        finally:
-            self._tasks.reader_done.set()
-
-    async def _hand_over(self) -> None:
-        # Bounded: a peer that does not read must not keep us from reading.
-        for _ in range(HAND_OVER_TURNS):
-            if self._outbox.idle:
-                return
-            await anyio.lowlevel.checkpoint()
+    def _receive_and_queue(self, messages: list[str | bytes]) -> bool:
+        """As `_receive`, without publishing events; whether one of the answers may not wait."""
+        self._receive(messages, flush=False)
+        answers = self._engine.take_messages()
+        return bool(answers) and self._queue(answers)
 
     # Writing
 
@@ -283,21 +256,6 @@ class Connection:
         traffic.messages_sent += len(batch)
         traffic.characters_sent += sum(map(len, batch))
         return batch
-
-    async def _write(self) -> None:
-        assert self._tasks is not None
-        link, outbox, traffic = self._link, self._outbox, self._traffic
-        try:
-            await anyio.lowlevel.checkpoint()  # As `_run_until_end` does.
-            while True:
-                batch = await outbox.receive()
-                await link.send(batch)
-                traffic.messages_sent += len(batch)
-                traffic.characters_sent += sum(map(len, batch))
-        except anyio.EndOfStream:
-            pass  # Closed and all sent.
-        finally:
-            self._tasks.writer_done.set()
 
     def _poke_link(self) -> None:
         if self._direct is not None:
