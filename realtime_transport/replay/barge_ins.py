@@ -22,6 +22,8 @@ __all__ = ["BargeIns"]
 class BargeIns:
     """Puts together what happens at different ends; all times are seconds since the replay began."""
 
+    interruptions: int = attrs.field(init=False, default=0)
+    """Replies that were interrupted, by speech or by the application."""
     _onset: _Onset | None = attrs.field(init=False, default=None)
     _found: list[_Stop] = attrs.field(init=False, factory=lambda: list[_Stop]())
     _written: dict[str, float] = attrs.field(init=False, factory=dict[str, float])
@@ -33,6 +35,7 @@ class BargeIns:
 
     def stopped(self, event: AudioInterruptedEvent, silent_at: float | None) -> None:
         """A reply was interrupted; without speech before it was the application that did it."""
+        self.interruptions += 1
         if self._onset is not None:
             items = frozenset(cut.item_id for cut in event.truncations)
             self._found.append(_Stop(self._onset, event.response_id, items, event.audio_end_ms, silent_at))

@@ -20,7 +20,7 @@ from realtime_transport.protocol.wire.model import ServerEvent
 if TYPE_CHECKING:
     from realtime_transport.protocol.wire.model import Event
 
-__all__ = ["TimelineEntry", "describe", "text_of", "whole_text"]
+__all__ = ["TimelineEntry", "describe", "text_of", "value_at", "whole_text"]
 
 
 @attrs.frozen(kw_only=True)
@@ -52,6 +52,13 @@ class TimelineEntry:
         """The entry as a JSON object; what is not known is left out."""
         found = attrs.asdict(self, filter=lambda _field, value: value is not None)
         return {**found, "seconds": round(self.seconds, 6)}
+
+
+def value_at(value: object, *names: str) -> Any:
+    """What stands at the path *names* below *value*; ``None`` where anything on the way is missing."""
+    for name in names:
+        value = getattr(value, name, None)
+    return value
 
 
 def text_of(value: object) -> str | None:
