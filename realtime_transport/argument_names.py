@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 import attrs
 
 from realtime_transport.errors import ConfigError
+from realtime_transport.late_classes import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -82,7 +83,7 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<!^)(?<!_)([A-Z])", r"_\1", name).lower()
 
 
-@attrs.frozen
+@frozen(kw_only=False)
 class _Expected:
     """The arguments that a function takes."""
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from realtime_transport.errors import ConsumerTooSlow
+from realtime_transport.late_classes import define
 
 from .subscription import Subscription
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Hub", "Tap"]
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class _Route:
     subscription: Subscription[Any]
     accepts: Callable[[type[Event]], bool]
@@ -32,7 +31,7 @@ class _Route:
             self.subscription.put(event)
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class Tap:
     """Something beside the subscriptions that takes events at reader time and never waits: the playback pump.
 
@@ -47,7 +46,7 @@ class Tap:
     withdraw: Callable[[frozenset[str]], None]
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class _Accepted:
     """Which of some classes each tap and each subscription takes."""
 

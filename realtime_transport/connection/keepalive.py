@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from realtime_transport.errors import ConnectionLost
+from realtime_transport.late_classes import define
 
 if TYPE_CHECKING:
     from .link import KeepAliveLink
@@ -17,7 +18,7 @@ BLOCKED_SECONDS = 0.1
 """A timer that is later than this says that the event loop was blocked, not that it was busy."""
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class KeepAlive:
     """Pings a link every *interval* seconds and expects any bytes at all within *timeout* of each ping.
 

@@ -13,7 +13,7 @@ import anyio
 import attrs
 
 from realtime_transport.errors import ConnectError, ConnectionLost, NotConnectedError
-from realtime_transport.late_classes import frozen
+from realtime_transport.late_classes import define, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -165,7 +165,7 @@ class ConnectionEnd:
     error: Exception | None
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class LifeCycle:
     """Where one connect attempt stands. Every change goes through `signal`.
 

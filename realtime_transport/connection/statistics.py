@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
-from realtime_transport.late_classes import frozen
+from realtime_transport.late_classes import define, frozen
 
 if TYPE_CHECKING:
     from .link import LinkStatistics
@@ -43,7 +41,7 @@ class ConnectionStatistics:
     dropped_audio_bytes: int
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class Traffic:
     """Counts what a link brought and took.
 

@@ -11,6 +11,7 @@ from realtime_transport.audio.capture import CapturePump
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.resampling import Converter
 from realtime_transport.connection.hub import Tap
+from realtime_transport.late_classes import define
 from realtime_transport.protocol.engine.events import AudioEvent
 from realtime_transport.protocol.wire.server_events import (
     OutputAudioBufferCleared,
@@ -55,7 +56,7 @@ STRAGGLERS = 0.1
 _WATCHED = (SessionUpdated, OutputAudioBufferStarted, OutputAudioBufferStopped, OutputAudioBufferCleared)
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class WebRTCMedia(Media):
     """Holds back the user's audio until the session is configured, and drops the server's audio at an interruption.
 

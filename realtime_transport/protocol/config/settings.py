@@ -17,7 +17,7 @@ import attrs
 from realtime_transport.argument_names import named_fields
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.errors import ConfigError
-from realtime_transport.late_classes import frozen
+from realtime_transport.late_classes import define, frozen
 from realtime_transport.protocol.wire.json_types import UNSET, Unset
 from realtime_transport.protocol.wire.model import WireModel
 
@@ -100,7 +100,7 @@ class SentUpdate:
         return self.settings if self.reset else {**before, **self.settings}
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class SessionSettings:
     """The settings of one connection: builds its ``session.update`` payloads and remembers what was sent.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from realtime_transport.late_classes import define
 from realtime_transport.protocol.wire.items import FunctionCallItem
 from realtime_transport.protocol.wire.json_types import UNSET, Unset
 from realtime_transport.protocol.wire.responses import Response
@@ -34,7 +35,7 @@ MAX_CALLS = 1024
 """Function calls remembered so that none is emitted twice."""
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class _Announced:
     """A call that has begun and was not emitted."""
 
@@ -43,7 +44,7 @@ class _Announced:
     complete: bool = False
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class FunctionCalls:
     """Remembers the calls of a connection."""
 

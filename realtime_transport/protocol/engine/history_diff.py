@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from realtime_transport.errors import LocalProtocolError
-from realtime_transport.late_classes import frozen
+from realtime_transport.late_classes import define, frozen
 from realtime_transport.protocol.wire.items import OutputAudioPart
 
 from .realtime_items import (
@@ -49,7 +49,7 @@ class _Diff:
         return self.added | {item.item_id for item in self.replaced}
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class HistoryEditor:
     """Plans edits of the conversation, and remembers those that the server has not answered.
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from realtime_transport.late_classes import define
+
 from .events import AudioInterruptedEvent
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Interrupter"]
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class Interrupter:
     """Cancels, truncates or clears, and emits the decision.
 

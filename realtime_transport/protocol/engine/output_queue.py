@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from realtime_transport.late_classes import define
 from realtime_transport.protocol.wire.codec import dumps
 from realtime_transport.protocol.wire.model import Event
 from realtime_transport.protocol.wire.old_events import ResponseAudioDelta
@@ -37,7 +38,7 @@ def _default_interest(kind: type[Event]) -> bool:
     return kind not in LEFT_OUT
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class Output:
     """Events for the application and messages for the server, each in order.
 
@@ -131,7 +132,7 @@ class SendObserver(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@define()
 class ObservedOutput(Output):
     """An `Output` that tells what is sent. A class of its own: one that nobody observes asks nobody."""
 

@@ -11,6 +11,7 @@ import orjson
 import pybase64
 
 from realtime_transport.errors import DecodeError
+from realtime_transport.late_classes import define
 from realtime_transport.protocol.wire import server_events as server
 from realtime_transport.protocol.wire.codec import decode_server_event, loads
 from realtime_transport.protocol.wire.old_events import OLD_EVENTS, OLD_NAMES, ResponseAudioDelta
@@ -51,7 +52,7 @@ CLASSES: Mapping[str, type[ServerEvent]] = {
 }
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class Receiver:
     """Reads messages, emits what they mean, and lets the machines react."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from realtime_transport.late_classes import define
 from realtime_transport.protocol.wire.objects import ServerError
 from realtime_transport.protocol.wire.server_events import SessionCreated, SessionUpdated
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["SessionOpening"]
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class SessionOpening:
     """Follows the beginning of a session by its events.
 

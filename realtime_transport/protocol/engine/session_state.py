@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
+from realtime_transport.late_classes import define
 
 if TYPE_CHECKING:
     from realtime_transport.protocol.wire.objects import ServerError
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["SessionState"]
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class SessionState:
     """The session of one connection.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from realtime_transport.late_classes import define
 from realtime_transport.protocol.wire.old_events import OLD_NAMES
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ MAX_REMEMBERED = 256
 """Responses and items whose name is remembered, for each kind of event."""
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class TwoNames:
     """Remembers under which name an event of a response, or about an item, came first: only that one counts.
 

@@ -19,6 +19,7 @@ import attrs
 import orjson
 
 from realtime_transport.errors import DecodeError, LocalProtocolError
+from realtime_transport.late_classes import defaults_of
 
 from .client_events import CLIENT_EVENTS, UnknownClientEvent
 from .field_types import NOT_ON_THE_WIRE, Shape, choose_class, find_problems, json_name, shape_of, shapes_of, tag_of
@@ -207,7 +208,7 @@ def _structure(cls: type[WireModel], tolerance: Tolerance) -> Callable[..., Any]
     """
     known = {name: _handlers(shape, tolerance) for name, shape in shapes_of(cls).items()}
     # The default tag is for objects made in Python; one that was received without a tag must not get one.
-    absent = {field.name: UNSET for field in attrs.fields(cls) if isinstance(field.default, str)}
+    absent = {name: UNSET for name, default in defaults_of(cls).items() if isinstance(default, str)}
     wrong = _give_up if tolerance is Tolerance.NONE else None
     type_is_class = issubclass(cls, ServerEvent | ClientEvent) and "type" not in known
 

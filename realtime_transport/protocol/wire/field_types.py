@@ -12,9 +12,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Union, get_args, get_origin
 
-import attrs
-
-from realtime_transport.late_classes import frozen
+from realtime_transport.late_classes import defaults_of, frozen
 
 from .json_types import UNSET, Unset
 from .model import FieldProblem, WireModel
@@ -59,7 +57,7 @@ class Shape:
 def shapes_of(cls: type[WireModel]) -> dict[str, Shape]:
     """Return the shape of every field that *cls* has on the wire, by name."""
     hints = typing.get_type_hints(cls)
-    return {field.name: shape_of(hints[field.name]) for field in attrs.fields(cls) if field.name not in NOT_ON_THE_WIRE}
+    return {name: shape_of(hints[name]) for name in defaults_of(cls) if name not in NOT_ON_THE_WIRE}
 
 
 def shape_of(annotation: Any) -> Shape:

@@ -30,6 +30,7 @@ from realtime_transport.errors import (
     UpgradeRejected,
     connect_error,
 )
+from realtime_transport.late_classes import define
 from realtime_transport.task_groups import open_task_group
 
 from .event_logging import logging_tap
@@ -62,7 +63,7 @@ RETRY_TIME = 10.0
 logger: logging.Logger = logging.getLogger("realtime_transport")
 
 
-@attrs.define(eq=False, repr=False, kw_only=True)
+@define(kw_only=True)
 class Attempt:
     """Resolves the key, opens the link, and runs the connection. Used once.
 

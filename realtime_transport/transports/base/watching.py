@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from realtime_transport.connection.hub import Tap
+from realtime_transport.late_classes import define
 
 from ..endpoint.observer import ConnectionObserver, ConnectionWatcher, ObservedConnection
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Watching"]
 
 
-@attrs.define(eq=False)
+@define()
 class Watching:
     """The watchers of one connection; the engine reports to it as to a `SendObserver`."""
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-import attrs
-
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.connection.hub import Tap
-from realtime_transport.late_classes import frozen
+from realtime_transport.late_classes import define, frozen
 from realtime_transport.protocol.engine.events import AudioEvent
 
 if TYPE_CHECKING:
@@ -76,7 +74,7 @@ class MediaContext:
         return self.default_format if named is None else AudioFormat.parse(named)
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class Media:
     """The pumps of a connection, and what connects them with the engine and the hub.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import attrs
+from realtime_transport.late_classes import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,7 +68,7 @@ class ConnectionWatcher(Protocol):
         ...
 
 
-@attrs.frozen(eq=False, kw_only=True)
+@frozen(eq=False)
 class ObservedConnection:
     """A connection, for its watchers.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from realtime_transport.argument_names import named
+from realtime_transport.late_classes import define
 
 from . import operations
 from .operations import Operation
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Batch"]
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class Batch:
     """Collects calls, and carries out all of them or none when the block is left.
 

@@ -13,7 +13,7 @@ import attrs
 import orjson
 
 from realtime_transport.errors import NegotiationError, upgrade_rejected
-from realtime_transport.late_classes import frozen
+from realtime_transport.late_classes import define, frozen
 from realtime_transport.urls import REALTIME, address_hint, redact_url, scrub
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class UpgradeRequest:
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class UpgradeAnswer:
     """The answer, as it comes in.
 

@@ -19,6 +19,7 @@ import attrs
 
 from realtime_transport.clock import in_trio
 from realtime_transport.connection.wakeup import Wakeup
+from realtime_transport.late_classes import define
 from realtime_transport.task_groups import open_task_group
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ async def _writable_asyncio(opened: socket.socket) -> None:
         loop.remove_writer(opened)
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class _Race:
     winner: socket.socket | None = None
     errors: list[OSError] = attrs.field(factory=list[OSError])

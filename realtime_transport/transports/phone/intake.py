@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from realtime_transport.late_classes import define
+
 from .reordering import Packet, Reorderer
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ INACTIVITY_PADDING_MS = 1_000
 """Enough for turn detection to see the end of a turn."""
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class Intake:
     """Orders the caller's audio and fills its gaps.
 

@@ -10,7 +10,7 @@ import attrs
 
 from realtime_transport.connection.hub import Tap
 from realtime_transport.errors import DecodeError, RealtimeError, TransportError
-from realtime_transport.late_classes import frozen
+from realtime_transport.late_classes import define, frozen
 from realtime_transport.protocol.engine.events import AudioDoneEvent, AudioEvent, ErrorEvent
 from realtime_transport.protocol.wire.server_events import (
     InputAudioBufferSpeechStarted,
@@ -47,7 +47,7 @@ START_TIMEOUT = 5.0
 first."""
 
 
-@attrs.define(eq=False, repr=False, kw_only=True)
+@define(kw_only=True)
 class PhoneLine:
     """The state that lasts as long as the provider's socket, over all connections to the model.
 
@@ -88,7 +88,7 @@ class ModelSide:
     close: Callable[[], None]
 
 
-@attrs.define(eq=False, repr=False, kw_only=True)
+@define(kw_only=True)
 class PhoneLeg(Media):
     """Carries audio between the provider's socket and the engine for one connection.
 

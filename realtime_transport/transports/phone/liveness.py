@@ -6,6 +6,8 @@ from typing import Literal
 
 import attrs
 
+from realtime_transport.late_classes import define
+
 __all__ = ["Liveness"]
 
 ASK_AFTER = 30.0
@@ -13,7 +15,7 @@ ASK_AFTER = 30.0
 providers send nothing for longer."""
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class Liveness:
     """Detects a provider that sends nothing any more.
 

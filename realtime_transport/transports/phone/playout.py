@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from realtime_transport.errors import ConsumerTooSlow
-from realtime_transport.late_classes import frozen
+from realtime_transport.late_classes import define, frozen
 
 from .codec import MediaLimits, limits_of
 
@@ -47,7 +47,7 @@ class Heard:
     finished: bool
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class _Part:
     item_id: str
     content_index: int
@@ -63,7 +63,7 @@ class _Mark:
     finished: bool
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class Playout:
     """Turns the model's audio, in the format that the provider plays, into messages, each piece followed by a mark.
 

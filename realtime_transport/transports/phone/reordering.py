@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import attrs
 
+from realtime_transport.late_classes import define
+
 __all__ = ["Packet", "Reorderer"]
 
 MAX_HELD = 5
@@ -25,7 +27,7 @@ class Packet(NamedTuple):
     timestamp_ms: int | None
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class Reorderer:
     """Holds back pieces that arrive early, until the missing ones have arrived or are given up.
 

@@ -10,6 +10,7 @@ import attrs
 from realtime_transport.audio.formats import AudioFormat
 from realtime_transport.audio.resampling import Converter
 from realtime_transport.errors import ConfigError
+from realtime_transport.late_classes import define
 
 if TYPE_CHECKING:
     from realtime_transport.protocol.wire.server_events import ResponseCreated, SessionUpdated
@@ -20,7 +21,7 @@ MAX_RESPONSES = 16
 """The number of responses with their own format that are remembered; no more play at a time."""
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class Transcoder:
     """Converts audio if the telephone and the session have different formats; usually they have the same.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from realtime_transport.audio.formats import AudioFormat
-from realtime_transport.late_classes import frozen
+from realtime_transport.late_classes import define, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,7 @@ class Interruption:
     response_ids: frozenset[str]
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class _Part:
     response_id: str
     item_id: str
@@ -109,7 +109,7 @@ class _Part:
         )
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class PlaybackLedger:
     """Counts audio per content part.
 

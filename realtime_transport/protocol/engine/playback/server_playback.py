@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from realtime_transport.audio.formats import AudioFormat
+from realtime_transport.late_classes import define
 
 from .ledger import Interruption, Truncation
 
@@ -14,7 +15,7 @@ MAX_PARTS = 256
 """Responses whose first part is remembered before the oldest is forgotten."""
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class ServerPlayback:
     """Follows the server's output audio buffer: which reply it plays, and since when.
 

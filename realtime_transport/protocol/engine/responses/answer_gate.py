@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import attrs
 
+from realtime_transport.late_classes import define
+
 __all__ = ["AnswerGate"]
 
 MAX_RESPONSES = 256
 """Responses with calls that are remembered; a call that is never answered must not be kept for ever."""
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class _Calls:
     unanswered: set[str] = attrs.field(factory=set[str])
     ended: bool = False
@@ -21,7 +23,7 @@ class _Calls:
         return self.ended and not self.unanswered
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class AnswerGate:
     """Asks for one response after all calls of a response have been answered.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from realtime_transport.late_classes import frozen
+from realtime_transport.late_classes import define, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,7 +113,7 @@ class Unanswered:
     update: SentUpdate | None = None
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class InFlight:
     """The client events that the server has not answered, oldest first."""
 

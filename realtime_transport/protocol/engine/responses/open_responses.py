@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from realtime_transport.late_classes import define
 from realtime_transport.protocol.wire.json_types import UNSET
 
 __all__ = ["OpenResponse", "OpenResponses"]
@@ -12,7 +13,7 @@ MAX_OPEN = 256
 """Responses that may be open before the oldest is forgotten: more than any server runs at once."""
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class OpenResponse:
     """A response that has begun and not ended.
 
@@ -29,7 +30,7 @@ class OpenResponse:
     withdrawn: bool = False
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class OpenResponses:
     """The responses that have begun and not ended, oldest first.
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from realtime_transport.errors import LocalProtocolError
+from realtime_transport.late_classes import define
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,7 +94,7 @@ TRANSITIONS: dict[tuple[Phase, Input], Phase] = {
 _TIMED = frozenset({Phase.CREATING, Phase.REFUSED, Phase.CANCELLING})
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class _Request:
     event: dict[str, Any]
     manual: bool
@@ -101,7 +102,7 @@ class _Request:
     event_id: str = ""
 
 
-@attrs.define(eq=False, repr=False)
+@define()
 class ResponseSequencer:
     """Decides which ``response.create`` goes out when. Does not send: `take` gives what is to be sent.
 
