@@ -26,14 +26,18 @@ from typing import Any
 import attrs
 
 from benchmarks.record.frame_server import frame_server, report
+from benchmarks.record.peers import LEFT_OUT
 from benchmarks.report import Table, quartiles
 
 FLOOR, OURS = "A", ("asyncio", "trio")
 TRIO_FACTOR = 1.3
 """Trio may take this much more than asyncio must not exceed."""
 
-PEERS = {"openai": "openai", "agents": "agents"}
+PEERS = {"openai": "openai", "agents": "agents", "livekit": "livekit.plugins.openai"}
 """Name of a client: the module that it needs."""
+
+DISTRIBUTIONS = {"agents": "openai-agents", "livekit": "livekit-plugins-openai"}
+"""Name of a client: what it is called on PyPI, where that differs."""
 
 Answer = dict[str, Any]
 
@@ -186,6 +190,8 @@ def measure(address: str, workers: dict[str, Worker], names: list[str], rounds: 
     for run, sharing in runs.items():
         for number in range((rounds or ROWS[sharing[0]].rounds) + 1):
             for client, worker in workers.items():
+                if (client, sharing[0]) in LEFT_OUT:
+                    continue
                 answer = worker.ask(run[0], address, *run[1:])
                 notes = report(address)
                 if "error" in answer:
@@ -233,7 +239,7 @@ def show(results: dict[str, Result], clients: list[str]) -> bool:
     table = Table("Medians; ratios to floor A with quartiles", ("", "client", "figure", "ratio", "q1-q3", "must", ""))
     good = True
     for result in results.values():
-        for client in clients:
+        for client in filter(result.figures.__contains__, clients):
             median = statistics.median(result.figures[client])
             q1, ratio, q3 = result.ratios(client)
             limit = result.limit(client)
@@ -249,11 +255,18 @@ def show(results: dict[str, Result], clients: list[str]) -> bool:
     return good
 
 
+def is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # Nor a package that it is in.
+        return False
+
+
 def machine() -> dict[str, Any]:
     versions: dict[str, str] = {}
     for package in ("anyio", "trio", "websockets", "picows", "orjson", "pybase64", *PEERS):
         try:
-            versions[package] = version(package.replace("agents", "openai-agents"))
+            versions[package] = version(DISTRIBUTIONS.get(package, package))
         except PackageNotFoundError:
             continue
     return {
@@ -277,7 +290,7 @@ def main(arguments: list[str]) -> int:
     began = time.monotonic()
     clients = [FLOOR, *(["B"] if find_spec("picows") else []), *OURS]
     if options.peers:
-        clients += [name for name, module in PEERS.items() if find_spec(module)]
+        clients += [name for name, module in PEERS.items() if is_there(module)]
     names = options.row or [*ROWS, IMPORT]
     with frame_server() as address:
         workers = {client: Worker.start(client) for client in clients}
