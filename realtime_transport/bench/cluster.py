@@ -118,8 +118,13 @@ class _Run:
         limit = self.job.plan.max_usd
         return limit is not None and self.spent >= limit
 
+    def _alive(self) -> set[str]:
+        """The addresses of the workers that the scheduler has."""
+        # Not `scheduler_info`: its answer is shared with a callback that overwrites it, every other second, with none.
+        return set(self.client.nthreads())
+
     def _workers(self) -> list[str]:
-        workers = sorted(self.client.scheduler_info(n_workers=-1)["workers"])
+        workers = sorted(self._alive())
         if not workers:
             raise ConfigError("the cluster has no worker (any more)", key="scheduler")
         return workers
@@ -183,7 +188,7 @@ class _Run:
 
     def _look(self, waiting: dict[str, tuple[Share, Any]], levels: list[Level]) -> bool:
         """Handle the shares that have ended. Returns whether all of them were complete."""
-        alive = set(self.client.scheduler_info(n_workers=-1)["workers"])
+        alive = self._alive()
         is_whole = True
         for name, (share, future) in list(waiting.items()):
             if future.status == "finished":
