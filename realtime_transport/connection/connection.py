@@ -76,7 +76,6 @@ class Connection:
         max_outbox_bytes: int,
         pumps: Sequence[tuple[str, Callable[[], Awaitable[None]]]] = (),
         before_receive: Callable[[], None] | None = None,
-        audio_by_engine: bool = False,
         life: LifeCycle | None = None,
     ) -> None:
         self._link = link
@@ -97,7 +96,8 @@ class Connection:
         self._leaving = False
         self._may_write = False
         self._direct = link if is_direct(link) else None
-        self._takes_audio = self._direct is not None and not audio_by_engine
+        self._takes_audio = self._direct is not None
+        self._audio_sent = engine.audio_sent if engine.is_observed else None
         self._tasks: LinkTasks | None = None  # Of a link that is not direct.
         self._keepalive: KeepAlive | None = None
         self.life: LifeCycle = life or LifeCycle.of_open_link()
@@ -344,6 +344,8 @@ class Connection:
             traffic.characters_sent += len(text)
         else:
             outbox.put_audio(text)
+        if self._audio_sent is not None:
+            self._audio_sent(text)
 
     def send_nowait(self, size: int, operation: Callable[[float], None]) -> None:
         """As `send`, without waiting.

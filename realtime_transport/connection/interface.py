@@ -123,6 +123,15 @@ class Engine(Protocol):
         """Do what is due."""
         ...
 
+    @property
+    def is_observed(self) -> bool:
+        """Whether somebody sees what is sent: then the engine is told of messages that it has no part in."""
+        ...
+
+    def audio_sent(self, text: str) -> None:
+        """Take note of a message of audio that the connection has sent by itself."""
+        ...
+
     def take_events(self) -> Sequence[Event]:
         """The events since the last call."""
         ...
@@ -152,11 +161,6 @@ class AttemptEngine(Engine, Protocol):
     @property
     def last_error(self) -> Reported | None:
         """What the server last reported on this connection: the reason, if it closes now."""
-        ...
-
-    @property
-    def is_observed(self) -> bool:
-        """Whether somebody sees what is sent: then every message is to be sent by the engine."""
         ...
 
     def next_sequence(self) -> int:

@@ -107,6 +107,7 @@ class Instrumentation:
             if session is not None:
                 stack.enter_context(session.observe(_SessionTelemetry(observer)))
             self._stack = stack.pop_all()
+        observer.kept_with = self  # Whoever keeps nothing of it keeps the transport, which keeps the observer.
 
     def close(self) -> None:
         """Stop recording new connections; an open one is recorded to its end. Idempotent."""
@@ -127,6 +128,7 @@ class _TransportTelemetry:
 
     _options: TelemetryOptions
     current: ConnectionTelemetry | None = attrs.field(default=None, init=False)
+    kept_with: Instrumentation | None = attrs.field(default=None, init=False)
 
     def begin(self, connection: ObservedConnection) -> ConnectionTelemetry:
         self.current = ConnectionTelemetry(connection, self._options, context.get_current())

@@ -35,6 +35,7 @@ class ToyEngine:
     messages: list[Message] = attrs.field(factory=list[Message])
     timer: float | None = None
     ended: bool = False
+    is_observed: bool = False
 
     def connection_opened(self, now: float, /) -> None:
         self.messages.append(Message("hello"))
@@ -47,6 +48,8 @@ class ToyEngine:
             raise ZeroDivisionError("a bug")
 
     def begin_close(self, now: float, /) -> None: ...
+
+    def audio_sent(self, text: str) -> None: ...
 
     @property
     def finished(self) -> bool:
@@ -81,7 +84,6 @@ class LiveEngine(ToyEngine):
     over: bool = False
     last_error: Any = None
     sequence: int = 0
-    is_observed: bool = False
 
     def connection_opened(self, now: float, /) -> None:
         self.messages.append(Message("start"))

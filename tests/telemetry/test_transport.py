@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import logging
 import subprocess
 import sys
@@ -402,6 +403,16 @@ async def test_a_connection_belongs_to_the_span_that_is_current_where_it_is_open
     parent = given.seen.one("realtime.connection").parent
     assert parent is not None
     assert parent.span_id == request.get_span_context().span_id
+
+
+async def test_it_lasts_as_long_as_the_transport_where_nobody_keeps_it() -> None:
+    given = wire()
+    given.seen.instrument(given.transport)
+    gc.collect()
+    given.server.send(CREATED)
+    async with given.transport.connect():
+        pass
+    assert given.seen.tree() == ["realtime.connection gpt-realtime"]
 
 
 async def test_only_what_begins_while_it_is_attached_is_told() -> None:

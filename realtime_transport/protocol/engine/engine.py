@@ -189,8 +189,12 @@ class Engine:
 
     @property
     def is_observed(self) -> bool:
-        """Whether somebody sees what is sent: then audio is sent by the engine, too."""
+        """Whether somebody sees what is sent: then `audio_sent` is to be called."""
         return isinstance(self._output, ObservedOutput)
+
+    def audio_sent(self, text: str) -> None:
+        """Note *text*, an ``input_audio_buffer.append`` that the connection has sent by itself."""
+        self._output.audio_sent(text)
 
     @property
     def response_requested(self) -> bool:

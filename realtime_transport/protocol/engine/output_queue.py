@@ -119,6 +119,9 @@ class Output:
         """Send *text*, an ``input_audio_buffer.append``."""
         self.messages.append(Outgoing(text, AUDIO))
 
+    def audio_sent(self, text: str) -> None:
+        """Note *text*, an ``input_audio_buffer.append`` that the connection has sent by itself."""
+
 
 class SendObserver(Protocol):
     """Sees the messages of the client when they are queued. Neither call may raise."""
@@ -146,4 +149,8 @@ class ObservedOutput(Output):
     def send_audio(self, text: str) -> None:
         """As of an `Output`."""
         Output.send_audio(self, text)
+        self._observer.sent_audio(text)
+
+    def audio_sent(self, text: str) -> None:
+        """As of an `Output`."""
         self._observer.sent_audio(text)

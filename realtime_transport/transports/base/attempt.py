@@ -228,7 +228,6 @@ class Attempt:
             max_outbox_bytes=self.settings.max_outbox_bytes,
             pumps=self.media.pumps(),
             before_receive=self.media.refresh,
-            audio_by_engine=self.engine.is_observed,
             life=self.life,
         )
 
