@@ -1,7 +1,7 @@
 """Does a call cost the same among many, and an hour as much memory as a minute?
 
 Calls in real time, 1 to 400 of them: CPU and memory for each, and how late frames are sent. Then an hour of 20 calls as
-fast as they go: memory after a tenth of it, and at the end.
+fast as they go: memory, objects and tasks after a tenth of it, and at the end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ HOUR_CALLS, HOUR_DELTAS = 20, 36_000
 
 def main(backends: list[str]) -> int:
     table = Table("Calls in real time", ("", "CPU per frame, µs", "memory per connection, kB", "late p99, ms"))
-    hour = Table(f"An hour of {HOUR_CALLS} calls", ("", "after a tenth, MB", "at the end, MB"))
+    hour = Table(
+        f"An hour of {HOUR_CALLS} calls: after a tenth, at the end", ("", "peak, MB", "objects left", "tasks left")
+    )
     with frame_server() as address:
         for backend in backends or ["asyncio", "trio"]:
             worker = Worker.start(backend)
@@ -31,9 +33,11 @@ def main(backends: list[str]) -> int:
                     table.row(
                         f"{backend}, {calls} calls", f"{paced['value'] * 1e6:.0f}", f"{memory:.1f}", f"{late:.1f}"
                     )
-                tenth = worker.ask("flood_many", address, HOUR_CALLS, HOUR_DELTAS // 10)["peak_mb"]
-                whole = worker.ask("flood_many", address, HOUR_CALLS, HOUR_DELTAS)["peak_mb"]
-                hour.row(backend, f"{tenth:.1f}", f"{whole:.1f}")
+                tenth = worker.ask("flood_many", address, HOUR_CALLS, HOUR_DELTAS // 10)
+                whole = worker.ask("flood_many", address, HOUR_CALLS, HOUR_DELTAS)
+                hour.row(
+                    backend, *(f"{tenth[name]:.0f}, {whole[name]:.0f}" for name in ("peak_mb", "objects", "tasks"))
+                )
             finally:
                 worker.stop()
     table.show()

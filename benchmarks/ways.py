@@ -185,11 +185,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--client", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--package", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.serve:
         asyncio.run(serve(options.serve))
         return 0
     if options.client:
+        if options.package:
+            sys.path.insert(0, options.package)  # The package from there; the benchmarks are those from here.
         backend, way, addresses = options.client
         run_client(backend, way, json.loads(addresses))
         return 0
@@ -207,10 +210,8 @@ def compare(against: Path | None, rounds: int) -> None:
                     for other in (None, against) if against else (None,):
                         command = [sys.executable, "-m", "benchmarks.ways", "--client"]
                         command += [backend, way, json.dumps(addresses)]
-                        path = {"PYTHONPATH": str(other.resolve())} if other else {}
-                        done = subprocess.run(
-                            command, env={**environment, **path}, capture_output=True, text=True, check=True
-                        )
+                        command += ["--package", str(other.resolve())] if other else []
+                        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
                         for job, figure in json.loads(done.stdout.splitlines()[-1]).items():
                             results.setdefault((backend, way, job, other is not None), []).append(figure)
     table = Table("CPU of the client by way, µs", ("", "figure", "to plain", "to the other commit", "q1-q3"))
