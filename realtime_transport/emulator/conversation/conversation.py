@@ -9,28 +9,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-import attrs
-
 from realtime_transport.emulator.checks.validation import SERVICE_NAMES, KnownNames, parse_message, read_event
 from realtime_transport.emulator.kinds import SessionKind
 from realtime_transport.emulator.refusal import Refusal
 from realtime_transport.emulator.replies import UserText
 from realtime_transport.emulator.sound import MAX_BUFFERED_BYTES
 from realtime_transport.protocol.wire import server_events as ev
-from realtime_transport.protocol.wire.codec import decode_item, decode_session, dumps
-from realtime_transport.protocol.wire.items import (
-    FunctionCallOutputItem,
-    InputAudioPart,
-    Item,
-    McpApprovalResponseItem,
-    UserMessageItem,
-)
+from realtime_transport.protocol.wire.codec import decode_session
+from realtime_transport.protocol.wire.items import InputAudioPart, McpApprovalResponseItem, UserMessageItem
 
+from .conversation_items import ITEM_OBJECT, ConversationItems
 from .event_sender import EventSender
-from .history import Entry, History
+from .history import Entry
+from .idle_timer import IdleTimer
 from .input_audio import DetectorFactory, InputAudio, SpeechBegan, SpeechEnded
 from .mcp import McpListings
-from .responder_input import decode_audio, inputs_of, user_entry
+from .responder_input import decode_audio
 from .response_scheduler import ResponseScheduler
 from .session_object import MAX_SESSION_SECONDS, merged_session
 from .timer_queue import TimerQueue
@@ -50,9 +44,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Conversation"]
 
-_ITEM_OBJECT = "realtime.item"
-"""Of the user's messages, as the reference has it. Recorded sessions show no ``object`` in other items."""
-
 MIN_COMMIT_MS = 100
 STEPS_AT_ONCE = 16
 """Callbacks that one `Conversation.handle_timer` calls: an unpaced reply of a minute comes in pieces, so that other
@@ -62,7 +53,6 @@ STEPS_BEFORE_SPEECH = 10_000
 """Deeds that are done, if due, before the user is noticed to speak: a quarter of an hour of an unpaced reply."""
 
 
-@attrs.define(eq=False)
 class Conversation:
     """One realtime or transcription session.
 
@@ -79,47 +69,45 @@ class Conversation:
         is_attached: Whether the client attaches to a call that goes on: ``session.updated`` greets it.
     """
 
-    session: dict[str, Any]
-    record: SessionRecord
-    _responder: Responder
-    _recognize: Recognizer
-    _detector_factory: DetectorFactory
-    _ids: IdSource
-    _audio_speed: float | None = attrs.field(default=None, alias="audio_speed")
-    _model_is_fixed: bool = attrs.field(default=True, alias="model_is_fixed")
-    _names: KnownNames = attrs.field(default=SERVICE_NAMES, alias="names")
-    _is_attached: bool = attrs.field(default=False, alias="is_attached")
-    kind: SessionKind = attrs.field(init=False)
-    _timers: TimerQueue = attrs.field(init=False, factory=TimerQueue)
-    _history: History = attrs.field(init=False)
-    _sender: EventSender = attrs.field(init=False)
-    _listings: McpListings = attrs.field(init=False)
-    _transcriber: Transcriber = attrs.field(init=False)
-    _scheduler: ResponseScheduler = attrs.field(init=False)
-    _input_audio: InputAudio = attrs.field(init=False)
-    _fresh: list[Entry] = attrs.field(init=False, factory=list[Entry])
-    """What came since the last response."""
-    _speech_item_id: str | None = attrs.field(init=False, default=None)
-    _idle_watch: int = attrs.field(init=False, default=0)
-    """Number of the current idle timer: an earlier one that fires is void."""
-
-    def __attrs_post_init__(self) -> None:
-        self.kind = SessionKind(self.session["type"])
-        self._sender = EventSender(self._ids, self.record)
-        self._history = History(self._dropped)
-        self._listings = McpListings(self._sender, self._history)
+    def __init__(
+        self,
+        session: dict[str, Any],
+        record: SessionRecord,
+        responder: Responder,
+        recognize: Recognizer,
+        detector_factory: DetectorFactory,
+        ids: IdSource,
+        audio_speed: float | None = None,
+        model_is_fixed: bool = True,
+        names: KnownNames = SERVICE_NAMES,
+        is_attached: bool = False,
+    ) -> None:
+        self.session: dict[str, Any] = session
+        self.record: SessionRecord = record
+        self.kind: SessionKind = SessionKind(session["type"])
+        self._recognize = recognize
+        self._ids = ids
+        self._model_is_fixed = model_is_fixed
+        self._names = names
+        self._is_attached = is_attached
+        self._timers = TimerQueue()
+        self._sender = EventSender(ids, record)
+        self._items = ConversationItems(self._sender, ids, record)
+        self._listings = McpListings(self._sender, self._items.history)
         self._transcriber = Transcriber(self._sender, self._timers)
         self._scheduler = ResponseScheduler(
             self._sender,
             self._timers,
-            self._history,
+            self._items.history,
             self._listings,
-            self._responder,
-            self._ids("conv"),
-            self._audio_speed,
+            responder,
+            ids("conv"),
+            audio_speed,
             self._response_ended,
         )
-        self._input_audio = InputAudio.of(self._detector_factory, self.session["audio"]["input"])
+        self._input_audio = InputAudio.of(detector_factory, session["audio"]["input"])
+        self._speech_item_id: str | None = None
+        self._idle = IdleTimer(self._timers, self._idled)
 
     # Network and time
 
@@ -193,7 +181,7 @@ class Conversation:
         self.session = merged_session(
             self.session,
             raw["session"],
-            audio_was_sent=self._history.has_assistant_audio,
+            audio_was_sent=self._items.history.has_assistant_audio,
             model_is_fixed=self._model_is_fixed,
         )
         self._input_audio.configure(self.session["audio"]["input"])
@@ -227,59 +215,20 @@ class Conversation:
         self._sender.emit(ev.InputAudioBufferCleared())
 
     def _create_item(self, raw: dict[str, Any], _event_id: str | None, now: float) -> None:
-        item = decode_item(raw["item"])[0]
-        self._check_references(item)
-        if not item.id:
-            item = attrs.evolve(item, id=self._ids("item"))
-        if isinstance(item, UserMessageItem):
-            item = attrs.evolve(item, status="completed", object=_ITEM_OBJECT)
-        elif item.type in ("message", "function_call"):
-            item = attrs.evolve(item, status=item.status or "completed")
-        entry = user_entry(item, self._input_audio.audio_format)
-        entry.size = len(dumps(raw["item"]))
-        previous = self._history.insert(entry, raw.get("previous_item_id"))
-        self._fresh.append(entry)
-        self._sender.emit(ev.ConversationItemAdded(previous_item_id=previous, item=entry.item))
-        self._sender.emit(ev.ConversationItemDone(previous_item_id=previous, item=entry.item))
+        item = self._items.create(raw["item"], raw.get("previous_item_id"), self._input_audio.audio_format)
         if isinstance(item, McpApprovalResponseItem) and not self._scheduler.is_taken:
             # Clients send no response.create for an approval, so the server goes on by itself. If something is being
             # said, the next response answers it.
             self._respond_unasked(now)
 
-    def _dropped(self, entry: Entry) -> None:
-        self.record.items_dropped += 1
-        if entry in self._fresh:
-            self._fresh.remove(entry)
-
-    def _check_references(self, item: Item) -> None:
-        match item:
-            case FunctionCallOutputItem(call_id=str(call_id)) if self._history.function_call(call_id) is None:
-                raise Refusal(f"Tool call ID '{call_id}' not found in conversation.", code="invalid_tool_call_id")
-            case McpApprovalResponseItem(approval_request_id=str(request_id)) if (
-                self._history.approval_request(request_id) is None
-            ):
-                raise Refusal(
-                    f"Approval request '{request_id}' not found in conversation.",
-                    code="invalid_value",
-                    param="item.approval_request_id",
-                )
-            case _:
-                pass
-
     def _retrieve(self, raw: dict[str, Any], _event_id: str | None, _now: float) -> None:
-        entry = self._history.get(raw["item_id"], verb="retrieve")
-        self._sender.emit(ev.ConversationItemRetrieved(item=entry.with_audio()))
+        self._items.retrieve(raw["item_id"])
 
     def _delete(self, raw: dict[str, Any], _event_id: str | None, _now: float) -> None:
-        item_id: str = raw["item_id"]
-        self._history.delete(item_id)
-        self._fresh = [entry for entry in self._fresh if entry.id != item_id]
-        self._sender.emit(ev.ConversationItemDeleted(item_id=item_id))
+        self._items.delete(raw["item_id"])
 
     def _truncate(self, raw: dict[str, Any], _event_id: str | None, _now: float) -> None:
-        item_id, index, end_ms = raw["item_id"], raw["content_index"], raw["audio_end_ms"]
-        self._history.truncate(item_id, index, end_ms)
-        self._sender.emit(ev.ConversationItemTruncated(item_id=item_id, content_index=index, audio_end_ms=end_ms))
+        self._items.truncate(raw["item_id"], raw["content_index"], raw["audio_end_ms"])
 
     def _create_response(self, raw: dict[str, Any], event_id: str | None, now: float) -> None:
         self._respond(raw.get("response") or {}, event_id, now)
@@ -293,13 +242,10 @@ class Conversation:
         is_aside = params.get("conversation") == "none"
         if not is_aside:
             self._scheduler.check_free()
-        if "input" in params:
-            inputs = inputs_of(self._input_entries(params["input"]), self._history)
-        else:
-            inputs = inputs_of(self._fresh, self._history)
+        inputs = self._items.inputs(params.get("input"), self._input_audio.audio_format)
         if not is_aside:
-            self._fresh = []
-        self._idle_watch += 1
+            self._items.answered()
+        self._idle.stop()
         self._scheduler.start(self.session, params, inputs, event_id, now)
 
     def _respond_unasked(self, now: float) -> None:
@@ -309,31 +255,15 @@ class Conversation:
         except Refusal as refusal:
             self._sender.refuse(refusal, None)
 
-    def _input_entries(self, raw_items: list[dict[str, Any]]) -> list[Entry]:
-        entries: list[Entry] = []
-        for index, raw in enumerate(raw_items):
-            if raw["type"] != "item_reference":
-                entries.append(user_entry(decode_item(raw)[0], self._input_audio.audio_format))
-                continue
-            known = self._history.find(raw["id"])
-            if known is None:
-                raise Refusal(
-                    f"Item with id '{raw['id']}' not found.", code="invalid_value", param=f"response.input[{index}].id"
-                )
-            entries.append(known)
-        return entries
-
     def _response_ended(self, run: ResponseRun, now: float) -> None:
         turn_detection: Mapping[str, Any] = self.session["audio"]["input"]["turn_detection"] or {}
         timeout_ms: int | None = turn_detection.get("idle_timeout_ms")
-        if timeout_ms is None:
-            return
-        # The timer starts when the listener has heard the reply, which takes its full length at worst.
-        watch = self._idle_watch
-        self._timers.at(now + run.audio_seconds + timeout_ms / 1000, lambda then: self._idled(watch, timeout_ms, then))
+        if timeout_ms is not None:
+            # It starts when the listener has heard the reply, which takes its full length at worst.
+            self._idle.start(now + run.audio_seconds, timeout_ms)
 
-    def _idled(self, watch: int, timeout_ms: int, now: float) -> None:
-        if watch != self._idle_watch or self._input_audio.is_hearing_speech:
+    def _idled(self, timeout_ms: int, now: float) -> None:
+        if self._input_audio.is_hearing_speech:
             return
         end_ms, item_id = self._input_audio.end_ms, self._ids("item")
         self._sender.emit(
@@ -356,7 +286,7 @@ class Conversation:
     def _speech_began(self, start_ms: int, now: float) -> None:
         # What is due by now comes before it: a reply that is sent all at once cannot be talked over.
         self._timers.do(now, limit=STEPS_BEFORE_SPEECH)
-        self._idle_watch += 1
+        self._idle.stop()
         self._speech_item_id = self._ids("item")
         self._sender.emit(ev.InputAudioBufferSpeechStarted(audio_start_ms=start_ms, item_id=self._speech_item_id))
         if self._turn_setting("interrupt_response"):
@@ -370,13 +300,11 @@ class Conversation:
 
     def _commit_audio(self, clip: AudioClip, item_id: str, now: float, *, respond: bool = False) -> None:
         content = [InputAudioPart(transcript=None)]
-        item = UserMessageItem(id=item_id, object=_ITEM_OBJECT, status="completed", content=content)
+        item = UserMessageItem(id=item_id, object=ITEM_OBJECT, status="completed", content=content)
         entry = Entry(item, clip, heard=self._recognize(clip))
-        previous = self._history.append(entry)
+        previous = self._items.history.append(entry)
         self._sender.emit(ev.InputAudioBufferCommitted(previous_item_id=previous, item_id=item_id))
-        self._sender.emit(ev.ConversationItemAdded(previous_item_id=previous, item=item))
-        self._sender.emit(ev.ConversationItemDone(previous_item_id=previous, item=item))
-        self._fresh.append(entry)
+        self._items.announce(entry, previous)
         if respond:
             self._respond_unasked(now)
         settings = self.session["audio"]["input"]["transcription"]
