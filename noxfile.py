@@ -3,6 +3,7 @@
 ``interop`` and ``media`` need more than Python, take minutes, and judge sound.
 """
 
+import os
 import shutil
 from pathlib import Path
 
@@ -27,8 +28,8 @@ def group(name: str) -> list[str]:
 
 def run_tests(session: nox.Session) -> None:
     session.install("-e", ".[all]", *group("test"))
-    # Two at a time on two cores. A file stays together: its fixtures are made once.
-    at_once = [] if session.posargs else ["-n", "auto", "--dist", "loadfile"]
+    # One more than there are cores, as many tests wait for a process. A file stays together: its fixtures are made once.
+    at_once = [] if session.posargs else ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile"]
     session.run("python", "-m", "pytest", *at_once, *session.posargs)
 
 

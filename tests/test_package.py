@@ -14,7 +14,7 @@ import realtime_transport
 
 PACKAGE = Path(realtime_transport.__file__).parent
 
-HEAVY = ["httpx", "soundfile", "numpy", "av", "aiortc", "realtime_transport.emulator", "websockets", "trio"]
+HEAVY = ["httpx", "cattrs", "soundfile", "numpy", "av", "aiortc", "realtime_transport.emulator", "websockets", "trio"]
 
 ROOMS = [
     {"errors", "clock", "late_classes", "task_groups", "wire_logging"},

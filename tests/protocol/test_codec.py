@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 import traceback
 import tracemalloc
 from random import Random
@@ -460,6 +462,17 @@ def test_unset_is_false_and_one() -> None:
     assert repr(UNSET) == "UNSET"
     assert copy.deepcopy(UNSET) is UNSET
     assert pickle.loads(pickle.dumps(UNSET)) is UNSET
+
+
+def test_cattrs_is_imported_at_the_first_use_only() -> None:
+    code = (
+        "import sys, realtime_transport.protocol.wire.codec as codec;"
+        "before = 'cattrs' in sys.modules;"
+        "codec.encode(codec.decode_item({'type': 'message'})[0]);"
+        "print(before, 'cattrs' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False True\n"
 
 
 # Whatever comes

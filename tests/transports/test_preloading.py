@@ -23,7 +23,7 @@ def look(name, *rest):
         taken.update(new for new in set(sys.modules) - before if new.partition(".")[0] in HEAVY)
     return module
 
-HEAVY = {"websockets", "httpx", "httpx_ws", "httpcore", "realtime_transport"}
+HEAVY = {"websockets", "cattrs", "httpx", "httpx_ws", "httpcore", "realtime_transport"}
 
 async def main():
     builtins.__import__ = look

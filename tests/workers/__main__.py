@@ -25,7 +25,7 @@ from realtime_transport.emulator import RealtimeEmulator
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PYODIDE = "314.0.7"
-PURE = ["anyio", "attrs", "idna", "typing_extensions", "workers-runtime-sdk"]
+PURE = ["anyio", "attrs", "cattrs", "idna", "typing_extensions", "workers-runtime-sdk"]
 WORKER = ROOT / "examples" / "cloudflare_worker" / "src" / "entry.py"
 BUILT = ["pybase64"]
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import enum
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, cast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import attrs
 import orjson
@@ -29,6 +29,9 @@ from .model import ClientEvent, FieldProblem, ServerEvent, WireModel
 from .old_events import OLD_EVENTS
 from .server_events import SERVER_EVENTS, VENDOR_EVENTS, UnknownServerEvent
 from .session import Session
+
+if TYPE_CHECKING:
+    from cattrs import Converter
 
 __all__ = [
     "decode_client_event",
@@ -178,7 +181,7 @@ def encode(model: WireModel) -> dict[str, Any]:
 
     Values that have no class are shared with *model*, not copied.
     """
-    return _encoder(model.__class__)(model)
+    return _converter().unstructure(model)
 
 
 def _type_of(raw: Mapping[str, Any]) -> str:
@@ -292,7 +295,23 @@ def _array_hook(entry: Shape, tolerance: Tolerance) -> Hook:
 
 
 @functools.cache
-def _encoder(cls: type[WireModel]) -> Callable[[Any], dict[str, Any]]:
+def _converter() -> Converter:
+    """Build the converter; its hooks are made one class at a time, when the first object of a class is encoded."""
+    import cattrs  # Here: who sends mappings only need not wait for it.
+
+    converter = cattrs.Converter(detailed_validation=False)
+    converter.register_unstructure_hook_factory(_is_wire_model, _class_encoder)
+    converter.register_unstructure_hook_func(lambda cls: cls in (list, tuple), _encode_entries)
+    # Whatever else a field holds is JSON already, however deep.
+    converter.register_unstructure_hook_func(lambda cls: cls is dict, lambda value: value)
+    return converter
+
+
+def _is_wire_model(cls: Any) -> bool:
+    return isinstance(cls, type) and issubclass(cls, WireModel)
+
+
+def _class_encoder(cls: type[WireModel]) -> Callable[[Any], dict[str, Any]]:
     on_class = issubclass(cls, ServerEvent | ClientEvent)
     names = [field.name for field in attrs.fields(cls) if field.name not in NOT_ON_THE_WIRE and field.name != "type"]
     has_type = on_class or hasattr(cls, "type")
@@ -316,10 +335,8 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 def _encode_value(value: Any) -> Any:
-    if value.__class__ in _SCALARS:
-        return value
-    if isinstance(value, WireModel):
-        return _encoder(value.__class__)(value)
-    if isinstance(value, list | tuple):
-        return [_encode_value(entry) for entry in cast("Sequence[Any]", value)]
-    return value  # Whatever else a field holds is JSON already, however deep.
+    return value if value.__class__ in _SCALARS else _converter().unstructure(value)
+
+
+def _encode_entries(entries: list[Any] | tuple[Any, ...]) -> list[Any]:
+    return [_encode_value(entry) for entry in entries]
