@@ -28,7 +28,7 @@ def group(name: str) -> list[str]:
 
 def run_tests(session: nox.Session) -> None:
     session.install("-e", ".[all]", *group("test"))
-    # One more than there are cores, as many tests wait for a process. A file stays together: its fixtures are made once.
+    # One more than there are cores: many tests wait for a process. A file stays together: its fixtures are made once.
     at_once = [] if session.posargs else ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile"]
     session.run("python", "-m", "pytest", *at_once, *session.posargs)
 

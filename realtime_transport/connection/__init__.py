@@ -1,1 +1,1 @@
-"""One connection: a link, its tasks, the outbox, the subscriptions. Knows an engine only by its interface."""
+"""One connection: a link, its tasks, the outbox, the subscriptions. Uses an engine only through its interface."""

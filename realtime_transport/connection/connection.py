@@ -3,10 +3,9 @@
 ```
 link ──► reader ──► engine ──► hub ──► subscriptions          caller ── send ──► outbox ──► writer ──► link
 ```
-`Connection.run` keeps the time: the engine's deadlines and the pings. The audio pumps run as separate tasks of one
-group, which is born and ends there, and so do a reader and a writer, unless the link is a `DirectLink`: that hands over
-what it reads, and takes from the outbox, in the task or the callback that the event loop runs anyway. Nothing that
-reads ever waits for a consumer.
+`Connection.run` handles the deadlines of the engine and the pings. It runs the audio pumps as tasks of one group, and
+also a reader and a writer, unless the link is a `DirectLink`, which hands over what it reads and takes from the outbox
+in the task or callback that reads the socket. The reading side never waits for a consumer.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ SENDS_PER_TURN = 32
 """A task that sends in a tight loop lets the writer run after this many messages."""
 
 LAST_LOOK_TURNS = 8
-"""How many scheduler turns the socket gets to be read before a silent peer is given up."""
+"""Scheduler turns in which the socket can still be read before a silent peer is given up."""
 
 
 @frozen()
@@ -54,7 +53,7 @@ class Timeouts:
     Attributes:
         ping_interval: Pause between pings.
         ping_timeout: How long to wait for a pong.
-        close: How long leaving may take, whatever the peer does.
+        close: The longest time for closing, whatever the peer does.
     """
 
     ping_interval: float | None = 20.0
@@ -105,7 +104,7 @@ class Connection:
     # Life
 
     async def run(self) -> ConnectionEnd:
-        """Run the tasks until the connection ends; say how. If cancelled, what was queued is discarded.
+        """Run the tasks until the connection ends, and return how. If cancelled, what was queued is discarded.
 
         Returns or ends within ``timeouts.close`` of the end of the connection, whatever the peer does.
         """
@@ -130,7 +129,7 @@ class Connection:
 
     async def _run_until_end(self) -> None:
         try:
-            # Who hears of the opening may close at once: then nothing has been sent.
+            # A listener of the opening may close at once: then nothing has been sent.
             await anyio.lowlevel.checkpoint()
             self._may_write = True
             self._poke_link()
@@ -144,7 +143,7 @@ class Connection:
     def close(self, *, discard: bool = False) -> None:
         """Begin to close; `run` then ends. Idempotent. With *discard*, what was queued is not sent.
 
-        Without, the engine takes its leave, and what the peer answers to that is read.
+        Otherwise the engine sends its own closing messages, if any, and the peer's answers to them are read.
         """
         self._leaving = not discard and (self._leaving or self.life.is_open)
         if self._leaving and not self._ending:
@@ -210,7 +209,7 @@ class Connection:
     def _set_end(self, end: ConnectionEnd) -> None:
         self._leaving = False
         self.life.finish(end)
-        self._outbox.close(discard=True)  # There is nobody left to send it to.
+        self._outbox.close(discard=True)  # The peer is gone.
         self._end_running()
 
     # Receiving
@@ -306,13 +305,13 @@ class Connection:
     # Sending
 
     async def send(self, size: int, operation: Callable[[float], None]) -> None:
-        """Wait for room for *size* characters, then let *operation* fill the engine and queue what it has to say.
+        """Wait for room for *size* characters, then run *operation* on the engine and queue its messages.
 
         If cancelled, *operation* was not called.
 
         Raises:
             ConnectionLost: The connection was lost.
-            NotConnectedError: It was closed.
+            NotConnectedError: The connection was closed.
             LocalProtocolError: The link does not carry messages of this size.
         """
         self._check_size(size)
@@ -326,7 +325,7 @@ class Connection:
             await self._outbox.wait_and(size, lambda: self.perform(operation))
 
     def takes_audio(self, size: int) -> bool:
-        """Whether *size* characters of audio may go the short way, by `send_audio`: none is refused or waits."""
+        """Whether *size* characters of audio can take the short path, `send_audio`: nothing is refused or waits."""
         return (
             self.life.state is State.READY
             and self._takes_audio
@@ -336,7 +335,7 @@ class Connection:
         )
 
     def send_audio(self, text: str) -> None:
-        """The short path of `send`, for a message of audio, in which the engine has no part: see `takes_audio`."""
+        """The short path of `send` for a message of audio, without the engine; only if `takes_audio`."""
         self._sends += 1
         outbox, traffic = self._outbox, self._traffic
         if not outbox.bytes and self._direct is not None and self._direct.offer(text):
@@ -356,13 +355,13 @@ class Connection:
         self._check_size(size)
         if self.life.is_open and not self._outbox.has_room(size):
             raise anyio.WouldBlock(
-                "too much waits to be sent (max_outbox_bytes), and nothing was queued: drop this, or await the call "
+                "the outbox is full (max_outbox_bytes), and nothing was queued: drop this, or await the call "
                 "that waits for room"
             )
         self.perform(operation)
 
     def perform(self, operation: Callable[[float], None]) -> None:
-        """Let *operation* fill the engine, and queue what it has to say without regard to the bound."""
+        """Run *operation* on the engine, and queue its messages regardless of the outbox's bound."""
         self.life.require_open()
         operation(self._now())
         self.flush()
@@ -391,7 +390,7 @@ class Connection:
             return first.lane.overtakes
         urgent = self._outbox.put(messages)
         if self._direct is not None:
-            # A truncation is on its way before consumers hear of it.
+            # A truncation is sent before consumers get the interruption.
             self._direct.poke(at_once=urgent)
         return urgent
 
@@ -420,7 +419,7 @@ class Connection:
 
 
 def _any_size(_size: int, /) -> None:
-    """A link without a limit of its own."""
+    """Accept any size: the link has no limit."""
 
 
 def _describe(closed: LinkClosed) -> str:

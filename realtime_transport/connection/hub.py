@@ -1,4 +1,4 @@
-"""Hands events to those who want them, when the reader brings them."""
+"""Delivers events to subscriptions and taps when the reader receives them."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class _Route:
 
 @define()
 class Tap:
-    """Something beside the subscriptions that takes events at reader time and never waits: the playback pump.
+    """A receiver that takes events synchronously when they are published, such as the playback pump; it never waits.
 
     Attributes:
         accepts: Whether it takes events of a class.
         put: Takes one event.
-        withdraw: Forgets the audio of turns.
+        withdraw: Drops the audio of turns.
     """
 
     accepts: Callable[[type[Event]], bool]
@@ -55,7 +55,7 @@ class _Accepted:
 
 
 class Hub:
-    """Hands the events of one connection to its subscriptions, at reader time and without waiting."""
+    """Delivers the events of one connection to its subscriptions and taps, without waiting."""
 
     def __init__(self) -> None:
         self._routes: list[_Route] = []
@@ -68,7 +68,7 @@ class Hub:
         self._owner: Owner | None = None
 
     def own(self, owner: Owner) -> None:
-        """Let *owner* alone receive from the subscriptions, those to come included, until the end."""
+        """Let only *owner* receive from the subscriptions, present and future, until the end."""
         self._owner = owner
         for route in self._routes:
             route.subscription.own(owner)
@@ -90,7 +90,7 @@ class Hub:
         *,
         keep: Callable[[Event], bool] | None = None,
     ) -> Subscription[Any]:
-        """Open a subscription to the classes that *accepts* names, from now on; of their events, those to *keep*."""
+        """Open a subscription to the classes that *accepts* accepts, from now on; *keep* chooses among their events."""
         subscription: Subscription[Any] = Subscription(limits, self._forget)
         if self._end is not None:
             subscription.end(self._end)
@@ -102,7 +102,7 @@ class Hub:
         return subscription
 
     def add_tap(self, tap: Tap) -> None:
-        """Let *tap* see events from now on, before the subscriptions."""
+        """Give *tap* events from now on, before the subscriptions."""
         self._taps.append(tap)
         self._changed()
 
@@ -114,7 +114,7 @@ class Hub:
         self._changed()
 
     def wants(self, cls: type[Event]) -> bool:
-        """Whether anybody takes events of class *cls*."""
+        """Whether a subscription or tap takes events of class *cls*."""
         return bool(self._takers(cls))
 
     def _takers(self, cls: type[Event]) -> tuple[Callable[[Event], None], ...]:
@@ -135,7 +135,7 @@ class Hub:
         """Deliver *events* in order; each subscription gets what it asked for.
 
         Raises:
-            ConsumerTooSlow: A bound was passed. Every subscription has got every event all the same.
+            ConsumerTooSlow: A subscription exceeded its bound. Every subscription has got every event all the same.
         """
         too_slow: ConsumerTooSlow | None = None
         for event in events:
@@ -180,7 +180,7 @@ class Hub:
         )
 
     def end(self, error: Callable[[], BaseException]) -> None:
-        """End every subscription, now and later: after what it holds it raises what *error* makes."""
+        """End every subscription, present and future: after what it holds, it raises the result of *error*."""
         self._end = error
         for route in self._routes:
             route.subscription.end(error)
@@ -189,7 +189,7 @@ class Hub:
         self._by_news.clear()
 
     def losses(self) -> tuple[int, int]:
-        """Events that consumers lost, and the bytes of audio in them. What nobody ever read has no consumer."""
+        """Events that consumers lost, and the bytes of audio in them, without subscriptions never read."""
         losses = self._past_losses
         for route in self._routes:
             losses = _with_losses(losses, route.subscription)

@@ -1,6 +1,6 @@
-"""What a connection asks of a protocol engine and of its events.
+"""The interface that a connection requires of a protocol engine and of its events.
 
-A connection moves text between a link and an engine and hands the engine's events to subscriptions. It knows
+A connection moves text between a link and an engine, and delivers the engine's events to subscriptions. It knows
 nothing else of the protocol, so that another protocol can use the same wires.
 """
 
@@ -21,7 +21,7 @@ class Event(Protocol):
     """Whether this is audio: counted in bytes, and withdrawn when its turn is interrupted."""
 
     withdraws: ClassVar[frozenset[str] | None]
-    """Turns (`AudioChunk.response_id`) whose undelivered audio is taken back; ``None`` for most events."""
+    """Turns (`AudioChunk.response_id`) whose undelivered audio is withdrawn; ``None`` for most events."""
 
     preceded_by: ClassVar[tuple[Any, ...]]
     """For an event that withdraws: the events that caused it. They are delivered just before it."""
@@ -38,7 +38,7 @@ class AudioChunk(Event, Protocol):
 
     @property
     def audio_bytes(self) -> int:
-        """How much it holds."""
+        """The size of its audio in bytes."""
         ...
 
     @property
@@ -48,7 +48,7 @@ class AudioChunk(Event, Protocol):
 
 
 class DeferredChunk(AudioChunk, Protocol):
-    """A chunk that stands for an event, and shares its audio with the chunk behind it if that is ``audio``."""
+    """A chunk from which an event is built on delivery; shares its audio with the next chunk if that is ``audio``."""
 
     @property
     def audio(self) -> AudioChunk:
@@ -61,7 +61,7 @@ class DeferredChunk(AudioChunk, Protocol):
 
 
 class Lane(Protocol):
-    """What a message may overtake."""
+    """How a message is queued."""
 
     @property
     def is_audio(self) -> bool:
@@ -70,7 +70,7 @@ class Lane(Protocol):
 
     @property
     def overtakes(self) -> bool:
-        """Whether it may overtake audio that waits; never anything else."""
+        """Whether it may overtake waiting audio; it never overtakes anything else."""
         ...
 
 
@@ -84,7 +84,7 @@ class Outgoing(Protocol):
 
     @property
     def lane(self) -> Lane:
-        """What it may overtake."""
+        """How it is queued."""
         ...
 
 
@@ -92,31 +92,31 @@ class Engine(Protocol):
     """A protocol without I/O: inputs change its state and fill two queues, which the connection empties."""
 
     def connection_opened(self, now: float, /) -> None:
-        """The link is open."""
+        """Note that the link is open."""
         ...
 
     def receive_message(self, data: str | bytes, now: float, /) -> None:
-        """A message has come."""
+        """Take a message."""
         ...
 
     def begin_close(self, now: float, /) -> None:
-        """We are about to close: the last chance to say something, if the protocol has a way to say goodbye.
+        """Queue the protocol's closing messages, if it has any: the connection is about to close.
 
-        It is not called where the link has ended, nor where what is queued is discarded.
+        Not called if the link has ended, or if what is queued is discarded.
         """
         ...
 
     @property
     def finished(self) -> bool:
-        """Whether the peer has said, after `begin_close`, what it had to say. Until then the connection reads on."""
+        """Whether the peer has completed the closing after `begin_close`; until then the connection reads on."""
         ...
 
     def receive_eof(self, now: float, /) -> None:
-        """The link has ended."""
+        """Note that the link has ended."""
         ...
 
     def get_timer(self) -> float | None:
-        """When `handle_timer` is to be called; ``None``: not at all."""
+        """When to call `handle_timer`; ``None``: not at all."""
         ...
 
     def handle_timer(self, now: float, /) -> None:
@@ -142,29 +142,29 @@ class Engine(Protocol):
 
 
 class Reported(Protocol):
-    """What a server has reported. Fields of the wire may hold anything."""
+    """An error that a server reported. Its fields may hold anything."""
 
     @property
     def code(self) -> Any:
-        """A word for programs, if it is text."""
+        """The machine-readable code, if it is text."""
         ...
 
     @property
     def message(self) -> Any:
-        """A sentence for people, if it is text."""
+        """The message for people, if it is text."""
         ...
 
 
 class AttemptEngine(Engine, Protocol):
-    """An engine as a connect attempt knows it."""
+    """The interface that a connect attempt requires of an engine."""
 
     @property
     def last_error(self) -> Reported | None:
-        """What the server last reported on this connection: the reason, if it closes now."""
+        """The last error that the server reported on this connection: the reason, if it closes now."""
         ...
 
     def next_sequence(self) -> int:
-        """A place in the order of events, for an event that the connection itself emits."""
+        """The next sequence number, for an event that the connection itself emits."""
         ...
 
 
@@ -178,23 +178,23 @@ class Opening(Protocol):
 
     @property
     def settled(self) -> bool:
-        """Whether nothing more is to be waited for."""
+        """Whether there is nothing more to wait for."""
         ...
 
     @property
     def refusal(self) -> Reported | None:
-        """What the protocol counts as a failure: the attempt gives up at it, although the link is open."""
+        """The failure of the opening, if the protocol reports one: the attempt ends, although the link is open."""
         ...
 
     @property
     def error(self) -> Reported | None:
-        """What the server has reported meanwhile: the reason, if the session does not become ready."""
+        """The last error during the opening: the reason, if the session does not become ready."""
         ...
 
     def concerns(self, kind: Any, /) -> bool:
-        """Whether `receive` has to be given events of the class *kind*."""
+        """Whether `receive` takes events of the class *kind*."""
         ...
 
     def receive(self, event: Any, /) -> None:
-        """*event* has come."""
+        """Take an event."""
         ...

@@ -1,4 +1,4 @@
-"""Pings that notice a peer that has gone without a word. Sans-IO: the connection's timer runs it."""
+"""Pings that detect a peer that is gone without a close. Sans-IO: the connection's timer runs it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["KeepAlive"]
 
 BLOCKED_SECONDS = 0.1
-"""A timer that is later than this says that the event loop was blocked, not that it was busy."""
+"""Seconds. A timer that is later than this shows that the event loop was blocked, not only busy."""
 
 
 @define()
@@ -25,8 +25,8 @@ class KeepAlive:
     A peer that sends audio is alive, however late its pong. ``timeout=None`` never gives up.
 
     Attributes:
-        deadline: When `handle_timer` is to be called; ``None``: never again.
-        last_chance: The deadline has passed without a byte: the socket is to be read once more before `give_up`.
+        deadline: When to call `handle_timer`; ``None``: never again.
+        last_chance: Whether the deadline has passed without a byte: read the socket once more, then call `give_up`.
     """
 
     _link: KeepAliveLink
@@ -40,11 +40,11 @@ class KeepAlive:
 
     @classmethod
     def starting(cls, link: KeepAliveLink, interval: float, timeout: float | None, now: float) -> KeepAlive:
-        """The pings of a connection that opens *now*."""
+        """The keepalive of a connection that opens *now*."""
         return cls(link, interval, timeout, now + interval)
 
     def handle_timer(self, now: float) -> bool:
-        """Act on the deadline if it has passed; whether a ping waits to be sent.
+        """Act on the deadline if it has passed. Returns whether a ping was queued.
 
         If `last_chance` is set afterwards, read what the socket holds, and call `give_up`.
         """
@@ -64,7 +64,7 @@ class KeepAlive:
         """As `handle_timer`, after the socket was read once more.
 
         Raises:
-            ConnectionLost: Nothing has come.
+            ConnectionLost: Nothing has arrived.
         """
         self.last_chance = False
         if self._is_alive():

@@ -1,7 +1,7 @@
-"""The life cycle of one connect attempt: its states, what leads from one to the next, and what that emits.
+"""The life cycle of one connect attempt: its states, the transitions between them, and the events that these emit.
 
-`TRANSITIONS` is all there is to know: the status, whether the connection is open, what a time-out says that it waited
-for, and what a late call raises are read from the state.
+It is defined by `TRANSITIONS`: the status, whether the connection is open, what a time-out says that it waited for, and
+what a late call raises follow from the state.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ Notice: TypeAlias = Literal["error", "connection_change", "connected", "disconne
 
 
 class State(enum.Enum):
-    """Where a connect attempt stands."""
+    """The state of a connect attempt."""
 
     if not TYPE_CHECKING:
         __hash__ = object.__hash__  # In C: the table is keyed by members.
 
     RESOLVING_KEY = "resolving_key"
-    """The key is asked for, and the wire prepares itself. Nobody has heard of the attempt."""
+    """The key is being resolved, and the wire prepares. No event has been emitted."""
     OPENING = "opening"
-    """The link is being opened; `LifeCycle.phase` says how far that is."""
+    """The link is being opened; `LifeCycle.phase` is the present step."""
     CONFIGURING = "configuring"
     """The link is open, but this wire counts as connected only when the session is ready."""
     OPEN = "open"
@@ -55,19 +55,19 @@ class State(enum.Enum):
     READY = "ready"
     """The session is ready."""
     ABANDONED = "abandoned"
-    """It ends before anybody has heard of it."""
+    """It ends before any event was emitted."""
     REFUSED = "refused"
     """The link could not be opened."""
     LOST = "lost"
     """The open connection broke, or the peer closed it with an error."""
     CLOSING = "closing"
-    """It ends as it should: we close, or the peer has closed with 1000."""
+    """It ends normally: this side closes, or the peer has closed with 1000."""
     CLOSED = "closed"
-    """Nothing is left of it."""
+    """It is over, and everything is released."""
 
 
 class Signal(enum.Enum):
-    """What moves a connect attempt."""
+    """The inputs of the state machine."""
 
     if not TYPE_CHECKING:
         __hash__ = object.__hash__  # In C: the table is keyed by members.
@@ -83,7 +83,7 @@ class Signal(enum.Enum):
 
 @frozen(kw_only=False)
 class Transition:
-    """A row of the table: the state that follows, and the events that are emitted on arriving there, in order."""
+    """A row of the table: the next state, and the events that are emitted on entering it, in order."""
 
     to: State
     emits: tuple[Notice, ...] = ()
@@ -113,8 +113,8 @@ TRANSITIONS: Mapping[tuple[State, Signal], Transition] = {
     (State.LOST, Signal.GONE): Transition(State.CLOSED, ("error", *_ENDED)),
     (State.CLOSING, Signal.GONE): Transition(State.CLOSED, _ENDED),
 }
-"""What a signal does in a state. A signal without a row changes nothing: closing twice, or failing while closing.
-``"error"`` is emitted where the end has an error to report."""
+"""The transition for a state and a signal. A signal without a row changes nothing: closing twice, or failing while
+closing. ``"error"`` is emitted if the end has an error to report."""
 
 STATUS: Mapping[State, Status] = {
     State.RESOLVING_KEY: "disconnected",
@@ -139,7 +139,7 @@ class Phase:
 
     Attributes:
         name: As in `SetupTimeout.phase`.
-        waits_for: What is waited for meanwhile, for people.
+        waits_for: What the step waits for, as text for people.
     """
 
     name: str
@@ -155,9 +155,9 @@ class ConnectionEnd:
     """How a connection ended.
 
     Attributes:
-        code: The close code: that of the peer, or 1000 if we closed; ``None`` if there was none.
+        code: The close code: that of the peer, or 1000 if this side closed; ``None`` if there was none.
         reason: The reason that the peer gave, possibly empty.
-        error: What went wrong; ``None`` after a clean close (we closed, or the peer closed with 1000).
+        error: What went wrong; ``None`` after a clean close (by this side, or by the peer with 1000).
     """
 
     code: int | None
@@ -167,15 +167,15 @@ class ConnectionEnd:
 
 @define()
 class LifeCycle:
-    """Where one connect attempt stands. Every change goes through `signal`.
+    """The state of one connect attempt. Every change goes through `signal`.
 
     Args:
         emit: Emits the events of a transition, after the state has changed.
 
     Attributes:
         state: The state.
-        phase: The step that opening it has come to.
-        end: How it ends, from the moment that it does; the first cause stays.
+        phase: The present step of opening.
+        end: How it ends, once that is known; the first cause counts.
     """
 
     _emit: Callable[[tuple[Notice, ...]], None] = lambda _notices: None
@@ -185,11 +185,11 @@ class LifeCycle:
     _loss: Exception | None = attrs.field(default=None, init=False)
     _unreported: Exception | None = attrs.field(default=None, init=False)
     _been: tuple[State, ...] = attrs.field(default=(), init=False)
-    _change: anyio.Event | None = attrs.field(default=None, init=False)  # Made by those who wait.
+    _change: anyio.Event | None = attrs.field(default=None, init=False)  # Made by a task that waits.
 
     @classmethod
     def of_open_link(cls) -> LifeCycle:
-        """The life of a link that is open already."""
+        """The life cycle of a link that is already open."""
         return cls(state=State.OPEN)
 
     @property
@@ -200,17 +200,17 @@ class LifeCycle:
     @property
     def is_open(self) -> bool:
         """Whether messages can be sent."""
-        # Most calls find it ready; to look an enum up in a set takes three times as long.
+        # Most calls find it ready; looking an enum up in a set takes three times as long.
         return self.state is State.READY or self.state in OPEN
 
     @property
     def is_opening(self) -> bool:
-        """Whether the link is still to be opened."""
+        """Whether the link is not open yet."""
         return self.state in NOT_YET_OPEN
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left of it."""
+        """Whether it has ended and everything is released."""
         return self.state is State.CLOSED
 
     def has_been(self, state: State) -> bool:
@@ -218,7 +218,7 @@ class LifeCycle:
         return self.state is state or state in self._been
 
     def signal(self, signal: Signal) -> bool:
-        """Move as `TRANSITIONS` says; whether there was a row for it."""
+        """Apply a signal by `TRANSITIONS`. Returns whether there was a row for it."""
         transition = TRANSITIONS.get((self.state, signal))
         if transition is None:
             return False
@@ -230,16 +230,16 @@ class LifeCycle:
         return True
 
     def enter(self, phase: Phase) -> None:
-        """Opening the link has come to *phase*."""
+        """Note that opening the link has reached *phase*."""
         self.phase = phase
 
     def close(self) -> bool:
-        """We want it to end; whether it was not ending already."""
+        """End it from this side. Returns whether it was not ending already."""
         error = ConnectError("the transport was closed before the connection was open") if self.is_opening else None
         return self._finish(Signal.CLOSE, ConnectionEnd(code=1000 if self.is_open else None, reason="", error=error))
 
     def finish(self, end: ConnectionEnd) -> None:
-        """It ends like this, unless it is ending already."""
+        """Note how it ends, unless it is ending already."""
         if end.error is None:
             self._finish(Signal.CLOSE, end)
             return
@@ -254,13 +254,13 @@ class LifeCycle:
         return self.signal(signal)
 
     def notify(self) -> None:
-        """Let those who wait look again: something beside the state has changed."""
+        """Wake waiting tasks to check their conditions, since something other than the state has changed."""
         change, self._change = self._change, None
         if change is not None:
             change.set()
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait until *condition* holds, which is looked at after each change. If cancelled, nothing has changed."""
+        """Wait until *condition* holds, which is checked after each change. If cancelled, nothing has changed."""
         while not condition():
             change = self._change = self._change or anyio.Event()
             await change.wait()
@@ -270,15 +270,15 @@ class LifeCycle:
         await self.wait_until(lambda: self.state not in states)
 
     async def wait_closed(self) -> None:
-        """Wait until nothing is left of it. If cancelled, nothing has changed."""
+        """Wait until it is over. If cancelled, nothing has changed."""
         await self.wait_until(lambda: self.is_over)
 
     def require_open(self) -> None:
-        """Raise what a call that needs the connection has to raise where it is not open.
+        """Raise the error for a call that needs an open connection, unless it is open.
 
         Raises:
             NotConnectedError: It is not open yet, or was closed.
-            ConnectionLost: It was lost; or what else ended it.
+            ConnectionLost: It was lost; likewise for any other error that ended it.
         """
         if self.is_open:
             return
@@ -287,18 +287,18 @@ class LifeCycle:
         raise self.error_for_caller() or NotConnectedError("the connection is closed; connect again before you send")
 
     def error_for_caller(self) -> Exception | None:
-        """The loss of the connection, to be raised now; ``None`` if it is open or was closed cleanly."""
+        """The loss of the connection, for the caller to raise; ``None`` if it is open or was closed cleanly."""
         self._unreported = None
         return None if self._loss is None else _again(self._loss)
 
     def take_unreported_loss(self) -> Exception | None:
-        """The loss of the connection if nobody has been given it by `error_for_caller`."""
+        """The loss of the connection, unless `error_for_caller` has returned it before."""
         loss, self._unreported = self._unreported, None
         return loss
 
 
 def _again(error: Exception) -> Exception:
-    """*error*, ready to be raised once more: a fresh traceback for the error that many callers see."""
+    """A copy of *error* without a traceback, since many callers raise it."""
     if not isinstance(error, ConnectionLost):
         return error
     again = ConnectionLost(str(error), code=error.code, reason=error.reason)

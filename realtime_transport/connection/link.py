@@ -1,4 +1,4 @@
-"""Links: what carries the messages of one connection."""
+"""Links, which carry the messages of one connection."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ class LinkClosed(Exception):
 class Link(Protocol):
     """An open, ordered, reliable channel of messages.
 
-    One task receives, one task sends; `aclose` is called when no task sends any more, while one may still receive.
+    One task receives, one task sends; `aclose` is called when no task sends any more; one may still receive.
     """
 
     async def receive(self) -> list[str | bytes]:
-        """Wait for messages and return all that one read brought; binary messages are bytes.
+        """Wait for messages and return all messages of one read; binary messages are bytes.
 
         If cancelled, no message was lost.
 
         Raises:
-            LinkClosed: The link has ended; what came before has been returned.
+            LinkClosed: The link has ended; all messages before have been returned.
         """
         ...
 
@@ -70,21 +70,21 @@ class Link(Protocol):
         ...
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        """Say goodbye, wait for the answer, and close. If cancelled, the link is torn down at once. Idempotent."""
+        """Perform the closing handshake and close. If cancelled, the link is closed at once. Idempotent."""
         ...
 
 
 @runtime_checkable
 class KeepAliveLink(Protocol):
-    """A link that has control messages of its own, which only the writer may send."""
+    """A link with its own control messages, which only the writer may send."""
 
     @property
     def bytes_received(self) -> int:
-        """Bytes of the peer so far, of whatever kind: any of them is a sign of life."""
+        """Bytes received from the peer so far, of any kind: each shows that it is alive."""
         ...
 
     def on_control(self, wake: Callable[[], None], /) -> None:
-        """Call *wake* whenever a control message (a pong, say) waits for the next `Link.send`."""
+        """Call *wake* whenever a control message, such as a pong, waits for the next `Link.send`."""
         ...
 
     def ping(self) -> bool:
@@ -94,32 +94,32 @@ class KeepAliveLink(Protocol):
 
 @runtime_checkable
 class DirectLink(Protocol):
-    """A link that a connection need not read from and write to: it hands over what comes, and takes what is to go.
+    """A link without reader and writer tasks: it hands over what it reads, and takes what to write.
 
-    That spares two task switches a message. Without `attach` it is a link like any other.
+    This saves two task switches for each message. Without `attach` it is a link like any other.
     """
 
     def attach(self, ends: LinkEnds, /) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
-        """Read from now on, and write what *ends* gives. Run the tasks that are returned, if any, by name."""
+        """Read from now on, and write what *ends* gives. Returns the tasks to run, if any, by name."""
         ...
 
     def poke(self, *, at_once: bool = False) -> None:
-        """Something waits to be sent. Never waits.
+        """Note that messages wait to be sent. Never waits.
 
-        An idle link writes at once. What comes on the heels of a write goes out together, a turn of the event loop
-        later, unless *at_once*. While the peer does not read, nothing more is taken.
+        An idle link writes at once. Messages that follow shortly after a write are sent together, a turn of the event
+        loop later, unless *at_once*. While the peer does not read, nothing more is taken.
         """
         ...
 
     def offer(self, text: str, /) -> bool:
-        """The short path for one message: write it at once if the link is idle; whether it did.
+        """The short path for one message: write it at once if the link is idle. Returns whether it did.
 
-        If not, it is to be queued, and this is `poke`. Only for when nothing else waits.
+        If not, queue the message; this call has the effect of `poke`. Only if nothing else waits.
         """
         ...
 
     async def drain(self) -> None:
-        """Wait until everything has been taken and left the process, or the link has ended.
+        """Wait until everything has been taken and written to the socket, or the link has ended.
 
         If cancelled, nothing has changed.
         """
@@ -128,12 +128,12 @@ class DirectLink(Protocol):
 
 @frozen()
 class LinkEnds:
-    """What a `DirectLink` calls; none of it waits or raises.
+    """The functions that a `DirectLink` calls; none of them waits or raises.
 
     Attributes:
-        received: The messages that one read brought.
-        ended: The link has ended; what came before has been received.
-        take: The messages to write now; empty if there are none.
+        received: Takes the messages of one read.
+        ended: Called when the link has ended, after the last messages.
+        take: Returns the messages to write now; empty if there are none.
     """
 
     received: Callable[[list[str | bytes]], None]
@@ -143,11 +143,11 @@ class LinkEnds:
 
 @frozen()
 class LinkStatistics:
-    """What a WebSocket link counts.
+    """The counters of a WebSocket link.
 
     Attributes:
         path: ``"direct"``: on the socket itself; ``"client"``: through the stream that an HTTP client opened.
-        bytes_received: Bytes of the peer, frames of every kind included.
+        bytes_received: Bytes received, of frames of every kind.
         pings_received: Pings of the peer. Only the newest that waits is answered.
     """
 
@@ -158,7 +158,7 @@ class LinkStatistics:
 
 @runtime_checkable
 class CountingLink(Protocol):
-    """A link with counters of its own."""
+    """A link with counters."""
 
     def statistics(self) -> LinkStatistics:
         """The counters right now."""
@@ -167,13 +167,13 @@ class CountingLink(Protocol):
 
 @runtime_checkable
 class LimitedLink(Protocol):
-    """A link that does not carry messages of any size."""
+    """A link with a limit for the size of messages."""
 
     def check_size(self, size: int, /) -> None:
         """Refuse a message of about *size* characters before it is queued, if it is too long.
 
         Raises:
-            LocalProtocolError: It is.
+            LocalProtocolError: It is too long.
         """
         ...
 
@@ -203,6 +203,7 @@ class ObjectStreamLink:
         self._stream = stream
 
     async def receive(self) -> list[str | bytes]:
+        """See `Link.receive`. If cancelled, no message was lost."""
         try:
             return [await self._stream.receive()]
         except anyio.EndOfStream:
@@ -211,6 +212,7 @@ class ObjectStreamLink:
             raise LinkClosed from exc
 
     async def send(self, messages: Sequence[str], /) -> None:
+        """See `Link.send`. If cancelled, some of the messages may have been sent."""
         try:
             for message in messages:
                 await self._stream.send(message)
@@ -218,4 +220,5 @@ class ObjectStreamLink:
             raise LinkClosed from exc
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """See `Link.aclose`. If cancelled, the stream closes as its own ``aclose`` does then."""
         await self._stream.aclose()

@@ -1,4 +1,4 @@
-"""The queue between those who send and the one task that writes."""
+"""The queue between senders and the writer."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["Outbox", "OutboxStatistics"]
 
 BATCH_BYTES = 64 * 1024
-"""One write takes about this much: enough to spread its cost, too little for a cancel to be stuck behind it."""
+"""The size of one write: large enough to spread its cost, small enough not to delay a cancel."""
 
 OVERTAKE_BYTES = 64 * 1024
-"""Below this much waiting audio (1 s of PCM in base64) order is kept; above it control messages overtake the audio."""
+"""With less waiting audio than this (1 s of PCM in base64) order is kept; with more, control messages overtake it."""
 
 
 @frozen()
@@ -30,9 +30,9 @@ class OutboxStatistics:
     """The state of an outbox.
 
     Attributes:
-        messages: Messages that wait.
-        bytes: Characters that wait.
-        audio_bytes: Those of audio among them.
+        messages: Waiting messages.
+        bytes: Waiting characters.
+        audio_bytes: The characters of audio among them.
         waiting_senders: Tasks that wait for room.
     """
 
@@ -45,12 +45,12 @@ class OutboxStatistics:
 class Outbox:
     """Messages in call order, bounded in bytes (the wire is UTF-8, but nearly all of it is ASCII: one per character).
 
-    `wait_and` is how senders wait; `put` never waits and is not bounded by itself, so that everything that one call
-    sends is queued without a task switch in between. Messages whose lane overtakes go before waiting audio, but no
-    other message, once more than `OVERTAKE_BYTES` of audio waits.
+    Senders wait in `wait_and`; `put` never waits and has no bound, so that all messages of one call are queued without
+    a task switch in between. Messages whose lane overtakes are queued before waiting audio, but before no other
+    message, once more than `OVERTAKE_BYTES` of audio waits.
 
     Attributes:
-        bytes: Characters that wait; 0 if nothing does.
+        bytes: Waiting characters.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -74,7 +74,7 @@ class Outbox:
         return self._closed or self.bytes + size <= self._max_bytes or not self._queue
 
     async def wait_and(self, size: int, queue: Callable[[], None]) -> None:
-        """Wait for one's turn and room for *size* characters, then call *queue*. If cancelled, it was not called."""
+        """Wait in order for room for *size* characters, then call *queue*. If cancelled, it was not called."""
         entry = (size, anyio.Event())
         self._waiting.append(entry)
         self._admit()
@@ -94,13 +94,13 @@ class Outbox:
             self._admit()
 
     def _admit(self) -> None:
-        # One at a time: the sender that wakes queues its messages before the next one is looked at.
+        # One at a time: a sender that wakes queues its messages before the next one is admitted.
         if self._waiting and not self._granted and self._fits(self._waiting[0][0]):
             self._granted = True
             self._waiting.pop(0)[1].set()
 
     def put(self, messages: Sequence[Outgoing]) -> bool:
-        """Queue *messages* in order; whether one of them may overtake audio. Once closed, nothing is queued."""
+        """Queue *messages* in order; after `close`, nothing. Returns whether one of them may overtake audio."""
         if self._closed:
             return False
         urgent = False
@@ -131,7 +131,7 @@ class Outbox:
         self._queue.insert(index, (text, False))
 
     def poke(self) -> None:
-        """Wake the writer although no message may wait: its link has something of its own to send."""
+        """Wake the writer even if no message waits, since its link has a control message to send."""
         self._poked = True
         self._writer.wake()
 
@@ -149,7 +149,7 @@ class Outbox:
         return self.take()
 
     def take(self) -> list[str]:
-        """Take about `BATCH_BYTES` of what waits; empty if nothing does. For a link that needs no writer."""
+        """Take about `BATCH_BYTES` of the waiting messages; empty if there are none. For a link without a writer."""
         queue = self._queue
         if not queue:
             return []
@@ -167,7 +167,7 @@ class Outbox:
         return batch
 
     def close(self, *, discard: bool = False) -> None:
-        """Take no more; what waits is still given to the writer unless *discard*. Wakes everyone who waits."""
+        """Accept no more messages; waiting ones are still written unless *discard*. Wakes all waiting tasks."""
         self._closed = True
         if discard:
             self._queue.clear()

@@ -1,4 +1,4 @@
-"""Who may use a connection: the event loop that opened it, in its thread."""
+"""The owner of a connection: the event loop that opened it, in its thread."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CALLS_INTO_TRIO = (
 
 
 class Owner:
-    """The event loop and the thread that make it.
+    """The event loop and the thread in which it was made.
 
     Attributes:
         thread_id: The thread, as `threading.get_ident` names it.
@@ -45,11 +45,11 @@ class Owner:
         """Whether the caller runs in this loop."""
         try:
             return self._running() is self._loop
-        except RuntimeError:  # No loop runs here at all.
+        except RuntimeError:  # No loop runs here.
             return False
 
     def refusal(self) -> LocalProtocolError:
-        """What a caller elsewhere is told."""
+        """The error for a caller elsewhere."""
         here = threading.current_thread()
         if here.ident == self.thread_id:
             return LocalProtocolError(

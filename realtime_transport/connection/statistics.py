@@ -1,4 +1,4 @@
-"""What is counted of one connection."""
+"""Counters of one connection."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class ConnectionStatistics:
     """Counters of one connection.
 
     Attributes:
-        messages_received: Messages that the link brought.
+        messages_received: Messages received from the link.
         characters_received: Their length.
         messages_sent: Messages handed to the link.
         characters_sent: Their length.
-        link: What the link itself counts, and which way it takes; ``None`` for one that does not count.
-        outbox: What waits to be sent.
-        subscriptions: What waits for consumers, the default stream first.
+        link: The link's own counters and path; ``None`` if it has none.
+        outbox: The messages that wait to be sent.
+        subscriptions: The events that wait for consumers, the default stream first.
         dropped_events: Events that consumers were too slow for, those of closed subscriptions included.
         dropped_audio_bytes: Audio bytes in them.
     """
@@ -43,10 +43,10 @@ class ConnectionStatistics:
 
 @define()
 class Traffic:
-    """Counts what a link brought and took.
+    """Counts the messages of a link.
 
     Attributes:
-        messages_received: Messages that the link brought.
+        messages_received: Messages received from the link.
         characters_received: Their length.
         messages_sent: Messages handed to the link.
         characters_sent: Their length.

@@ -1,4 +1,4 @@
-"""Subscriptions: how events reach the tasks that want them."""
+"""Subscriptions, which deliver events to the tasks that read them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["Subscription", "SubscriptionLimits", "SubscriptionStatistics"]
 T_co = TypeVar("T_co", covariant=True)
 
 EVENTS_PER_TURN = 32
-"""A consumer that always finds an event ready lets other tasks run after this many (a checkpoint costs 3 to 5 µs)."""
+"""A consumer that always finds an event lets other tasks run after this many (a checkpoint costs 3 to 5 µs)."""
 
 
 def _busy() -> anyio.BusyResourceError:
@@ -74,9 +74,9 @@ class SubscriptionStatistics:
         audio_events: Undelivered audio events.
         audio_bytes: Bytes in them.
         delivered: Events delivered so far.
-        dropped_events: Events dropped since nobody has ever read, or (audio) by choice.
+        dropped_events: Events dropped because the stream was never read, or audio dropped by ``on_overflow``.
         dropped_audio_bytes: Audio bytes in them.
-        withdrawn_audio_bytes: Audio bytes taken back by interruptions.
+        withdrawn_audio_bytes: Audio bytes withdrawn by interruptions.
     """
 
     events: int
@@ -91,20 +91,20 @@ class SubscriptionStatistics:
 class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
     """A stream of the events of one connection.
 
-    Iterate it from one task. Breaking out of a loop loses nothing; a later loop goes on. After a clean close the
+    Iterate it from one task. Breaking out of a loop loses nothing; a later loop continues. After a clean close the
     stream delivers what it holds and ends; after a loss it then raises `ConnectionLost`, each time.
     """
 
-    # Two queues and a head in one order: audio can be withdrawn or dropped without walking over the rest.
+    # Two queues and a head share one order, so that audio can be withdrawn or dropped without scanning other events.
     def __init__(self, limits: SubscriptionLimits, on_aclose: Callable[[Subscription[T_co]], None]) -> None:
         self._limits = limits
         self._on_aclose = on_aclose
-        self._head: list[Event] = []  # Rarely used: an empty deque takes ten times the memory.
+        self._head: list[Event] = []  # Rarely used; an empty deque would take ten times the memory.
         self._control: deque[tuple[int, Event]] = deque()
-        self._audio: deque[tuple[int, AudioChunk, int]] = deque()  # The last is its bytes.
+        self._audio: deque[tuple[int, AudioChunk, int]] = deque()  # Order, chunk, bytes.
         self._audio_bytes = 0
         self._audio_turn: str | None = None  # The turn of all the held audio; None: of several.
-        self._forgotten: deque[tuple[int, AudioChunk, int]] | None = None  # Withdrawn, freed with the next turn.
+        self._forgotten: deque[tuple[int, AudioChunk, int]] | None = None  # Withdrawn audio, freed later.
         self._shared: AudioChunk | None = None
         self._count = 0
         self._delivered = self._dropped = self._dropped_bytes = self._withdrawn_bytes = 0
@@ -112,7 +112,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         self._read = False
         self._consumer = Wakeup()
         self._waiting = False
-        self._asleep = False  # It waits, and nothing has woken it.
+        self._asleep = False  # A task waits and was not woken yet.
         self._end: Callable[[], BaseException] | None = None
         self._closed = False
         self._forward: Callable[[Any], None] | None = None
@@ -126,7 +126,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
 
         Raises:
             anyio.EndOfStream: The connection was closed and everything was delivered.
-            ConnectionLost: It was lost and everything was delivered.
+            ConnectionLost: The connection was lost and everything was delivered.
             anyio.BusyResourceError: Another task is waiting here.
             anyio.ClosedResourceError: The subscription was closed.
             LocalProtocolError: Another event loop or thread owns the connection.
@@ -168,7 +168,8 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
                 return event
 
     async def __anext__(self) -> T_co:
-        # As `receive`, which would be one more coroutine for each event.
+        """As `receive`; ends the loop after a clean close. If cancelled, no event was lost."""
+        # Not by `receive`, which would be one more coroutine for each event.
         if self._turn < EVENTS_PER_TURN:
             self._turn += 1
             event = self._pop()
@@ -180,10 +181,10 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
             raise StopAsyncIteration from None
 
     def forward_to(self, take: Callable[[Any], None], take_first: Callable[[Sequence[Any]], None]) -> None:
-        """Give events to *take* from now on, at the moment when they happen, instead of keeping them.
+        """Pass events to *take* from now on when they are published, instead of holding them.
 
-        An interruption goes to *take_first*, with what comes directly before it. Neither may wait or raise. What is
-        held goes to *take* at once; `receive` waits for the end alone.
+        An interruption is passed to *take_first*, with the events delivered directly before it. Neither may wait or
+        raise. Held events are passed to *take* at once; `receive` then only waits for the end.
         """
         while (event := self._pop()) is not None:
             take(event)
@@ -228,7 +229,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         return event
 
     async def aclose(self) -> None:
-        """Stop receiving and forget what was not delivered. Idempotent; a task that waits here is woken.
+        """Stop receiving and drop undelivered events. Idempotent; a task that waits here is woken.
 
         If cancelled, it is closed all the same.
         """
@@ -257,14 +258,14 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
     # For the hub
 
     def own(self, owner: Owner) -> None:
-        """From now on only *owner* may receive, until the end."""
+        """Let only *owner* receive from now on, until the end."""
         self._owner = owner
 
     def put(self, event: Event) -> None:
         """Append *event*.
 
         Raises:
-            ConsumerTooSlow: It passed a bound, and the consumer did not choose to lose audio. The event is kept.
+            ConsumerTooSlow: A bound is exceeded, and ``on_overflow`` does not drop audio. The event is kept.
         """
         if self._forward is not None:
             self._delivered += 1
@@ -277,7 +278,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
             if self._shared is not None:
                 size, self._shared = 0 if self._shared is chunk else size, None
             if chunk.deferred:
-                self._shared = chunk.audio  # Counted once, if it comes next.
+                self._shared = chunk.audio  # Counted once, if it is the next event.
             if chunk.response_id != self._audio_turn:
                 self._audio_turn = None if self._audio else chunk.response_id
                 self._forgotten = None
@@ -294,7 +295,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
             self._consumer.wake()
 
     def put_first(self, events: Sequence[Event]) -> None:
-        """Put *events* before everything else but earlier events of this kind."""
+        """Put *events* before everything else except earlier such events."""
         if self._forward_first is not None:
             self._delivered += len(events)
             self._forward_first(events)
@@ -309,7 +310,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
             return
         missing, found = set(map(id, events)), list["Event"]()
         passed = list["tuple[int, Event]"]()
-        while control and missing:  # They are among the newest.
+        while control and missing:  # They are among the newest events.
             entry = control.pop()
             if id(entry[1]) in missing:
                 missing.discard(id(entry[1]))
@@ -320,11 +321,11 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         self._head.extend(reversed(found))
 
     def withdraw(self, turns: frozenset[str]) -> None:
-        """Forget the undelivered audio of *turns*."""
+        """Drop the undelivered audio of *turns*."""
         if not self._audio:
             return
-        # Usually all of it is of one turn. To walk over it, or to free it now, would keep the one who waits for the
-        # interruption waiting: 0.1 ms for two seconds of audio.
+        # Usually all audio is of one turn. Scanning or freeing it now would delay the delivery of the interruption:
+        # 0.1 ms for two seconds of audio.
         if self._audio_turn is None:
             kept = deque(entry for entry in self._audio if entry[1].response_id not in turns)
         elif self._audio_turn in turns:
@@ -336,7 +337,7 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
         self._audio, self._audio_bytes = kept, left
 
     def end(self, error: Callable[[], BaseException]) -> None:
-        """After what it holds, raise what *error* makes."""
+        """After the held events, raise the result of *error*."""
         self._end = error
         self._owner = None
         self._consumer.wake()
@@ -364,5 +365,5 @@ class Subscription(ObjectReceiveStream[T_co], Generic[T_co]):
                 limit=self._limits.max_events,
                 unit="events",
             )
-        self._control.popleft()  # Nobody has ever read here: the default stream of a transport used by other means.
+        self._control.popleft()  # Never read: a default stream beside other subscriptions.
         self._dropped += 1

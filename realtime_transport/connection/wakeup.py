@@ -1,7 +1,6 @@
-"""One task waits, whoever likes wakes it: a future on asyncio, a reschedule on trio.
+"""Wakes one waiting task: a future on asyncio, a reschedule on trio.
 
-An `anyio.Event` does the same for any number of tasks, for once, and at ten times the cost. Every frame of a call wakes
-somebody.
+An `anyio.Event` wakes any number of tasks, once, at ten times the cost; every frame of a call wakes a task.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ __all__ = ["Wakeup"]
 
 
 class Wakeup:
-    """Wakes the task that waits, if one does. It remembers nothing: look at the condition before and after."""
+    """Wakes the waiting task, if there is one. It has no state: check the condition before and after waiting."""
 
     __slots__ = ("_future", "_task")
 
@@ -31,14 +30,14 @@ class Wakeup:
 
     @property
     def waited_for(self) -> bool:
-        """Whether a task waits and nobody has woken it."""
+        """Whether a task waits and was not woken yet."""
         return self._task is not None or (self._future is not None and not self._future.done())
 
     def wait(self) -> Awaitable[None]:
-        """Wait for `wake`. If cancelled, nothing has changed. One task at a time; it may wake for no reason."""
+        """Wait for `wake`. If cancelled, nothing has changed. One task at a time; it may wake spuriously."""
         if in_trio():
             return self._wait_trio()
-        # One that is cancelled stays until the next takes its place: it is done, and nobody hears of it.
+        # A cancelled future stays until the next one replaces it; it is done, so waking it has no effect.
         future = self._future = asyncio.get_running_loop().create_future()
         return future
 
@@ -53,7 +52,7 @@ class Wakeup:
         await trio.lowlevel.wait_task_rescheduled(abort)
 
     def wake(self) -> None:
-        """Wake the task that waits. Idempotent."""
+        """Wake the waiting task. Idempotent."""
         future = self._future
         if future is not None:
             self._future = None

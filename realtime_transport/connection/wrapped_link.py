@@ -1,4 +1,4 @@
-"""A link around another: what an observer of the wire puts in its place."""
+"""A link around another, for observers of the wire."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["WrappedLink"]
 
 @attrs.define(eq=False)
 class WrappedLink:
-    """Passes everything on, what some links can do besides included. Override what is to be watched.
+    """Passes everything on, also the optional features of the link. Override what is to be observed.
 
-    It is no `DirectLink`, whatever it is around: all messages pass through `receive` and `send`.
+    It is not a `DirectLink`, whatever link it wraps: all messages pass through `receive` and `send`.
     """
 
     _link: Link
@@ -48,7 +48,7 @@ class WrappedLink:
             self._link.on_control(wake)
 
     def ping(self) -> bool:
-        """Whether a ping is on its way."""
+        """Queue a ping, if the link can. Returns whether it was queued."""
         return isinstance(self._link, KeepAliveLink) and self._link.ping()
 
     def check_size(self, size: int, /) -> None:

@@ -1,4 +1,4 @@
-"""A local server that speaks the Realtime protocol: `RealtimeEmulator`, and what one gives it.
+"""A local server that speaks the Realtime protocol: `RealtimeEmulator`, and the classes of its arguments.
 
 Names are loaded at first use: the server needs the extra ``emulator``.
 """

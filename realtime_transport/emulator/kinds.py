@@ -1,4 +1,4 @@
-"""The three kinds of session. Which one it is, is fixed when the connection opens."""
+"""The three kinds of session. The kind is fixed when the connection opens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["SessionKind"]
 
 
 class SessionKind(enum.Enum):
-    """What a session is for; the value is its ``type`` on the wire."""
+    """The kind of a session; the value is its ``type`` on the wire."""
 
     REALTIME = "realtime"
     TRANSCRIPTION = "transcription"

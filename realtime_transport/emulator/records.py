@@ -1,4 +1,4 @@
-"""The figures of a session, for tests and for replays that check themselves."""
+"""The record of a session, for tests and for replays that compare with it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["SessionRecord"]
 
 MAX_KEPT = 10_000
-"""Entries of a list that a client could make grow."""
+"""The largest number of entries in a list that a client can make grow."""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -29,20 +29,20 @@ class SessionRecord:
         headers: Headers of the upgrade request in lower case, without those that hold keys.
         subprotocol: The subprotocol that was agreed upon.
         received: Number of client events by type; ``(binary)`` and ``(invalid)`` count what was not one.
-        sent: Number of server events by type; ``(raw)`` counts frames that a directive sent as they are.
+        sent: Number of server events by type; ``(raw)`` counts raw frames of directives.
         input_audio_bytes: Bytes of audio appended, base64 removed.
         segments: Spoken segments that were detected, as (start, end) in milliseconds of the session's audio,
             padding and closing silence included; at most `MAX_KEPT`, the first ones.
         errors: Codes of the ``error`` events sent; at most `MAX_KEPT`, the first ones. ``sent["error"]`` counts all.
-        items_dropped: Items that the conversation has forgotten because it had grown too large.
+        items_dropped: Items that the conversation dropped because it was too large.
         pings_received: Pings of the client.
         pongs_received: Pongs of the client.
-        pings_unanswered: Pings that came faster than the client read the pongs; newer ones were answered.
-        is_open: Whether the connection is up.
-        close_code: Code of the close frame that ended it, whoever sent it; 1006 if there was none.
-        close_reason: Its reason.
-        transcript: Every event as ``(who, event)`` with ``"client"`` or ``"server"``, if the emulator was told to
-            keep them.
+        pings_unanswered: Pings that arrived faster than the client read the pongs; newer ones were answered.
+        is_open: Whether the connection is open.
+        close_code: Code of the close frame that ended it, of either side; 1006 if there was none.
+        close_reason: The reason in that frame.
+        transcript: Every event as ``(who, event)`` with ``"client"`` or ``"server"``, if the emulator keeps
+            transcripts.
     """
 
     id: str

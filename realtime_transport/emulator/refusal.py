@@ -6,7 +6,7 @@ __all__ = ["Refusal"]
 
 
 class Refusal(Exception):
-    """A client event is refused; nothing has changed. Becomes an ``error`` event, never leaves the emulator.
+    """A client event is refused; nothing has changed. The emulator turns it into an ``error`` event.
 
     Attributes:
         code: The machine-readable code, or ``None`` where the service gives none.

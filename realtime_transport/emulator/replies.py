@@ -1,6 +1,6 @@
 """What a responder receives and what it replies: text, audio and calls. The response scheduler decides when it is sent.
 
-A *responder* is any callable from a `Turn` to a `Reply`. It is asked once for each response; it must not wait.
+A *responder* is any callable from a `Turn` to a `Reply`. It is called once for each response; it must not wait.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 
-# What the user did
+# Inputs of the user
 
 
 @attrs.frozen
@@ -105,13 +105,13 @@ Input = UserText | UserAudio | UserImage | FunctionOutput | ApprovalAnswer
 
 @attrs.frozen(kw_only=True)
 class Turn:
-    """What a response is to answer.
+    """The input of a response.
 
     Attributes:
         number: 1 for the first response of the session.
-        inputs: What came since the last response, oldest first; or what ``response.input`` held.
+        inputs: The inputs since the last response, oldest first; or those in ``response.input``.
         session: The session object, as on the wire.
-        instructions: Of this response only, if it has some.
+        instructions: The instructions of this response only, if it has any.
         tools: Tools that may be called, as on the wire.
         tool_choice: As on the wire.
     """
@@ -130,7 +130,7 @@ class Turn:
 
     @property
     def words(self) -> str:
-        """What the user wrote or, by the transcription, said."""
+        """What the user wrote or said, the latter as transcribed."""
         said = (
             entry.text if isinstance(entry, UserText) else entry.transcript or ""
             for entry in self.inputs
@@ -143,7 +143,7 @@ class Turn:
         return next((t for t in self.tools if t.get("type", "function") == "function" and t["name"] == name), None)
 
 
-# What the assistant does
+# Outputs of the assistant
 
 
 @attrs.frozen(kw_only=True)
@@ -152,8 +152,8 @@ class Speech:
 
     Attributes:
         text: The text, or the transcript of the speech.
-        audio: How it sounds; speech-like sound that suits the text if not given.
-        seconds: Length of that sound, if the text is not to decide it.
+        audio: The sound of it; if not given, synthetic speech-like sound that suits the text.
+        seconds: The length of that sound; if not given, it follows from the text.
     """
 
     text: str
@@ -168,7 +168,7 @@ class FunctionCall:
 
     Attributes:
         name: Name of the function.
-        arguments: JSON text, or what a model makes of it when it errs.
+        arguments: JSON text, or malformed text, as a model may write it.
         call_id: Identifies the call; a new one if not given.
     """
 
@@ -206,7 +206,7 @@ class McpCall:
 Output = Speech | FunctionCall | McpApprovalRequest | McpCall
 
 
-# What the server does to the connection before it answers, or instead
+# What the server does to the connection before or instead of an answer
 
 
 @attrs.frozen(kw_only=True)
@@ -227,12 +227,12 @@ class CloseConnection:
 
 @attrs.frozen
 class Abort:
-    """TCP is reset, without a close frame."""
+    """Reset TCP, without a close frame."""
 
 
 @attrs.frozen
 class StopAnswering:
-    """From now on nothing is sent: no events, no pongs, no CLOSE. What comes is read and ignored."""
+    """Send nothing from now on: no events, no pongs, no CLOSE. Received messages are ignored."""
 
 
 @attrs.frozen
@@ -263,7 +263,7 @@ class SetRateLimit:
 
 @attrs.frozen(kw_only=True)
 class ListMcpTools:
-    """The server lists the tools of an MCP server, unless it has done so."""
+    """The server lists the tools of an MCP server, unless it has done so already."""
 
     server_label: str
     tool_names: Sequence[str] = ()
@@ -283,16 +283,16 @@ class Failure:
 
 @attrs.frozen(kw_only=True)
 class Reply:
-    """What happens in answer to a turn.
+    """The answer to a turn.
 
     Attributes:
         outputs: The items of the response, in order; ``None``: there is no response, only *before*.
-        before: What is done first.
+        before: The actions before the response.
         delay: Seconds between ``response.created`` and the first output.
         pace: Seconds over which each message is spread; ``None``: as fast as the emulator speaks.
         failure: The response ends ``failed`` after its outputs.
         incomplete: The response ends ``incomplete`` after its outputs, for this reason.
-        interleaved: All outputs are begun at once, and their deltas come by turns; otherwise one output ends before the
+        interleaved: Whether all outputs begin at once and their deltas alternate; otherwise one output ends before the
             next begins.
     """
 
@@ -306,7 +306,7 @@ class Reply:
 
 
 class Responder(Protocol):
-    """Decides what is said."""
+    """Decides what the model replies."""
 
     def __call__(self, turn: Turn, /) -> Reply:
         """Answer *turn*. Called once for each response, on the event loop: it must not wait."""

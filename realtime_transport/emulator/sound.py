@@ -23,12 +23,12 @@ class AudioClip:
 
     @property
     def seconds(self) -> float:
-        """How long it lasts."""
+        """The duration."""
         return len(self.data) / self.format.bytes_per_second
 
     @property
     def ms(self) -> int:
-        """How long it lasts in whole milliseconds, rounded down."""
+        """The duration in whole milliseconds, rounded down."""
         return self.format.ms(self.format.samples_in(len(self.data)))
 
     def converted(self, target: AudioFormat) -> AudioClip:
@@ -39,16 +39,16 @@ class AudioClip:
         return AudioClip(converter.process(self.data) + converter.flush(), target)
 
     def first_ms(self, ms: int) -> AudioClip:
-        """The beginning of it."""
+        """The first *ms* milliseconds."""
         return AudioClip(self.data[: self.format.bytes_for(self.format.samples_for_ms(ms))], self.format)
 
 
 MAX_BUFFERED_BYTES = 192 * 1024 * 1024
-"""Audio that may wait to be committed: more than an hour at 24 kHz, which is as long as a session lasts."""
+"""Bytes of audio that may wait to be committed: more than an hour at 24 kHz, the longest session."""
 
 MAX_BUFFERED_MS = 5 * 60 * 1000
-"""With voice detection on, silence is dropped when this much waits: a caller who says nothing for an hour costs
-14 MiB, and a commit by hand still finds what a person could mean by it."""
+"""Milliseconds. With turn detection on, older silence is dropped: an hour of silence costs 14 MiB, and a manual commit
+still finds the recent audio."""
 
 
 @attrs.define(eq=False)
@@ -57,24 +57,24 @@ class InputBuffer:
 
     format: AudioFormat
     _origin_ms: int = 0
-    """Time at which the audio in this format began."""
+    """The time at which the audio in this format began."""
     _data: bytearray = attrs.field(init=False, factory=bytearray, repr=False)
     _dropped: int = attrs.field(init=False, default=0)
-    """Bytes in this format that were here before the first one in ``_data``."""
+    """Bytes in this format before the first one in ``_data``."""
 
     @property
     def end_ms(self) -> int:
-        """All audio of the session so far."""
+        """Milliseconds of all audio of the session so far."""
         return self._origin_ms + self._ms(self._dropped + len(self._data))
 
     @property
     def buffered_ms(self) -> int:
-        """What waits to be committed."""
+        """Milliseconds that wait to be committed."""
         return self._ms(len(self._data))
 
     @property
     def buffered_bytes(self) -> int:
-        """What waits to be committed."""
+        """Bytes that wait to be committed."""
         return len(self._data)
 
     def append(self, audio: bytes) -> None:
@@ -100,7 +100,7 @@ class InputBuffer:
             self._drop(excess - excess % self.format.bytes_per_sample)
 
     def with_format(self, audio_format: AudioFormat) -> InputBuffer:
-        """An empty buffer for another format that goes on where this one is."""
+        """An empty buffer for another format whose time continues from this one."""
         return InputBuffer(audio_format, self.end_ms)
 
     def _ms(self, nbytes: int) -> int:

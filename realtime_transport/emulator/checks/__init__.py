@@ -1,1 +1,1 @@
-"""Whether a request is one that the service would take."""
+"""Checks requests as the service does."""

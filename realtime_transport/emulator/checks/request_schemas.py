@@ -1,7 +1,7 @@
 """The schemas of what the service accepts: sessions, items, tools, response parameters.
 
-A key that is not listed here is an unknown parameter. Null is a value of its own in the fields that are `_nullable`:
-it switches something off. In other optional fields it means the same as leaving the field out.
+A key that is not listed here is an unknown parameter. In `_nullable` fields null is a value, which
+switches something off. In other optional fields it means the same as leaving the field out.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def _constant(name: str) -> dict[str, Field]:
     return {"type": Field(Text(enum=(name,)), required=True)}
 
 
-# The service takes 24 kHz only; a lower rate was seen refused with integer_below_min_value. The G.711 formats have no
-# rate in the schema; 8000, which is the truth, is let pass.
+# The service accepts only 24 kHz; a lower rate was refused with integer_below_min_value (seen live). The G.711 formats
+# have no rate in the schema; 8000, which is their rate, is accepted.
 AUDIO_FORMAT = ByType(
     {
         "audio/pcm": Object(_constant("audio/pcm") | _required(rate=Integer(minimum=24000, maximum=24000))),
@@ -202,7 +202,7 @@ _USER_PART = ByType(
         ),
     }
 )
-# A client cannot create assistant audio: the service then misses the text of the part.
+# A client cannot create assistant audio: the service requires the text of the part.
 _ASSISTANT_PART = Object(
     {"type": Field(Text(enum=("output_text", "text", "output_audio", "audio")), required=True)}
     | _required(text=_TEXT)
@@ -242,10 +242,10 @@ _CREATED: dict[str, Object | ByType] = {
 }
 
 CREATED_ITEM = ByType(_CREATED)
-"""What ``conversation.item.create`` takes."""
+"""The items of ``conversation.item.create``."""
 
 INPUT_ITEM = ByType({**_CREATED, "item_reference": Object(_constant("item_reference") | _required(id=_TEXT))})
-"""What ``response.create`` takes in ``response.input``."""
+"""The items of ``response.input`` in ``response.create``."""
 
 RESPONSE = Object(
     _optional(

@@ -1,8 +1,8 @@
-"""Schemas of what a client may send. They read JSON values, and refuse them the way the service does.
+"""Schemas of what a client may send. They check JSON values, and refuse them as the service does.
 
 A schema is data: nodes that read one JSON value at a path. The first problem found is raised as a `Refusal` with the
 code and ``param`` of the service. A null in an optional field means the same as leaving the field out, since the
-service's own clients write it so; a node returns the value without it.
+service's own clients send it so; a node returns the value without it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _TYPE_NAMES: dict[Any, str] = {
 
 
 def json_type_name(value: object) -> str:
-    """What *value* is in JSON, for an error message."""
+    """The JSON type of *value*, for an error message."""
     return "null" if value is None else _TYPE_NAMES.get(type(value), "an unknown type")
 
 
@@ -51,7 +51,7 @@ class Node(Protocol):
     """Reads one JSON value."""
 
     def read(self, value: Any, path: str) -> Any:
-        """Return *value*, which stands at *path*, without the nulls that mean nothing.
+        """Return *value*, whose path is *path*, without meaningless nulls.
 
         Raises:
             Refusal: It is not allowed there.
@@ -92,7 +92,7 @@ class Anything:
 
 @attrs.frozen(kw_only=True)
 class Text:
-    """A string, perhaps one of a few, perhaps of limited length."""
+    """A string, optionally of fixed values or limited length."""
 
     enum: tuple[str, ...] | None = None
     max_length: int | None = None
@@ -142,7 +142,7 @@ def _check_range(value: float, path: str, minimum: float | None, maximum: float 
 
 @attrs.frozen(kw_only=True)
 class Integer:
-    """A whole number, perhaps within bounds."""
+    """A whole number, optionally within bounds."""
 
     minimum: int | None = None
     maximum: int | None = None
@@ -157,7 +157,7 @@ class Integer:
 
 @attrs.frozen(kw_only=True)
 class Number:
-    """A number, perhaps within bounds."""
+    """A number, optionally within bounds."""
 
     minimum: float | None = None
     maximum: float | None = None
@@ -217,7 +217,7 @@ class Field:
     Attributes:
         node: Reads the value.
         required: Whether the key must be there.
-        nullable: Whether null is a value of its own, and not the same as leaving the key out.
+        nullable: Whether null is a value, and not the same as leaving the key out.
     """
 
     node: Node
@@ -231,7 +231,7 @@ class Object:
 
     Attributes:
         fields: The keys.
-        others: Keys that may be there if they are null: clients write other objects with the same class.
+        others: Keys that are accepted if null: clients send other objects with the same class.
     """
 
     fields: Mapping[str, Field]
@@ -273,7 +273,7 @@ def missing(path: str) -> Refusal:
 class ByType:
     """An object whose schema depends on one of its keys, which is required.
 
-    A key of another variant may be there if it is null: clients write all variants with one class.
+    A key of another variant is accepted if null: clients send all variants with one class.
     """
 
     variants: Mapping[str, Object | ByType]

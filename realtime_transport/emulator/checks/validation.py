@@ -1,4 +1,4 @@
-"""Strict checks of what a client sends, with the codes and paths of the service."""
+"""Strict checks of client events and sessions, with the codes and paths of the service."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class KnownNames:
     """The names that a server knows, beside those of the protocol.
 
     Attributes:
-        voices: Voices; ``None``: any.
-        transcription_families: One of these is part of the name of each transcription model; ``None``: any will do.
+        voices: The voices; ``None``: any.
+        transcription_families: The name of a transcription model must contain one of these; ``None``: any name.
     """
 
     voices: tuple[str, ...] | None = None
@@ -42,10 +42,10 @@ class KnownNames:
 
 
 SERVICE_NAMES = KnownNames(voices=VOICES, transcription_families=_TRANSCRIPTION_FAMILIES)
-"""The service's own. New transcription models need no new emulator: a name in their style will do."""
+"""The service's own names. Transcription models are matched by part of their name, to accept new ones."""
 
 ANY_NAMES = KnownNames()
-"""Those of a server whose voices and models are not known here."""
+"""Any names, for a server whose voices and models are not known here."""
 
 _ITEM_ID = {"item_id": Field(Text(), required=True)}
 
@@ -113,7 +113,7 @@ def parse_message(data: str | bytes) -> dict[str, Any]:
 
 
 def read_event(raw: dict[str, Any], kind: SessionKind, names: KnownNames = SERVICE_NAMES) -> dict[str, Any]:
-    """Check a client event and return it without the nulls that mean nothing.
+    """Check a client event and return it without meaningless nulls.
 
     Raises:
         Refusal: The event is not one that a session of this kind accepts.
@@ -142,7 +142,7 @@ def read_session(session: Any, kind: SessionKind, names: KnownNames = SERVICE_NA
     """Check a session object of a REST body, such as that of ``POST /realtime/client_secrets``.
 
     Returns:
-        The session without the nulls that mean nothing.
+        The session without meaningless nulls.
 
     Raises:
         Refusal: The service would not accept it.
@@ -156,7 +156,7 @@ def read_session(session: Any, kind: SessionKind, names: KnownNames = SERVICE_NA
 def _check_kind(raw: dict[str, Any], kind: SessionKind) -> None:
     session = raw.get("session")
     if not isinstance(session, dict):
-        return  # The schema says what is wrong.
+        return  # The schema refuses it.
     name = cast("dict[str, Any]", session).get("type")
     if name is None:
         if kind is not SessionKind.TRANSLATION:
@@ -170,11 +170,11 @@ def _check_kind(raw: dict[str, Any], kind: SessionKind) -> None:
 
 
 def _check_settings(settings: dict[str, Any], path: str, names: KnownNames) -> None:
-    """Check what the schema cannot say."""
+    """Check what the schema cannot express."""
     _check_modalities(settings, f"{path}.output_modalities")
     audio: dict[str, Any] = settings.get("audio", {})
     voice = audio.get("output", {}).get("voice")
-    if isinstance(voice, str) and names.voices is not None:  # One that is an object names a custom voice by its id.
+    if isinstance(voice, str) and names.voices is not None:  # An object names a custom voice by its id.
         Text(enum=names.voices).read(voice, f"{path}.audio.output.voice")
     transcription: dict[str, Any] = audio.get("input", {}).get("transcription") or {}
     model = transcription.get("model")

@@ -1,1 +1,1 @@
-"""What the model replies: the echo, directives in the text, and scripts."""
+"""Responders, which decide what the model replies: the echo, directives in the text, scripts, and a voice."""

@@ -1,4 +1,4 @@
-"""Directives: user texts that start with ``/`` and make the server do something particular."""
+"""Directives: user texts that start with ``/`` and control what the server does."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _SPEECH_WITHOUT_WORDS = "These are {seconds:g} seconds of speech."
 
 
 def reply_to_directive(turn: Turn) -> Reply | None:
-    """The reply that the last text of *turn* orders, or ``None`` if it is no directive."""
+    """The reply to the last text of *turn* if it is a directive, else ``None``."""
     texts = [entry.text for entry in turn.inputs if isinstance(entry, UserText)]
     if not texts or not texts[-1].startswith("/"):
         return None
@@ -68,7 +68,7 @@ def _say(_turn: Turn, rest: str) -> Reply:
 
 
 def _slow(_turn: Turn, rest: str) -> Reply:
-    """``/slow 5``: a reply that takes that many seconds to come."""
+    """``/slow 5``: a reply that is sent over that many seconds."""
     first, _, words = rest.partition(" ")
     seconds = _number(first, 5.0, _MAX_SECONDS)
     text = words or f"This reply takes {seconds:g} seconds to come."
@@ -138,7 +138,7 @@ def _drop(_turn: Turn, _rest: str) -> Reply:
 
 
 def _mute_close(_turn: Turn, _rest: str) -> Reply:
-    """``/mute-close``: nothing is answered any more, not even CLOSE."""
+    """``/mute-close``: nothing is answered from now on, not even CLOSE."""
     return Reply(before=[StopAnswering()], outputs=None)
 
 
@@ -167,7 +167,7 @@ def _expire(_turn: Turn, _rest: str) -> Reply:
 
 
 def _rate_limit(_turn: Turn, _rest: str) -> Reply:
-    """``/rate-limit``: almost nothing is left, and the response fails."""
+    """``/rate-limit``: one token is left, and the response fails."""
     failure = Failure(
         code="rate_limit_exceeded", type="tokens", message="Rate limit reached for the emulator. Try again in 60s."
     )

@@ -1,4 +1,4 @@
-"""The default responder, which repeats what the user sends."""
+"""The default responder: repeats what the user sends."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ __all__ = ["echo_responder", "plain_reply"]
 
 
 def echo_responder(turn: Turn) -> Reply:
-    """Obey a directive, or say back what came.
+    """Obey a directive, or repeat the input.
 
     A user text that starts with ``/`` may be a directive; see ``docs/emulator.md``. Text is repeated, speech is played
-    back, a picture is named by type and size, the output of a function is read out.
+    back, a picture is described by type and size, the output of a function is repeated.
     """
     return reply_to_directive(turn) or plain_reply(turn)
 
 
 def plain_reply(turn: Turn) -> Reply:
-    """What is said without directives."""
+    """The reply without directives."""
     call = _required_call(turn)
     if call is not None:
         return Reply(outputs=[call])

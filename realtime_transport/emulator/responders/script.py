@@ -1,7 +1,7 @@
 """Scripts: a responder as data, so that a test reads as a conversation.
 
-A script is a JSON object with ``rules``, which are tried in order for each response; the first whose ``when`` fits
-gives the ``reply``. Where none fits, the default responder answers. See ``docs/emulator.md`` for the format.
+A script is a JSON object with ``rules``, which are tried in order for each response; the first whose ``when`` matches
+gives the ``reply``. If none matches, the default responder answers. See ``docs/emulator.md`` for the format.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ class Script:
     """A checked script.
 
     Attributes:
-        rules: As in the file.
-        transcripts: What the user says, turn by turn, for the input transcription and for ``when.text``.
+        rules: The rules, as in the file.
+        transcripts: The user's words, turn by turn, for the input transcription and for ``when.text``.
     """
 
     rules: Sequence[Mapping[str, Any]] = ()
@@ -105,10 +105,10 @@ class Script:
 
     @classmethod
     def parse(cls, data: Any) -> Script:
-        """The script that the JSON value *data* is.
+        """Read a script from the JSON value *data*.
 
         Raises:
-            ConfigError: It is none; ``key`` is the path of what is wrong.
+            ConfigError: It is not a script; ``key`` is the path of the fault.
         """
         try:
             checked = _SCRIPT.read(data, "")
@@ -121,10 +121,10 @@ class Script:
 
     @classmethod
     def load(cls, path: str | Path) -> Script:
-        """The script in a file.
+        """Read a script from a file.
 
         Raises:
-            ConfigError: It cannot be read, is not JSON, or no script.
+            ConfigError: It cannot be read, is not JSON, or is not a script.
         """
         try:
             data = orjson.loads(Path(path).read_bytes())
@@ -135,13 +135,13 @@ class Script:
         return cls.parse(data)
 
     def player(self, otherwise: Responder = echo_responder) -> ScriptPlayer:
-        """A fresh run of the script; *otherwise* answers where no rule fits."""
+        """A new run of the script; *otherwise* answers if no rule matches."""
         return ScriptPlayer(self, otherwise)
 
 
 @attrs.define(eq=False)
 class ScriptPlayer:
-    """One run of a script, for one session. Is a responder, and its `recognize` a recognizer."""
+    """One run of a script, for one session. It is a responder, and its `recognize` transcribes speech."""
 
     _script: Script
     _otherwise: Responder
@@ -149,7 +149,7 @@ class ScriptPlayer:
     _heard: int = attrs.field(init=False, default=0)
 
     def __call__(self, turn: Turn, /) -> Reply:
-        """The reply of the first rule that fits."""
+        """The reply of the first rule that matches."""
         for index, rule in enumerate(self._script.rules):
             used = self._used.get(index, 0)
             if used < rule.get("times", used + 1) and _fits(rule.get("when", {}), turn):
@@ -158,7 +158,7 @@ class ScriptPlayer:
         return self._otherwise(turn)
 
     def recognize(self, clip: AudioClip) -> str:
-        """The next transcript; the placeholder when they are used up."""
+        """The next transcript; a placeholder after the last one."""
         self._heard += 1
         if self._heard <= len(self._script.transcripts):
             return self._script.transcripts[self._heard - 1]
@@ -238,7 +238,7 @@ def _reply(data: Mapping[str, Any], turn: Turn, otherwise: Responder) -> Reply:
 
 
 def _outputs(data: Mapping[str, Any], turn: Turn, otherwise: Responder) -> list[Output]:
-    """The outputs in the order of ``outputs``; without it the echo, the text, and the calls."""
+    """The outputs in the order of ``outputs``; without it: the echo, the text, the calls."""
     calls = [{"call": call} for call in data.get("calls", ())]
     given: list[Mapping[str, Any]] = data.get("outputs", [data, *calls])
     return [output for entry in given for output in _output(entry, turn, otherwise)]
@@ -254,7 +254,7 @@ def _output(data: Mapping[str, Any], turn: Turn, otherwise: Responder) -> list[O
     if "call" in data:
         call = data["call"]
         arguments = call.get("arguments", {})
-        # The standard library writes half a surrogate pair, too, which a script may hold on purpose.
+        # The standard library also writes half a surrogate pair, which a script may hold on purpose.
         text = arguments if isinstance(arguments, str) else json.dumps(arguments, separators=(",", ":"))
         outputs.append(FunctionCall(name=call["name"], arguments=text, call_id=call.get("call_id")))
     return outputs

@@ -1,4 +1,4 @@
-"""Who may connect: keys, and the short-lived secrets that are minted with them."""
+"""Authentication: keys, and the client secrets that are created with them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Secret:
 
 @attrs.define(eq=False)
 class Access:
-    """Keeps the secrets and judges tokens.
+    """Keeps the client secrets and checks tokens.
 
     Args:
         api_key: The only key that is accepted; ``None``: any but ``sk-invalid``.
@@ -56,11 +56,11 @@ class Access:
         return bool(token) and token != REFUSED_KEY
 
     def secret(self, token: str) -> Secret | None:
-        """The secret that *token* is, if it is one of ours."""
+        """The client secret with the value *token*, if there is one."""
         return self._secrets.get(token)
 
     def mint(self, session: Mapping[str, Any], expires_at: int) -> Secret:
-        """Make a secret. Of more than `MAX_SECRETS`, the oldest is forgotten."""
+        """Make a client secret. Beyond `MAX_SECRETS`, the oldest is forgotten."""
         secret = Secret(value=self._ids("ek"), expires_at=expires_at, session=session)
         self._secrets[secret.value] = secret
         if len(self._secrets) > MAX_SECRETS:

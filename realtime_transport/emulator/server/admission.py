@@ -1,4 +1,4 @@
-"""From an upgrade request to the kind of session it opens, or to the reason why not.
+"""Decides which kind of session an upgrade request opens, or why it is refused.
 
 The service answers 101 even to a bad key: the refusal follows as an ``error`` event and a close frame.
 """
@@ -30,7 +30,7 @@ _BETA_PROTOCOL = "openai-beta.realtime-v1"
 _UNAUTHENTICATED = 3000
 _BAD_SHAPE = 4000
 
-# Any name in the style of the service will do, so that new models need no new emulator.
+# Models are matched by part of their name, so that new ones need no change here.
 _REALTIME_FAMILIES = ("realtime", "audio")
 _OTHER_FAMILIES = ("whisper", "transcribe", "translate")
 _SECRET_HEADERS = ("authorization", "api-key", "cookie", "sec-websocket-protocol")
@@ -84,12 +84,12 @@ def bearer_token(headers: Mapping[str, str]) -> str | None:
 
 @attrs.frozen(kw_only=True)
 class Admission:
-    """What the connection opens.
+    """What an admitted connection opens.
 
     Attributes:
-        settings: Session settings of the client secret that was used, to be laid over the defaults.
+        settings: Session settings of the client secret, which override the defaults.
         model_is_fixed: Whether the client named the model.
-        call_id: The call that it attaches to.
+        call_id: The call to attach to.
     """
 
     kind: SessionKind
@@ -114,7 +114,7 @@ class Rejection:
 
 
 def is_realtime_path(path: str) -> bool:
-    """Whether a WebSocket may be opened there."""
+    """Whether a WebSocket may be opened at *path*."""
     return path in _ROUTES
 
 
@@ -132,7 +132,7 @@ def admit(request: UpgradeRequest, access: Access, now: float) -> Admission | Re
 
 
 def incorrect_key(token: str) -> Refusal:
-    """The refusal of a wrong key, which shows its end, as that of the service does."""
+    """The refusal of a wrong key; it shows the key's end, as the service does."""
     shown = f"{token[:3]}{'*' * 8}{token[-4:]}" if len(token) > 8 else "*" * len(token)
     return Refusal(f"Incorrect API key provided: {shown}.", code="invalid_api_key")
 
@@ -182,7 +182,7 @@ def _admit_realtime(request: UpgradeRequest, settings: Mapping[str, Any]) -> Adm
 
 
 def check_model(model: str) -> None:
-    """Check that *model* is one for conversations.
+    """Check that *model* is a model for conversations.
 
     Raises:
         Refusal: It is not.
@@ -191,7 +191,7 @@ def check_model(model: str) -> None:
         raise Refusal(f"Model '{model}' is not supported in realtime mode.", code="invalid_model", param="model")
 
 
-# What may be opened where. A protocol that is served at another path is one more row.
+# The routes for WebSockets. A protocol at another path is one more row.
 _ROUTES: Mapping[str, Callable[[UpgradeRequest, Mapping[str, Any]], Admission]] = {
     REALTIME_PATH: _admit_realtime,
     TRANSLATION_PATH: _admit_translation,

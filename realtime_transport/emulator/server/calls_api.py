@@ -42,18 +42,18 @@ __all__ = ["CALLS_PATH", "CallRequest", "Calls"]
 CALLS_PATH = "/v1/realtime/calls"
 
 MAX_ENDED = 1000
-"""Ended calls whose ids are remembered: who attaches to one later hears that there is no such session."""
+"""The number of ended calls whose ids are remembered: attaching to one is refused as a call that does not exist."""
 
 
 @attrs.frozen(kw_only=True)
 class CallRequest:
-    """What a client asks for.
+    """A client's request for a call.
 
     Attributes:
         offer: The SDP offer.
         model: The model.
-        settings: Of the session, as given with the offer or with the client secret.
-        http: The request that it came in.
+        settings: The session settings from the offer or the client secret.
+        http: The HTTP request.
     """
 
     offer: str
@@ -67,9 +67,9 @@ class Calls:
     """Opens calls and keeps them until they end.
 
     Args:
-        access: Judges keys.
-        make: Makes a call, without an answer yet, for a request.
-        on_error: Told what a call raised.
+        access: Checks keys.
+        make: Makes a call for a request, before its answer.
+        on_error: Called with the exception of a call.
     """
 
     _access: Access
@@ -83,23 +83,23 @@ class Calls:
     _ended: collections.deque[str] = attrs.field(init=False, factory=lambda: collections.deque[str](maxlen=MAX_ENDED))
 
     def start(self, tasks: TaskGroup, stack: AsyncExitStack) -> None:
-        """Calls run in *tasks*; what they need is closed by *stack*, later."""
+        """Set the task group of the calls, and the stack that closes what they need."""
         self._tasks, self._stack = tasks, stack
         self._host = None
 
     def find(self, call_id: str) -> Call | None:
-        """The call of that id, if it goes on."""
+        """The call of that id, if it has not ended."""
         return self._calls.get(call_id)
 
     def is_out_of_reach(self, call_id: str) -> bool:
-        """Whether the call of that id is one of this server, and its media is not up yet or not any more."""
+        """Whether the call of that id is one of this server, but its media is not connected yet, or it has ended."""
         call = self._calls.get(call_id)
         return call_id in self._ended if call is None else not call.is_open
 
     async def answer(self, request: HttpRequest) -> HttpResponse | None:
         """The response to *request*, or ``None`` if it is about something else.
 
-        If cancelled, a call that was being made is let go.
+        If cancelled, a call that was being made is closed.
         """
         handler = self._handler(request)
         if handler is None or request.method != "POST":
@@ -155,7 +155,7 @@ class Calls:
     async def _run(self, call: Call) -> None:
         try:
             await call.run()
-        except Exception as error:  # noqa: BLE001 - raised where the emulator is left
+        except Exception as error:  # noqa: BLE001 - raised when the emulator's block is left
             self._on_error(error)
         finally:
             self._calls.pop(call.id, None)

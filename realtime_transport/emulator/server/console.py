@@ -1,4 +1,4 @@
-"""The console: a page that shows the sessions of the emulator, talks to it, and makes things go wrong."""
+"""The console: a page that shows the sessions of the emulator, talks to it, and injects faults."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ _FAULTS = Object({"stall": Field(_SECONDS), "delay": Field(_SECONDS), "jitter": 
 
 
 Export = Callable[["SessionRecord", Sequence[tuple[float, str, str]]], bytes]
-"""Makes a file of a session: its figures, and its messages with seconds, ``"client"`` or ``"server"``, and text."""
+"""Makes a file of a session from its record and its messages: seconds, ``"client"`` or ``"server"``, and text."""
 
 
 class OpenSession(Protocol):
-    """A session that is open, as far as the console reaches into it."""
+    """An open session, as the console controls it."""
 
     def obey(self, directive: str) -> None:
-        """Do what *directive* says, as if the user had written it.
+        """Obey *directive*, as if the user had written it.
 
         Raises:
-            Refusal: It cannot be done now.
+            Refusal: A response is active.
         """
         ...
 
     def hurt(self, *, stall: float, delay: float | None, jitter: float | None) -> None:
-        """Change what goes wrong from now on.
+        """Change the faults from now on.
 
         Raises:
-            Refusal: This wire knows no faults.
+            Refusal: This wire has no faults.
         """
         ...
 
@@ -66,16 +66,17 @@ class OpenSession(Protocol):
 class Console:
     """Answers the requests of the page. No I/O.
 
-    A page of another origin learns nothing from it and changes nothing by it: its responses carry no CORS headers, the
-    ``Host`` must be a name of this machine, and what changes something needs an ``Origin`` that is the page's own.
+    A page of another origin can neither read nor change anything here: responses carry no CORS headers, the ``Host``
+    must be a name of this machine, and a request that changes something must have the page's own ``Origin``, if it has
+    one.
 
     Args:
         access: Mints the secret with which the page opens its session; it is never shown.
-        timeline: What went over the wires.
-        sessions: The figures of all sessions so far.
-        any_host: Whether the page may be asked for by any name, since the emulator listens beyond this machine.
-        export: Makes the file of a recording, where recordings are offered; called in a thread.
-        may_mint: Whether the page gets a secret to talk with: not where others could pass by the key that is asked for.
+        timeline: The messages of all sessions.
+        sessions: Gives the records of all sessions so far.
+        any_host: Whether any ``Host`` is accepted, since the emulator listens beyond this machine.
+        export: Makes the file of a recording, if recordings are offered; called in a thread.
+        may_mint: Whether the page gets a client secret; not where others could use it to avoid the required key.
     """
 
     _access: Access
@@ -89,7 +90,7 @@ class Console:
     )
 
     def add(self, record: SessionRecord, session: OpenSession) -> None:
-        """Reach *session* by the id of *record* until it ends."""
+        """Make *session* available by the id of *record* until it ends."""
         self._open = [entry for entry in self._open if entry[0].is_open]
         self._open.append((record, session))
 

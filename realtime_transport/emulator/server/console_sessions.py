@@ -1,4 +1,4 @@
-"""How the console reaches into the sessions that are open, by their wires."""
+"""The console's control of open sessions, for each wire."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class WebSocketSession:
     _conversation: Conversation
 
     def obey(self, directive: str) -> None:
-        """Do what *directive* says.
+        """Obey *directive*.
 
         Raises:
             Refusal: A response is active.
@@ -46,7 +46,7 @@ class CallSession:
     _call: Call
 
     def obey(self, directive: str) -> None:
-        """Do what *directive* says.
+        """Obey *directive*.
 
         Raises:
             Refusal: A response is active.
@@ -55,7 +55,7 @@ class CallSession:
         self._call.put(("obey", (echo_responder, directive)))
 
     def hurt(self, *, stall: float, delay: float | None, jitter: float | None) -> None:
-        """Refuse: faults are of WebSockets.
+        """Refuse, since faults are only for WebSockets.
 
         Raises:
             Refusal: Always.

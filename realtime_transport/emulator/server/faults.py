@@ -32,7 +32,7 @@ def _seconds(_faults: object, attribute: attrs.Attribute[float], value: float) -
 @named_fields
 @attrs.frozen(kw_only=True)
 class Stall:
-    """Nothing is sent for a while: before frame number *before_frame* (from 1), for *seconds*."""
+    """Send nothing for *seconds* before frame number *before_frame* (from 1)."""
 
     before_frame: int
     seconds: float = attrs.field(validator=_seconds)
@@ -41,19 +41,19 @@ class Stall:
 @named_fields
 @attrs.frozen(kw_only=True)
 class Faults:
-    """What goes wrong on each connection. Everything is off by default.
+    """The faults of each connection; all are off by default.
 
     Attributes:
-        delay: Seconds that each frame is late.
-        jitter: Up to this many seconds more, evenly spread; frames keep their order.
+        delay: Seconds by which each frame is delayed.
+        jitter: Up to this many seconds more, uniformly distributed; frames keep their order.
         stalls: Pauses.
-        reorder: Probability that a frame changes places with the one after it, if that comes soon enough.
+        reorder: Probability that a frame is swapped with the next one, if that follows soon enough.
         duplicate: Probability that a frame is sent twice.
         drop_at_frame: The connection is lost in place of this frame (from 1).
         drop_code: Code of the close frame with which it is lost; ``None``: TCP is reset.
-        late_pongs: Seconds that pongs are late.
-        connections: Numbers (from 1) of the connections that are hurt; ``None``: all.
-        seed: Chooses among all possible courses.
+        late_pongs: Seconds by which pongs are delayed.
+        connections: Numbers (from 1) of the connections with faults; ``None``: all.
+        seed: The seed of the random choices.
     """
 
     delay: float = attrs.field(default=0.0, validator=_seconds)
@@ -69,10 +69,10 @@ class Faults:
 
     @classmethod
     def parse(cls, data: Any) -> Faults:
-        """The faults that a JSON object names, with the attributes as keys.
+        """Read faults from a JSON object with the attributes as keys.
 
         Raises:
-            ConfigError: It is none; ``key`` is the path of what is wrong.
+            ConfigError: It is not one; ``key`` is the path of the fault.
         """
         try:
             faults = _FAULTS.read(data, "")
@@ -107,10 +107,10 @@ _FAULTS = Object(
 )
 
 _WRITE_SIZE = 256 * 1024
-"""Characters of the frames in one write: each is copied on its way."""
+"""The limit of one write in characters: frames are copied."""
 
 _REORDER_WAIT = 0.05
-"""Seconds that a frame waits for another to change places with."""
+"""Seconds that a frame waits for the one to swap with."""
 
 
 @attrs.define(eq=False)
@@ -121,7 +121,7 @@ class _Waiting:
 
 @attrs.define(eq=False)
 class FaultLane:
-    """A queue of text frames between the conversation and the connection. Knows time only as an argument."""
+    """A queue of text frames between the conversation and the connection. Time is an argument."""
 
     faults: Faults
     _random: random.Random
@@ -135,11 +135,11 @@ class FaultLane:
     is_dropped: bool = attrs.field(init=False, default=False)
 
     def stall(self, seconds: float, now: float) -> None:
-        """Let no frame leave that is entered within *seconds* from now."""
+        """Hold back frames that are pushed from now on until *seconds* have passed."""
         self._last_due = max(self._last_due, now + seconds)
 
     def push(self, text: str, now: float) -> None:
-        """Enter a frame."""
+        """Queue a frame."""
         self._entered += 1
         faults = self.faults
         if faults.reorder and self._held is None and self._random.random() < faults.reorder:
@@ -172,9 +172,9 @@ class FaultLane:
         return min(dues, default=None)
 
     def take_due(self, now: float) -> list[str]:
-        """Frames that are due, in order: as many as one write should hold, at least one. `get_timer` tells of others.
+        """The frames that are due, in order, up to the size of one write; `get_timer` says when there are more.
 
-        After the one at which the connection is lost, `is_dropped` is true.
+        At the frame that drops the connection, `is_dropped` becomes true.
         """
         if self._held is not None and self._held.due <= now:
             held, self._held = self._held, None

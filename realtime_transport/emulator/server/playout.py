@@ -1,4 +1,4 @@
-"""The output audio buffer of a WebRTC call, which the server plays at the pace of real time."""
+"""The output audio buffer of a WebRTC call, which the server plays in real time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Playout"]
 
 MEDIA = AudioFormat.PCM24K
 MAX_WAITING_BYTES = 64 * 1024 * 1024
-"""More than twenty minutes of speech that nobody has heard yet."""
+"""More than twenty minutes of unplayed speech."""
 
 FRAME_BYTES = MEDIA.bytes_for(MEDIA.samples_for_ms(20))
 
@@ -39,20 +39,20 @@ class _Entry:
 class Playout:
     """The output audio buffer: filled faster than real time, emptied 20 ms at a time.
 
-    `pull` is called where the track lives, perhaps in another thread; everything else by the conversation.
+    `pull` is called in the thread of the audio track; everything else by the conversation.
 
     Args:
-        emit: Takes ``output_audio_buffer`` events, from whichever thread they come up in. It must not wait.
+        emit: Takes ``output_audio_buffer`` events, from either thread. It must not wait.
     """
 
     _emit: Callable[[ServerEvent], None]
     _entries: deque[_Entry] = attrs.field(init=False, factory=lambda: deque[_Entry]())
     dropped_bytes: int = attrs.field(init=False, default=0)
-    """Audio that found no room, in the session's format."""
+    """Bytes of audio that were dropped for lack of room, in the session's format."""
     _lock: threading.Lock = attrs.field(init=False, factory=threading.Lock)
 
     def add(self, response_id: str, audio: bytes, audio_format: AudioFormat) -> None:
-        """Play *audio* after everything else. What exceeds `MAX_WAITING_BYTES` is dropped."""
+        """Queue *audio*; beyond `MAX_WAITING_BYTES` it is dropped."""
         with self._lock:
             waiting = sum(len(entry.sound) for entry in self._entries)
             if waiting > MAX_WAITING_BYTES:
@@ -64,7 +64,7 @@ class Playout:
             entry.sound += entry.converter.process(audio)
 
     def finish(self, response_id: str) -> None:
-        """Nothing follows for that response."""
+        """Note that no more audio follows for that response."""
         with self._lock:
             for entry in self._entries:
                 if entry.response_id == response_id and not entry.complete:

@@ -36,15 +36,15 @@ class RejectedPeer:
         self._sender.close(self._rejection.close_code, self._rejection.close_reason)
 
     def receive(self, data: str | bytes, now: float) -> None:
-        """Ignore what the client says."""
+        """Ignore the client's messages."""
 
     def get_timer(self) -> float | None:
         """``None``: no timer is needed."""
         return None
 
     def handle_timer(self, now: float) -> None:
-        """Nothing is ever due."""
+        """Do nothing: there is no timer."""
 
     def take_effects(self) -> list[Effect]:
-        """What is to be done to the connection."""
+        """The effects on the connection."""
         return self._sender.take()

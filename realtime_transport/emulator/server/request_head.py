@@ -1,4 +1,4 @@
-"""The head of a request on a new connection: read within bounds, and told apart."""
+"""Reads the head of a request on a new connection, within bounds, and tells upgrades from HTTP."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _AUTHORITY = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
 
 
 async def read_head(stream: ByteReceiveStream, clock: Clock) -> bytes | None:
-    """Read up to the end of the request head, and perhaps more; ``None`` if no head comes.
+    """Read up to the end of the request head, possibly more; ``None`` if no head arrives.
 
     If cancelled, what was read is lost.
     """

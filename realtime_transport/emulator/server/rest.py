@@ -1,4 +1,4 @@
-"""The plain HTTP endpoints: client secrets, and the emulator's own figures."""
+"""The plain HTTP endpoints: client secrets, and the emulator's own records."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = ["HttpRequest", "HttpResponse", "RestApi", "json_body", "serve_http"]
 MAX_BODY_BYTES = 1024 * 1024
 
 _MAX_READ_BYTES = 16 * MAX_BODY_BYTES
-"""More than the limit is read, so that the client hears the answer, but not kept, and not for ever."""
+"""Up to this much is read but not kept, so that the client gets the refusal."""
 
 REQUEST_TIMEOUT = 60.0
 """Seconds that a client gets to send its request and to read the answer."""
@@ -52,7 +52,7 @@ _EXPIRES_AFTER = Object(
     }
 )
 
-# A browser on another origin may call: the service allows it, and the call id stands in Location.
+# Browsers on other origins may call, as with the service; Location holds the call id.
 _CORS = [
     ("access-control-allow-origin", "*"),
     ("access-control-allow-headers", "Authorization, Content-Type, *"),  # The star does not cover Authorization.
@@ -106,9 +106,9 @@ class RestApi:
     """Answers requests. No I/O.
 
     Args:
-        access: Judges keys and mints secrets.
+        access: Checks keys and makes client secrets.
         ids: Makes session ids.
-        sessions: The figures of all sessions so far.
+        sessions: Gives the records of all sessions so far.
     """
 
     _access: Access
@@ -132,7 +132,7 @@ class RestApi:
             return HttpResponse.refusal(refusal, 401 if refusal.code == "invalid_api_key" else 400)
 
     def list_sessions(self, _request: HttpRequest) -> HttpResponse:
-        """``GET /emulator/sessions``: what `SessionRecord.as_json` holds, for other processes."""
+        """``GET /emulator/sessions``: `SessionRecord.as_json` of all sessions, for other processes."""
         return HttpResponse.json({"sessions": [record.as_json() for record in self._sessions()]})
 
     def create_secret(self, request: HttpRequest) -> HttpResponse:
@@ -189,7 +189,7 @@ def json_body(request: HttpRequest) -> dict[str, Any]:
     """The JSON object in the body of *request*; an empty one if there is no body.
 
     Raises:
-        Refusal: It is none.
+        Refusal: The body is not a JSON object.
     """
     try:
         body = orjson.loads(request.body or b"{}")
@@ -220,9 +220,9 @@ def _checked_settings(session: Any, kind: SessionKind | None) -> dict[str, Any]:
 
 
 async def serve_http(stream: ByteStream, first: bytes, answer: Answer, clock: Clock) -> None:
-    """Serve one request on *stream*, of which *first* was read already, by *answer*, and end the connection.
+    """Serve one request on *stream* with *answer*, and end the connection; *first* was already read.
 
-    If cancelled, the connection breaks off.
+    If cancelled, the connection is broken off.
     """
     with clock.move_on_at(clock.now() + REQUEST_TIMEOUT):
         await _serve_http(stream, first, answer)
@@ -249,7 +249,7 @@ async def _serve_http(stream: ByteStream, first: bytes, answer: Answer) -> None:
         await stream.send(data)
         await stream.send_eof()
     except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, h11.LocalProtocolError, OSError):
-        return  # The client left; there is nobody to tell.
+        return  # The client has left.
 
 
 async def _answer(stream: ByteStream, connection: h11.Connection, answer: Answer) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The SDP answer of the service: what a client of the emulator is given in place of aiortc's."""
+"""Rewrites aiortc's SDP answer into the form of the service's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from realtime_transport.rtc.sdp import Candidate, Description, Section
 __all__ = ["service_answer"]
 
 MAX_MESSAGE_SIZE = 1_073_741_823
-"""What the service announces; it closes the channel at much smaller messages."""
+"""The value that the service announces; it closes the channel at much smaller messages."""
 
 _STREAM = "realtimeapi"
 
@@ -17,12 +17,12 @@ _STREAM = "realtimeapi"
 def service_answer(answer: str, *, ice_lite: bool) -> str:
     """*answer*, which aiortc made, in the form of the service's.
 
-    The addresses stand in the audio section alone, each by UDP and by TCP, where nobody listens, with the user fragment
-    behind it; there is no end of candidates; the fingerprint is that of the whole session.
+    Only the audio section has addresses, each for UDP and for TCP (where nothing listens), with the user fragment;
+    there is no end-of-candidates; the fingerprint is at session level.
 
     Args:
-        answer: It accepts audio and a data channel, and whatever else was offered.
-        ice_lite: Whether to say that its author never starts a connectivity check.
+        answer: The answer, which accepts audio, a data channel, and whatever else was offered.
+        ice_lite: Whether to announce ICE-lite: this side never starts a connectivity check.
     """
     local = Description.parse(answer)
     sections = {section.kind: section for section in reversed(local.sections)}

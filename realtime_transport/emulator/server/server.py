@@ -1,4 +1,4 @@
-"""The emulator as a server: a listener, its connections, and what tests may read from it."""
+"""The emulator as a server: a listener, its connections, and its public properties."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 __all__ = ["RealtimeEmulator"]
 
 DEFAULT_AUDIO_SPEED = 10.0
-"""Audio comes ten times as fast as it plays: fast, and slow enough that a response can be interrupted."""
+"""Audio is sent ten times as fast as it plays: fast, but slow enough that a response can be interrupted."""
 
 
 class RealtimeEmulator:
@@ -72,24 +72,24 @@ class RealtimeEmulator:
         port: TCP port; 0: a free one.
         api_key: The only key that is accepted, beside the secrets minted with it; ``None``: any but ``sk-invalid``.
         responder: Decides what is said; `echo_responder` by default.
-        script: A script that decides first: a `Script`, its JSON value, or the path of its file.
-        peers: Makes what answers a WebSocket, in place of a conversation: a `recording.RecordedServer`.
-        faults: What goes wrong on the way to the client.
-        clock: Time; `realtime_transport.testing.ManualClock` in tests.
-        seed: Makes identifiers; the same seed gives the same ones.
+        script: A script that is asked before the responder: a `Script`, its JSON value, or the path of its file.
+        peers: Makes the peer of a WebSocket instead of a conversation, such as a `recording.RecordedServer`.
+        faults: The faults on the way to the client.
+        clock: The clock; `realtime_transport.testing.ManualClock` in tests.
+        seed: The seed of identifiers; the same seed gives the same ones.
         audio_speed: Seconds of audio sent in one second; ``None``: all at once.
-        latency: Seconds between the creation of a response and the first thing it says.
-        profile: Play this server, a name in `PROFILES` or an `EndpointProfile`: its path, its authentication, its
-            names of events and fields. A client that takes it for another is refused with the difference.
+        latency: Seconds between the creation of a response and its first output.
+        profile: Emulate this server, a name in `PROFILES` or an `EndpointProfile`: its path, its authentication, its
+            names of events and fields. A client that expects another server is refused with the difference.
         keep_transcripts: Keep every event in `SessionRecord.transcript`.
-        ice_lite: In WebRTC calls, never start a connectivity check, as the service does not: a client that waits for
-            one never connects. ``False``: do both, as a browser does.
+        ice_lite: In WebRTC calls, never start a connectivity check, as the service does: a client that waits for one
+            never connects. ``False``: full ICE, as a browser.
         console: Answer ``GET /`` with a page that shows the sessions and talks to the emulator; ``None``: if *host* is
-            this machine and no other.
+            a loopback address.
         export: Makes the file that the console offers as the recording of a session; called in a thread.
 
     Raises:
-        ConfigError: An argument has a wrong type or value, or the script is none.
+        ConfigError: An argument has a wrong type or value, or the script is invalid.
     """
 
     @named
@@ -163,7 +163,7 @@ class RealtimeEmulator:
     # Life
 
     async def __aenter__(self) -> Self:
-        """Begin to listen. When this returns, TCP connections are accepted.
+        """Begin to listen. When this returns, TCP connections are accepted. If cancelled, nothing listens.
 
         Raises:
             OSError: The port is taken.
@@ -181,7 +181,7 @@ class RealtimeEmulator:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
-        """End all connections and stop listening.
+        """End all connections and stop listening. If cancelled, they end all the same.
 
         Raises:
             Exception: What a responder or the emulator itself raised while serving, if the body did not raise.
@@ -200,7 +200,7 @@ class RealtimeEmulator:
                 try:
                     yield
                 except Exception as error:  # noqa: BLE001 - raised again below.
-                    body_error = error  # Kept out of the task group, which would wrap it.
+                    body_error = error  # Not raised within the task group, which would wrap it.
                 tasks.cancel_scope.cancel()
         if body_error is not None:
             raise body_error
@@ -208,7 +208,7 @@ class RealtimeEmulator:
             crash, self._crash = self._crash, None
             raise crash
 
-    # What users read
+    # Properties for users
 
     @property
     def port(self) -> int:
@@ -228,7 +228,7 @@ class RealtimeEmulator:
 
     @property
     def root_url(self) -> str:
-        """URL without a path, ``http://127.0.0.1:8642``: what ``url=`` may be beside a ``profile=``."""
+        """URL without a path, ``http://127.0.0.1:8642``: for ``url=`` with a ``profile=``."""
         return f"http://{self._authority}"
 
     @property
@@ -243,7 +243,7 @@ class RealtimeEmulator:
 
     @property
     def sessions(self) -> list[SessionRecord]:
-        """The sessions so far, oldest first; of very many, the last thousand."""
+        """The sessions so far, oldest first; at most the last thousand."""
         return list(self._sessions.records)
 
     @property
@@ -263,7 +263,7 @@ class RealtimeEmulator:
             stack.push_async_callback(_close_quietly, stream)
             try:
                 await self._serve_connection(stream)
-            except Exception as error:  # noqa: BLE001 - kept, and raised where the emulator is left.
+            except Exception as error:  # noqa: BLE001 - kept, and raised when the emulator's block is left.
                 self._note_crash(error)
 
     def _note_crash(self, error: Exception) -> None:
@@ -368,7 +368,7 @@ class RealtimeEmulator:
         return call
 
     def _watcher(self, record: SessionRecord) -> Callable[[str, str | bytes], None] | None:
-        """What is given each message of a session."""
+        """The function that gets each message of a session."""
         keep = _keeper(record) if self._keep_transcripts else None
         if self._console is None:
             return keep
@@ -405,7 +405,9 @@ async def _reject(stream: SocketStream, protocol: ServerProtocol, status: int, r
         protocol.send_response(protocol.reject(status, f"{reason}\n"))
         await _send_all(stream, protocol.data_to_send())
         return
-    answered = b"".join(protocol.data_to_send())  # The protocol says itself what it cannot bear, if it is not nonsense.
+    answered = b"".join(
+        protocol.data_to_send()
+    )  # The protocol answers by itself, unless the request is not HTTP at all.
     body = f"{reason}\n".encode()
     plain = f"HTTP/1.1 {status} Bad Request\r\ncontent-type: text/plain\r\ncontent-length: {len(body)}\r\n"
     await _send_all(stream, [answered or plain.encode() + b"connection: close\r\n\r\n" + body])
@@ -415,7 +417,7 @@ async def _send_all(stream: SocketStream, data: Iterable[bytes]) -> None:
     try:
         await stream.send(b"".join(data))
     except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-        return  # The client left; there is nobody to tell.
+        return  # The client has left.
 
 
 async def _close_quietly(stream: SocketStream) -> None:

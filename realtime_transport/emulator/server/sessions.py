@@ -1,4 +1,4 @@
-"""From an upgrade request to the peer that serves it: the table of routes, and what a peer is made of."""
+"""Makes the peer that serves an upgrade request: a session, a sideband, or a refusal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["SessionFactory"]
 
 MAX_RECORDS = 1000
-"""Sessions that are remembered, open ones included; the oldest are forgotten first."""
+"""The number of sessions that are remembered, open ones included; the oldest are forgotten first."""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -45,19 +45,19 @@ class SessionFactory:
     """Admits clients and makes the peers that serve them.
 
     Args:
-        access: Judges keys.
+        access: Checks keys.
         responder: Decides what is said.
-        script: Decides first, if there is one.
-        profile: The server that is played; ``None``: the service.
-        seed: Makes identifiers.
+        script: Asked before the responder, if there is one.
+        profile: The server to emulate; ``None``: the service.
+        seed: The seed of identifiers.
         audio_speed: Seconds of audio sent in one second; ``None``: all at once.
-        latency: Seconds that every response thinks before it says anything.
-        peers: Makes the peers of WebSockets in place of conversations, if somebody gave it.
+        latency: Seconds between the creation of a response and its first output.
+        peers: Makes the peers of WebSockets instead of conversations, if given.
 
     Attributes:
         records: The sessions so far.
         rejected: The connections that were refused with an ``error`` and a close.
-        connections: How many were made so far.
+        connections: The number of connections so far.
     """
 
     _access: Access = attrs.field(alias="access")

@@ -1,4 +1,4 @@
-"""What went over the wires of all sessions lately, for the console."""
+"""The latest messages of all sessions, for the console."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["Timeline"]
 
 MAX_ENTRIES = 5000
 MAX_CHARACTERS = 16 * 1024 * 1024
-"""Of all messages that are kept: two minutes of sound both ways."""
+"""The limit for all kept messages: two minutes of sound both ways."""
 
 MAX_SHOWN = 4096
-"""Characters of a message that are shown: all of most, the beginning of those that hold sound."""
+"""The number of characters of a message that are shown: only messages with sound are longer."""
 
 _TYPE = re.compile(r'"type"\s*:\s*"([\w.]+)"')
 _TEXTS = ("delta", "transcript", "text", "arguments")
@@ -36,7 +36,7 @@ class _Entry:
 
 @attrs.define(eq=False)
 class Timeline:
-    """The latest messages of all sessions, within bounds. Taking one costs no decoding; showing it does."""
+    """The latest messages of all sessions, within bounds. A message is decoded only when it is shown."""
 
     _clock: Clock
     _entries: deque[_Entry] = attrs.field(init=False, factory=lambda: deque[_Entry]())
@@ -61,7 +61,7 @@ class Timeline:
         return self._count, [_shown(entry) for entry in self._entries if entry.number > number]
 
     def of_session(self, session_id: str) -> list[tuple[float, str, str]]:
-        """The messages of one session that are kept: seconds since the first, who sent it, and its text."""
+        """The kept messages of one session: seconds since the first, the sender, and the text."""
         found = [entry for entry in self._entries if entry.session_id == session_id]
         return [(entry.at - found[0].at, entry.who, entry.message) for entry in found]
 
@@ -83,7 +83,7 @@ def _summary(message: str) -> tuple[str, str]:
     try:
         event: Any = orjson.loads(message)
     except (orjson.JSONDecodeError, UnicodeEncodeError):
-        found = _TYPE.search(message)  # Cut off, or no JSON.
+        found = _TYPE.search(message)  # Cut off, or not JSON.
         return (found[1] if found else "(no event)"), ""
     if not isinstance(event, dict):
         return "(no event)", ""

@@ -1,4 +1,4 @@
-"""Serves as another vendor's server: its path, its authentication, its names of events and fields."""
+"""Emulates another vendor's server: its path, its authentication, its names of events and fields."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ __all__ = ["DialectPeer", "Mismatch", "as_our_call", "as_ours"]
 
 @attrs.frozen
 class Mismatch:
-    """Why an upgrade request does not fit a profile: an HTTP status and a text that names the difference."""
+    """Why a request does not match a profile: an HTTP status and a text that names the difference."""
 
     status: int
     reason: str
 
 
 def as_ours(request: UpgradeRequest, profile: EndpointProfile) -> UpgradeRequest | Mismatch:
-    """The request that a client of the service would have made, or in what *request* does not fit *profile*."""
+    """The request that a client of the service would make, or how *request* differs from *profile*."""
     template = urlsplit(profile.path)
     if request.path != template.path:
         return Mismatch(404, f"the endpoint of {profile.name} is at {template.path}, not at {request.path}")
@@ -62,9 +62,9 @@ def as_ours(request: UpgradeRequest, profile: EndpointProfile) -> UpgradeRequest
 
 
 def as_our_call(request: HttpRequest, profile: EndpointProfile) -> HttpRequest | Mismatch:
-    """The request about a WebRTC call that a client of the service would have made, or in what *request* does not fit.
+    """The request about a WebRTC call that a client of the service would make, or how *request* differs.
 
-    What is about something else is returned as it is.
+    Other requests are returned as they are.
     """
     rules = profile.calls
     ours = CallRules()
@@ -113,7 +113,7 @@ def _place(profile: EndpointProfile) -> str:
 
 
 def _known(model: str) -> str:
-    """A model that the emulator takes: what others call theirs is all the same to it."""
+    """A model that the emulator accepts, in place of another vendor's name."""
     return model if "realtime" in model else DEFAULT_MODEL
 
 
@@ -130,11 +130,11 @@ class DialectPeer:
     _over: bool = attrs.field(default=False, init=False)
 
     def open(self, now: float) -> None:
-        """The connection is open."""
+        """Begin to serve the connection."""
         self._peer.open(now)
 
     def receive(self, data: str | bytes, now: float) -> None:
-        """A whole message came."""
+        """Take a whole message."""
         if self._over:
             return
         try:
@@ -165,7 +165,7 @@ class DialectPeer:
         self._refused.append(CloseWith(4000, f"invalid_request_error.{code}"))
 
     def get_timer(self) -> float | None:
-        """When `handle_timer` wants to be called."""
+        """When to call `handle_timer`; ``None``: not at all."""
         return self._peer.get_timer()
 
     def handle_timer(self, now: float) -> None:
@@ -173,7 +173,7 @@ class DialectPeer:
         self._peer.handle_timer(now)
 
     def take_effects(self) -> list[Effect]:
-        """What is to be done to the connection, in the words of the dialect."""
+        """The effects on the connection, translated into the dialect."""
         refused, self._refused = self._refused, []
         return [self._translated(effect) for effect in self._peer.take_effects()] + refused
 

@@ -46,16 +46,16 @@ OPEN_TIMEOUT = 15.0
 """Seconds that a client gets to open its data channel. ICE alone would wait for more than a minute."""
 
 SILENCE_TIMEOUT = 15.0
-"""Seconds without a sign of life after which a client counts as gone. One that sends nothing else asks for consent
-(RFC 7675) every 4 to 6 seconds, and one of these may be lost."""
+"""Seconds without a packet after which a client counts as gone. A client that sends nothing else checks consent
+(RFC 7675) every 4 to 6 seconds, and one of these checks may be lost."""
 
 MAX_MESSAGE_BYTES = 256 * 1024
-"""At a larger message the service closes the channel without a word, whatever it announces."""
+"""At a larger message the service closes the channel without an error, whatever size it announces."""
 
 MAX_WAITING = 64 * 1024 * 1024
 
 MAX_WAITING_EVENTS = 10_000
-"""Events that may wait for a sideband that does not read."""
+"""The number of events that may wait for a sideband that does not read."""
 
 _CLEAR = "output_audio_buffer.clear"
 
@@ -66,31 +66,31 @@ class Sideband:
 
     _call: Call
     wake: Callable[[], None] = attrs.field(init=False, default=lambda: None)
-    """Called when there are effects; the connection's."""
+    """Called when there are effects; set by the connection."""
     _effects: list[Effect] = attrs.field(init=False, factory=list[Effect])
 
     def open(self, now: float) -> None:
-        """Greet, and see from now on what the call sees."""
+        """Send the first event, and get what the call sends from now on."""
         self.push(SendServerEvent(self._call.greeting()))
         self._call.attach(self)
 
     def receive(self, data: str | bytes, now: float) -> None:
-        """What comes here counts as if it had come over the data channel."""
+        """Take a message, as if it had arrived over the data channel."""
         self._call.put(("message", data), len(data))
 
     def get_timer(self) -> float | None:
-        """It has none."""
+        """``None``: it has no timer."""
         return None
 
     def handle_timer(self, now: float) -> None:
-        """Nothing."""
+        """Do nothing: there is no timer."""
 
     def detach(self) -> None:
-        """Leave the call: the WebSocket has ended."""
+        """Detach from the call, since the WebSocket has ended."""
         self._call.detach(self)
 
     def push(self, effect: Effect) -> None:
-        """Do this to the WebSocket. A client that reads so little that very much waits is cut off."""
+        """Queue an effect for the WebSocket. A client for which too many wait is disconnected."""
         if len(self._effects) >= MAX_WAITING_EVENTS:
             self._effects = [AbortConnection()]
             self.detach()
@@ -99,7 +99,7 @@ class Sideband:
         self.wake()
 
     def take_effects(self) -> list[Effect]:
-        """What is to be done to the connection."""
+        """The effects on the connection."""
         effects, self._effects = self._effects, []
         return effects
 
@@ -110,12 +110,12 @@ class Call:
 
     Args:
         id: ``rtc_…``.
-        conversation: Decides.
-        host: Where WebRTC runs.
+        conversation: The conversation.
+        host: The event loop of WebRTC.
         ids: Makes event ids.
-        clock: Time.
-        on_event: Is given each message, as ``("client" or "server", message)``.
-        ice_lite: Never start a connectivity check, as the service does not.
+        clock: The clock.
+        on_event: Called with each message, as ``("client" or "server", message)``.
+        ice_lite: Whether to never start a connectivity check, as the service.
     """
 
     id: str
@@ -141,7 +141,7 @@ class Call:
         self._playout = Playout(lambda event: self.put(("event", event)))
 
     def put(self, item: tuple[str, Any], size: int = 1) -> None:
-        """Something happened. From any thread; never waits."""
+        """Queue an event of the call. May be called from any thread; never waits."""
         if not self._inbox.put(item, size):
             self._inbox.end()
 
@@ -150,7 +150,7 @@ class Call:
     async def answer(self, offer: str) -> str:
         """The SDP answer to *offer*.
 
-        If cancelled, `aclose` lets go of what was made.
+        If cancelled, `aclose` releases what was made.
 
         Raises:
             NegotiationError: The offer cannot be used.
@@ -174,20 +174,20 @@ class Call:
 
     @property
     def is_open(self) -> bool:
-        """Whether media and data flow: only then can a sideband attach."""
+        """Whether the media is connected: only then can a sideband attach."""
         return self._is_open and not self._is_over
 
     def greeting(self) -> ServerEvent:
-        """The ``session.updated`` by which a sideband is greeted."""
+        """The ``session.updated`` that a sideband gets first."""
         session = decode_session(self.conversation.session)[0]
         return ev.SessionUpdated(event_id=self._ids("event"), session=session)
 
     def attach(self, sideband: Sideband) -> None:
-        """Let *sideband* see what is sent from now on."""
+        """Send *sideband* what is sent from now on."""
         self._sidebands.append(sideband)
 
     def detach(self, sideband: Sideband) -> None:
-        """Forget a sideband whose WebSocket has ended."""
+        """Remove a sideband whose WebSocket has ended."""
         if sideband in self._sidebands:
             self._sidebands.remove(sideband)
 
@@ -198,7 +198,7 @@ class Call:
     # Running
 
     async def run(self) -> None:
-        """Serve the call to its end. If cancelled, it is let go as at its end."""
+        """Serve the call to its end. If cancelled, the call is closed."""
         record = self.conversation.record
         try:
             await self._serve()
@@ -211,7 +211,7 @@ class Call:
                 await self.aclose()
 
     async def aclose(self) -> None:
-        """Let go of WebRTC. Idempotent. If cancelled, it is let go all the same, a little later."""
+        """Close the WebRTC connection. Idempotent. If cancelled, it is closed all the same, a little later."""
         if self._peer is not None:
             await self._host.run(self._peer.close, True)
 

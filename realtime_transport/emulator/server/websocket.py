@@ -1,4 +1,4 @@
-"""One WebSocket connection: frames in and out, pings, faults, every way to end."""
+"""One WebSocket connection: frames in and out, pings, faults, and all ways to end."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ if TYPE_CHECKING:
 __all__ = ["Peer", "WebSocketConnection", "new_protocol"]
 
 MAX_FRAME_BYTES = 32 * 1024 * 1024
-"""An append event may hold 15 MiB of audio, which is 20 MiB of base64."""
+"""Bytes. An append event may hold 15 MiB of audio, which is 20 MiB of base64."""
 
 PING_INTERVAL = 20.0
-"""Seconds between the server's pings, as seen live."""
+"""Seconds between the server's pings, as in live sessions."""
 
 MAX_FRAGMENTS = 16_384
-"""Frames of one message. Empty ones do not count in its bytes, and cost time all the same."""
+"""The largest number of frames of one message: empty frames have no bytes, but cost time."""
 
 MAX_WAITING_BYTES = 64 * 1024 * 1024
-"""While as much waits to be sent, nothing is read: a client that does not read fills its own buffers, not ours. One
-larger event is let through when nothing waits."""
+"""While this much waits to be sent, nothing is read: a client that does not read fills its own buffers, not the
+server's. One larger event is admitted when nothing waits."""
 
 MAX_PONGS = 16
-"""Pongs that wait. Of more pings the newest are answered, as RFC 6455 allows."""
+"""The number of pongs that wait. Of more pings only the newest are answered, as RFC 6455 allows."""
 
 _SLICE = 16 * 1024
-"""Bytes parsed in one go: at most some 2,700 frames, which take 15 ms. Others get their turn then."""
+"""Bytes parsed at once: at most some 2,700 frames, which take 15 ms. Then other tasks run."""
 
 CLOSE_TIMEOUT = 5.0
 """Seconds that the server waits for the client's CLOSE after its own."""
@@ -73,15 +73,15 @@ class Peer(Protocol):
     """Serves the client of a connection: a conversation, a sideband, or a refusal."""
 
     def open(self, now: float) -> None:
-        """The connection is open."""
+        """Begin to serve the connection."""
         ...
 
     def receive(self, data: str | bytes, now: float) -> None:
-        """A whole message came."""
+        """Take a whole message."""
         ...
 
     def get_timer(self) -> float | None:
-        """When `handle_timer` wants to be called."""
+        """When to call `handle_timer`; ``None``: not at all."""
         ...
 
     def handle_timer(self, now: float) -> None:
@@ -89,7 +89,7 @@ class Peer(Protocol):
         ...
 
     def take_effects(self) -> list[Effect]:
-        """What is to be done to the connection."""
+        """The effects on the connection."""
         ...
 
 
@@ -109,7 +109,7 @@ _PONG = bytes([0x80 | Opcode.PONG])
 
 @attrs.define(eq=False)
 class _Message:
-    """A message of which not all frames have come."""
+    """A message whose frames have not all arrived."""
 
     is_text: bool
     data: bytearray = attrs.field(factory=bytearray)
@@ -117,27 +117,27 @@ class _Message:
 
 
 class _Phase(enum.Enum):
-    """How far the server's side of a connection has come."""
+    """The state of the server's side of a connection."""
 
     OPEN = enum.auto()
     CLOSING = enum.auto()  # CLOSE was sent.
     LEAVING = enum.auto()  # The end of TCP was sent.
     ABORTING = enum.auto()  # TCP will be reset.
-    SILENT = enum.auto()  # Nothing is sent any more; what comes is read and ignored.
+    SILENT = enum.auto()  # Nothing is sent any more; received data is ignored.
 
 
 @attrs.define(eq=False)
 class WebSocketConnection:
-    """Joins a socket and a peer. Ends when either side is through with it.
+    """Connects a socket and a peer. Ends when either side ends it.
 
     Args:
         stream: The socket; closed at the end.
-        protocol: After its handshake was accepted; the answer to it waits in there.
-        peer: Decides.
+        protocol: The protocol, with an accepted handshake whose answer is not sent yet.
+        peer: The peer.
         record: Counts pings and keeps the close code.
         lane: Delays, reorders and drops frames to the client.
-        clock: Time.
-        on_event: Is given each message, as ``("client" or "server", message)``.
+        clock: The clock.
+        on_event: Called with each message, as ``("client" or "server", message)``.
     """
 
     _stream: SocketStream
@@ -148,15 +148,15 @@ class WebSocketConnection:
     _clock: Clock
     _on_event: Callable[[str, str | bytes], None] | None = None
     _pongs: deque[tuple[float, bytes]] = attrs.field(init=False, factory=lambda: deque[tuple[float, bytes]]())
-    """With the moment they are due."""
+    """Pongs, each with the time at which it is due."""
     _answers: list[bytes] = attrs.field(init=False, factory=list[bytes])
-    """What else the protocol answered by itself: a CLOSE, and the end of TCP."""
+    """Other answers of the protocol itself: a CLOSE, and the end of TCP."""
     _message: _Message | None = attrs.field(init=False, default=None)
     _has_room: anyio.Event = attrs.field(init=False, factory=anyio.Event)
-    """Set whenever what waited was sent."""
+    """Set whenever waiting data was sent."""
     _phase: _Phase = attrs.field(init=False, default=_Phase.OPEN)
     _ending: CloseWith | AbortConnection | GoSilent | None = attrs.field(init=False, default=None)
-    """What the peer asked for; done when everything before it was sent."""
+    """The end that the peer asked for; carried out when everything before it was sent."""
     _has_left: anyio.Event = attrs.field(init=False, factory=anyio.Event)
     _ping_at: float = attrs.field(init=False, default=math.inf)
     _pings: int = attrs.field(init=False, default=0)
@@ -169,7 +169,7 @@ class WebSocketConnection:
         If cancelled, the socket is closed without a CLOSE.
 
         Raises:
-            Exception: What the peer raised: a responder of the user's, most likely.
+            Exception: What the peer raised, most likely a responder of the user.
         """
         try:
             async with anyio.create_task_group() as tasks:
@@ -187,11 +187,11 @@ class WebSocketConnection:
     def _note_close(self) -> None:
         if self._record.close_code is not None:
             return
-        close = self._protocol.close_sent  # The protocol's own, for what no client may send.
+        close = self._protocol.close_sent  # The protocol closes by itself at an illegal frame.
         self._record.close_code, self._record.close_reason = (close.code, close.reason) if close else (1006, "")
 
     def wake(self) -> None:
-        """Take the effects of the peer now: neither a frame nor a timer caused them."""
+        """Take the effects of the peer now, which neither a frame nor a timer caused."""
         self._wake.set()
 
     def now(self) -> float:
@@ -199,7 +199,7 @@ class WebSocketConnection:
         return self._clock.now()
 
     def hurt(self, *, stall: float, delay: float | None, jitter: float | None) -> None:
-        """Change what goes wrong from now on."""
+        """Change the faults from now on."""
         faults = self._lane.faults
         self._lane.faults = attrs.evolve(
             faults,
@@ -220,7 +220,7 @@ class WebSocketConnection:
         except _GONE:
             self._has_left.set()
             if self._phase is not _Phase.LEAVING:
-                scope.cancel()  # Nobody is there to read what the pump may be writing.
+                scope.cancel()  # The client does not read any more: stop the pump.
 
     async def _take(self, data: bytes) -> None:
         self._protocol.receive_data(data)
@@ -229,14 +229,14 @@ class WebSocketConnection:
             self._take_frame(frame, now)
             self._collect(now)
             self._take_answers(now)
-            while self._is_full:  # One request may cause an event of many megabytes.
+            while self._is_full:  # One request may cause events of many megabytes.
                 self._has_room = anyio.Event()
                 self._wake.set()
                 await self._has_room.wait()
         self._take_answers(self._clock.now())
         self._wake.set()
         await anyio.lowlevel.checkpoint()
-        while self._peer.get_timer() == -math.inf:  # Audio is listened to before more of it is read.
+        while self._peer.get_timer() == -math.inf:  # Turn detection runs on received audio before more is read.
             self._peer.handle_timer(self._clock.now())
             self._wake.set()
             await anyio.lowlevel.checkpoint()
@@ -343,7 +343,7 @@ class WebSocketConnection:
         self._lane.push(text, now)
 
     async def _flush(self, now: float) -> bool:
-        """Send what is due; whether the connection goes on."""
+        """Send what is due. Returns whether the connection goes on."""
         data = self._due_bytes(now)
         is_over = b"" in data
         try:
@@ -380,7 +380,7 @@ class WebSocketConnection:
         return data + self._protocol.data_to_send()
 
     def _end_if_asked(self, now: float) -> None:
-        """Do what the peer or a fault asked for, once everything before it is on its way."""
+        """End the connection as the peer or a fault asks, once everything before it was sent."""
         ending = self._ending if self._lane.is_empty else None
         if self._lane.is_dropped:
             code = self._lane.faults.drop_code
@@ -399,14 +399,14 @@ class WebSocketConnection:
                 pass
 
     async def _leave(self) -> None:
-        """Let the client read what was sent: closing a socket that holds unread data would reset it."""
+        """Wait until the client has read what was sent: closing a socket with unread data would reset it."""
         self._phase = _Phase.LEAVING
         await self._stream.send_eof()
         with anyio.move_on_after(_LINGER):
             await self._has_left.wait()
 
     def _reset(self) -> None:
-        """Make the end of the socket a reset instead of an orderly end."""
+        """Let the socket end by a reset."""
         raw: socket.socket = self._stream.extra(SocketAttribute.raw_socket)
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 

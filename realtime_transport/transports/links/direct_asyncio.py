@@ -20,7 +20,7 @@ __all__ = ["AsyncioLink"]
 
 
 class AsyncioLink(DirectWebSocketLink, asyncio.BufferedProtocol):
-    """The link as a protocol of asyncio. Until `upgrade`, `read` gives the answer to the handshake."""
+    """The link as a protocol of asyncio. Until `upgrade`, `read` returns the answer to the handshake."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,8 +36,8 @@ class AsyncioLink(DirectWebSocketLink, asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        # What the socket does not take at once waits in the outbox, where it is bounded, counted and can be overtaken.
-        # 1 rather than 0: the limit of TLS transports is one that they may not reach.
+        # Data that the socket does not accept at once waits in the outbox, where it is bounded, counted and can be
+        # overtaken. 1 rather than 0: a TLS transport must stay below its limit to be writable.
         self._transport.set_write_buffer_limits(high=1)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -85,7 +85,7 @@ class AsyncioLink(DirectWebSocketLink, asyncio.BufferedProtocol):
 
     def _go_on(self) -> None:
         if self._codec.has_more:
-            # Other tasks first, however much one read has brought.
+            # Let other tasks run, however much one read has brought.
             self._pause()
             self._loop.call_soon(self._step_on)
         elif self._ends is None and self._inbox:
@@ -117,7 +117,7 @@ class AsyncioLink(DirectWebSocketLink, asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     async def read(self) -> bytes:
-        """What has come of the answer to the handshake; empty at the end of the stream.
+        """Wait for a part of the answer to the handshake; empty at the end of the stream.
 
         If cancelled, nothing was taken.
         """
@@ -133,7 +133,7 @@ class AsyncioLink(DirectWebSocketLink, asyncio.BufferedProtocol):
         self._transport.write(data)
 
     def upgrade(self, codec: FrameCodec, rest: bytes) -> None:
-        """From here on the stream carries frames; *rest* came with the answer."""
+        """Begin to read frames; *rest* was received after the answer."""
         assert self._early is not None
         rest += bytes(self._early)
         self._codec, self._early = codec, None
@@ -164,7 +164,7 @@ class AsyncioLink(DirectWebSocketLink, asyncio.BufferedProtocol):
             self._resume()
 
     async def receive(self) -> list[str | bytes]:
-        """Wait for messages; see `realtime_transport.connection.link.Link.receive`."""
+        """See `realtime_transport.connection.link.Link.receive`. If cancelled, no message was lost."""
         while not self._inbox:
             if self._ended:
                 raise self._codec.closed()

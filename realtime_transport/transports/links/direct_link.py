@@ -1,7 +1,7 @@
-"""The WebSocket link on a socket of our own: no layer between the operating system and the frames.
+"""The WebSocket link directly on a socket: no layer between the operating system and the frames.
 
-Here is what both event loops have in common; `direct_asyncio` and `direct_trio` hold what they do differently. A
-connection need not run a task to read it or to write it, see `realtime_transport.connection.link.DirectLink`.
+This module holds what both event loops share, `direct_asyncio` and `direct_trio` the rest. On asyncio a connection
+needs no tasks to read and write it, see `realtime_transport.connection.link.DirectLink`.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _of_thread = threading.local()
 
 
 def read_buffer() -> memoryview:
-    """The buffer that all links of this thread read into: what a read brings is taken before the next one begins.
+    """The buffer that all links of this thread read into: its contents are used before the next read begins.
 
-    A buffer for each read, as ``recv(n)`` makes it, is memory that the operating system maps, clears and takes back:
-    13 µs, more than all that follows.
+    A new buffer for each read, as ``recv(n)`` makes it, is memory that the operating system maps, clears and unmaps: 13
+    µs, more than all later steps.
     """
     buffer: memoryview | None = getattr(_of_thread, "buffer", None)
     if buffer is None:
@@ -40,11 +40,11 @@ def read_buffer() -> memoryview:
 
 
 IDLE_SECONDS = 1e-3
-"""A link that has not written for so long writes at once: a call does, every 20 ms; a loop that sends does not."""
+"""A link that has not written for this long writes at once: a call, which sends every 20 ms, not a loop of sends."""
 
 
 class DirectWebSocketLink:
-    """What both event loops have in common. Not used by itself."""
+    """The common part of the links for both event loops."""
 
     _codec: FrameCodec
 
@@ -58,20 +58,20 @@ class DirectWebSocketLink:
         self._written_at = 0.0
         self._ended = False
 
-    # What the event loops do differently
+    # Differs by event loop
 
     @abstractmethod
     def _write(self, data: bytes) -> None:
-        """Write *data*, now or as soon as the peer reads; then `_blocked` says which."""
+        """Write *data*, now or as soon as the peer reads; `_blocked` says which."""
 
     @abstractmethod
     def _flush_soon(self) -> None:
-        """Call `_flush` when the tasks that can run now have run."""
+        """Call `_flush` after the tasks that are ready have run."""
 
     # Reading
 
     def _step(self, messages: list[str | bytes]) -> None:
-        """Hand over *messages*, answer pings, notice the end. Other tasks run before the next step."""
+        """Hand over *messages*, answer pings, detect the end. Other tasks run before the next step."""
         codec = self._codec
         if codec.has_control and not self._blocked:
             self._write(codec.control_to_send())
@@ -140,7 +140,7 @@ class DirectWebSocketLink:
             await self._drained.wait()
 
     def on_control(self, _wake: Callable[[], None], /) -> None:
-        """Control frames need nobody to send them here."""
+        """Do nothing: this link sends control frames itself."""
 
     def ping(self) -> bool:
         """See `realtime_transport.connection.link.KeepAliveLink.ping`."""
@@ -168,9 +168,9 @@ class DirectWebSocketLink:
 
 
 def ignore(_ignored: object) -> None:
-    """The link is being closed: nobody listens."""
+    """Ignore the argument: the link is being closed."""
 
 
 def nothing() -> list[str]:
-    """Nothing is to be written: the link is not attached, or is being closed."""
+    """No messages: the link is not attached, or is being closed."""
     return []

@@ -1,4 +1,4 @@
-"""Opens a WebSocket on a socket of our own: no HTTP client, no proxy, one TLS context."""
+"""Opens a WebSocket directly on a socket: no HTTP client, no proxy, one TLS context."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ if TYPE_CHECKING:
 __all__ = ["can_open_directly", "open_directly", "tls_context"]
 
 BODY_SECONDS = 1.0
-"""How long the body of a refusal is waited for: the status is what matters."""
+"""Seconds to wait for the body of a refusal, which matters less than its status."""
 
 TLS_GOODBYE_SECONDS = 1.0
-"""How long TLS may say goodbye after the WebSocket has."""
+"""Seconds for the TLS shutdown after the WebSocket has closed."""
 
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 def can_open_directly(url: str) -> bool:
-    """Whether nothing stands between us and the server of *url*, an http or https URL: no proxy is configured.
+    """Whether *url*, an http or https URL, needs no proxy and no feature of an HTTP client.
 
-    What names this machine is never asked of a proxy.
+    A loopback address never uses a proxy.
     """
     parts = urlsplit(url)
     if not url.isascii() or parts.username is not None or parts.password is not None:
-        return False  # An HTTP client knows what to make of it.
+        return False  # An HTTP client handles these.
     return is_loopback(url) or not _proxies()
 
 
@@ -63,7 +63,7 @@ def _proxies() -> bool:
 
 @cache
 def tls_context() -> ssl.SSLContext:
-    """The TLS context of all connections that we open ourselves, made once: reading the certificates takes 15 ms.
+    """The TLS context of all directly opened connections, made once: reading the certificates takes 15 ms.
 
     As with httpx: ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, or else the certificates of certifi.
     """
@@ -92,10 +92,10 @@ def open_directly(
     If cancelled, the socket is closed.
 
     Raises:
-        ConfigError: A header cannot be sent, or the key would go in the clear.
+        ConfigError: A header cannot be sent, or the key would be sent unencrypted.
         UpgradeRejected: The server answered with another status than 101.
         NegotiationError: The answer does not fit the request.
-        ConnectError: No connection, or no answer.
+        ConnectError: There was no connection, or no answer.
     """
     return _Opening(request, url)
 
@@ -120,7 +120,7 @@ class _Opening:
 
 
 async def _open(request: ConnectRequest, url: str) -> AsyncioLink | TrioLink | StreamLink:
-    # A function of its own: what the handshake needs is not kept for the time of the connection.
+    # A separate function, so that the objects of the handshake are not kept for the time of the connection.
     upgrade = UpgradeRequest(url=url, headers=usable_headers(request.headers), subprotocols=request.subprotocols)
     codec = FrameCodec(max_message_bytes=request.max_message_bytes)
     stream = await _connect(url)

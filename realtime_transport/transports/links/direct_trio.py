@@ -22,7 +22,7 @@ __all__ = ["TrioLink"]
 
 
 class TrioLink(DirectWebSocketLink):
-    """The link on a socket under trio. Until `upgrade`, `read` gives the answer to the handshake.
+    """The link on a socket under trio. Until `upgrade`, `read` returns the answer to the handshake.
 
     Args:
         opened: The socket, connected and not blocking. The link closes it.
@@ -33,20 +33,20 @@ class TrioLink(DirectWebSocketLink):
         self._socket = opened
         self._unsent: memoryview = memoryview(b"")
         self._flusher = Wakeup()
-        self._reading = self._writing = False  # By tasks of their own.
+        self._reading = self._writing = False  # Whether tasks do it.
         self._read_buffer = read_buffer()
 
     # Reading
 
     async def read(self) -> bytes:
-        """What has come of the answer to the handshake; empty at the end of the stream, or if it broke.
+        """Wait for a part of the answer to the handshake; empty at the end of the stream, or if it broke.
 
         If cancelled, nothing was taken.
         """
         return bytes(await self._read())
 
     async def _read(self) -> memoryview:
-        """What the peer sends, at least a byte; empty at the end of the stream, or if it broke. Not to be kept."""
+        """Read at least a byte; empty at the end of the stream, or if it broke. Valid until the next read."""
         import trio
 
         buffer = self._read_buffer
@@ -65,7 +65,7 @@ class TrioLink(DirectWebSocketLink):
         await self._write_unsent()
 
     def upgrade(self, codec: FrameCodec, rest: bytes) -> None:
-        """From here on the stream carries frames; *rest* came with the answer."""
+        """Begin to read frames; *rest* was received after the answer."""
         self._codec = codec
         if rest:
             self._step(codec.receive(rest))
@@ -103,7 +103,7 @@ class TrioLink(DirectWebSocketLink):
             self._step([])
 
     async def receive(self) -> list[str | bytes]:
-        """Wait for messages; see `realtime_transport.connection.link.Link.receive`."""
+        """See `realtime_transport.connection.link.Link.receive`. If cancelled, no message was lost."""
         while not self._inbox:
             if self._ended:
                 raise self._codec.closed()
@@ -128,7 +128,7 @@ class TrioLink(DirectWebSocketLink):
         except (BlockingIOError, InterruptedError):
             pass
         except OSError:
-            self._unsent = memoryview(b"")  # The reader finds the connection broken, and says so.
+            self._unsent = memoryview(b"")  # The reader detects the broken connection and reports it.
         self._blocked = bool(self._unsent)
 
     async def _write_unsent(self) -> None:
@@ -179,7 +179,7 @@ class TrioLink(DirectWebSocketLink):
             self._close()
 
     async def abort(self) -> None:
-        """Close the socket without a word. Idempotent. If cancelled, the socket is closed all the same."""
+        """Close the socket without a close frame. Idempotent. If cancelled, the socket is closed all the same."""
         self._close()
 
     def _close(self) -> None:

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["FrameCodec"]
 
 FRAMES_PER_STEP = 256
-"""Frames of one read that are taken before other tasks get a turn: 2 ms of audio deltas, 0.2 ms of pings."""
+"""The number of frames of one read that are handled before other tasks run: 2 ms of audio deltas, 0.2 ms of pings."""
 
 MASKS = 64
-"""Random bytes that are asked for at once, 4 for each frame: the operating system takes 0.6 µs to answer."""
+"""Random bytes that are drawn at once, 4 for each frame: one call of the operating system takes 0.6 µs."""
 
 MAX_FRAGMENTS = 4096
-"""Frames of one message. At 64 MiB these are 16 KiB each; a peer that sends smaller ones means no good."""
+"""The largest number of frames of one message: at 64 MiB, 16 KiB each. Smaller fragments are abuse."""
 
 _TEXT, _CLOSE, _PING, _PONG = 0x81, 0x88, 0x89, 0x8A  # First bytes of whole frames.
 
@@ -45,20 +45,20 @@ _LONGEST = {
     for opcode, length in ((0, 2**63), (1, 2**63), (2, 2**63), (8, 125), (9, 125), (10, 125))
     for first in ((opcode, 0x80 | opcode) if opcode < 8 else (0x80 | opcode,))
 }
-"""First bytes that a frame of a server may have, with the longest payload (RFC 6455, section 5.2)."""
+"""From the valid first bytes of a server's frame to the longest payload (RFC 6455, section 5.2)."""
 
 
 class FrameCodec:
-    """The frames of one open WebSocket, as a client sees them.
+    """The frames of one open WebSocket, on the client's side.
 
     Args:
         max_message_bytes: A larger message fails the connection with 1009; ``None``: no limit.
 
     Attributes:
-        open: Neither side has sent a close frame, and the stream has not ended.
-        has_more: `messages` stopped early: let other tasks run, and call it again.
+        open: Whether neither side has sent a close frame, and the stream has not ended.
+        has_more: Whether `messages` stopped early: let other tasks run, and call it again.
         has_control: Whether `control_to_send` has something: a pong, a ping, a close.
-        bytes_received: Bytes fed so far: any of them is a sign of life.
+        bytes_received: Bytes fed so far: each shows that the peer is alive.
         pings_received: Pings of the peer so far. Only the newest that waits is answered (RFC 6455, section 5.5.3).
     """
 
@@ -66,7 +66,7 @@ class FrameCodec:
         self._made: Protocol | None = None
         self._max_message_bytes = max_message_bytes
         self._buffer = bytearray()
-        # What a frame may have now: fragments leave less for those to come. Control frames never reach it, or fail.
+        # The longest payload of the next frame: earlier fragments reduce it. Control frames are shorter anyway.
         self._longest = self._room = 2**63 if max_message_bytes is None else max_message_bytes
         self._fragments: list[Frame] = []
         self._too_many_fragments = False
@@ -96,7 +96,7 @@ class FrameCodec:
     # From the peer
 
     def feed(self, data: bytes | memoryview) -> None:
-        """Take a copy of what was read; `messages` says what it brought."""
+        """Store a copy of what was read; `messages` returns its messages."""
         self.bytes_received += len(data)
         self._buffer += data
 
@@ -105,7 +105,7 @@ class FrameCodec:
         if self._close_answered:
             return
         if self._protocol.state is not State.CLOSED:
-            self._protocol.receive_data(bytes(self._buffer))  # Part of a frame, which may be wrong already.
+            self._protocol.receive_data(bytes(self._buffer))  # A partial frame may be invalid already.
             self._protocol.events_received()
         self._buffer.clear()
         self.has_more = False
@@ -113,13 +113,13 @@ class FrameCodec:
         self._look()
 
     def messages(self) -> list[str | bytes]:
-        """As `receive`, of what was fed before."""
+        """As `receive`, for data that was fed before."""
         return self.receive(b"")
 
     def receive(self, data: bytes | bytearray | memoryview) -> list[str | bytes]:
         """Take what was read, and return the messages that it completes, of `FRAMES_PER_STEP` frames at most.
 
-        Call `control_to_send` afterwards, and look at `open`. Of *data* nothing is kept but a copy.
+        Afterwards call `control_to_send`, and check `open`. Only copies of *data* are kept.
         """
         self.bytes_received += len(data)
         buffer = data
@@ -134,7 +134,7 @@ class FrameCodec:
         while left and size - at >= 2 and self.open:
             first, length, start = buffer[at], buffer[at + 1], at + 2
             if length > 125:
-                # A masked frame (above 127) is none that a server may send: its length does not matter.
+                # A server must not send a masked frame (above 127): its length does not matter.
                 start += 2 if length == 126 else 8 if length == 127 else 0
                 if start > size:
                     break
@@ -149,14 +149,14 @@ class FrameCodec:
                     self._fail(1007, "text that is not UTF-8")
             elif buffer[at + 1] > 127 or length > _LONGEST.get(first, -1) or length > self._room:
                 end = size
-                self._receive_frame(bytes(buffer[at:]), messages)  # The library says what is wrong with it.
+                self._receive_frame(bytes(buffer[at:]), messages)  # The library reports the fault.
             elif end > size:
                 break
             elif first == _PING:
                 self._ping = bytes(buffer[start:end])
                 self.has_control = True
                 self.pings_received += 1
-            elif first != _PONG:  # A pong is a sign of life like any other bytes.
+            elif first != _PONG:  # A pong needs nothing: any bytes show that the peer is alive.
                 self._receive_frame(bytes(buffer[at:end]), messages)
             at = end
             left -= 1
@@ -220,7 +220,7 @@ class FrameCodec:
         self._look()
 
     def _look(self) -> None:
-        """The library has done something: see what has changed."""
+        """Update `open` and `has_control` after the library has changed its state."""
         protocol = self._protocol
         self.open = protocol.state is State.OPEN
         self.has_control = self._ping is not None or bool(self._to_send or protocol.writes)
@@ -268,7 +268,7 @@ class FrameCodec:
         return [waiting, *(self._made.data_to_send() if self._made is not None and self._made.writes else ())]
 
     def ping(self) -> bool:
-        """Queue a ping; whether the connection is still open for one."""
+        """Queue a ping. Returns whether the connection is still open for one."""
         if not self.open:
             return False
         self._send_control(_PING, os.urandom(4))

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["UpgradeAnswer", "UpgradeRequest", "accept_key", "check_answer", "error_code", "rejection"]
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Of the head of an answer: what h11 takes."""
+"""The limit of an answer's head, as in h11."""
 
 MAX_BODY_BYTES = 64 * 1024
-"""How much of the body of a refused upgrade is kept."""
+"""The number of bytes of a refusal's body that are kept."""
 
 _ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
@@ -36,7 +36,7 @@ _FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x8
 
 
 def accept_key(key: str) -> str:
-    """What a server has to answer to the key of an upgrade request."""
+    """The ``Sec-WebSocket-Accept`` that a server must send for the key of an upgrade request."""
     digest = hashlib.sha1((key + _ACCEPT_GUID).encode(), usedforsecurity=False).digest()
     return base64.b64encode(digest).decode()
 
@@ -47,7 +47,7 @@ def check_answer(headers: Mapping[str, str], key: str, subprotocols: Sequence[st
     Args:
         headers: Its headers, found by lower-case names.
         key: The key of the request.
-        subprotocols: What was offered.
+        subprotocols: The offered subprotocols.
 
     Raises:
         NegotiationError: It does not fit the request.
@@ -70,8 +70,8 @@ def rejection(
         status: Its status.
         headers: Its headers, found by lower-case names.
         body: What was read of its body.
-        url: What was asked.
-        secrets: What no message may show.
+        url: The requested URL.
+        secrets: Text to mask in the message.
     """
     text = scrub(body.decode("utf-8", "replace"), secrets)
     said = f": {text[:500].strip()}" if text.strip() else ""
@@ -89,7 +89,7 @@ def rejection(
 
 
 def error_code(body: str) -> str | None:
-    """The code of the error envelope that *body* is, if it is one."""
+    """The code in *body*, if it is an error envelope."""
     try:
         code = orjson.loads(body)["error"]["code"]
     except (orjson.JSONDecodeError, TypeError, KeyError):
@@ -114,7 +114,7 @@ class UpgradeRequest:
     key: str = attrs.field(factory=lambda: base64.b64encode(secrets.token_bytes(16)).decode(), repr=False)
 
     def encode(self) -> bytes:
-        """The request as it goes over the wire."""
+        """The request as bytes."""
         parts = urlsplit(self.url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         fields = {
@@ -128,7 +128,7 @@ class UpgradeRequest:
         }
         if self.subprotocols:
             fields["Sec-WebSocket-Protocol"] = ", ".join(self.subprotocols)
-        # A caller's header takes the place of ours, whatever its case.
+        # A header of the caller replaces the default one, in upper or lower case.
         given = {name.lower() for name in self.headers}
         lines = [f"GET {target} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in fields.items() if name.lower() not in given]
@@ -138,12 +138,12 @@ class UpgradeRequest:
 
 @define()
 class UpgradeAnswer:
-    """The answer, as it comes in.
+    """The answer, as it is received.
 
     Attributes:
         status: Its status, once the head is complete; interim answers are skipped.
         headers: Its headers, by lower-case name.
-        rest: What came behind the head: frames after 101, else a body.
+        rest: The data after the head: frames after 101, else a body.
     """
 
     status: int | None = attrs.field(default=None, init=False)
@@ -154,7 +154,7 @@ class UpgradeAnswer:
         """Take what was read.
 
         Raises:
-            NegotiationError: It is no HTTP answer.
+            NegotiationError: It is not an HTTP answer.
         """
         self.rest += data
         while self.status is None:
@@ -183,7 +183,7 @@ class UpgradeAnswer:
 
     @property
     def body_is_whole(self) -> bool:
-        """Whether `rest` holds all of the body that is worth reading."""
+        """Whether `rest` holds the whole body, or as much of it as is kept."""
         length = self.headers.get("content-length", "")
         if len(self.rest) >= MAX_BODY_BYTES or (
             length.isascii() and length.isdigit() and len(self.rest) >= int(length)
@@ -197,7 +197,7 @@ class UpgradeAnswer:
 
     @property
     def body(self) -> bytes:
-        """What has come of the body."""
+        """The received part of the body."""
         return (_dechunk(self.rest) if self._is_chunked else self.rest)[:MAX_BODY_BYTES]
 
 

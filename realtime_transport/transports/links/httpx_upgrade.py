@@ -1,7 +1,7 @@
 """A WebSocket through an HTTP client: proxies, a TLS context or a transport of the caller's, an application in-process.
 
-httpx and httpx-ws make the handshake. httpx-ws's own receive loop does not answer pings behind an unread message and
-bounds nothing, so a link of ours drives the network stream.
+httpx and httpx-ws perform the handshake. httpx-ws's own receive loop does not answer pings behind an unread message and
+has no bounds, so a `StreamLink` drives the network stream.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = ["upgrade_through", "upgrade_through_own_client"]
 
 @asynccontextmanager
 async def upgrade_through_own_client(request: ConnectRequest, url: str) -> AsyncGenerator[StreamLink]:
-    """`upgrade_through` a client of our own, which asks the proxies of the environment.
+    """`upgrade_through` a new client, which uses the proxies of the environment.
 
     If cancelled, no socket stays open.
     """
@@ -70,18 +70,18 @@ async def upgrade_through(request: ConnectRequest, url: str, client: httpx.Async
             has_socket = handshake.stream.get_extra_info("socket") is not None
             yield StreamLink(handshake.stream, codec, path="client", has_socket=has_socket)
     except (RealtimeError, LinkClosed):
-        raise  # Ours already; some are an OSError as well.
+        raise  # Already of this package; some are also an OSError.
     except Exception as exc:
         failure = None if opened else _failure(exc, request, url, client)
         if failure is None:
             raise
-    # Here, so that what httpx raised is not its context: it holds the request, and with it the key.
+    # Raised here, so that the exception of httpx, which holds the key, is not its context.
     if failure is not None:
         raise failure
 
 
 def _failure(error: Exception, request: ConnectRequest, url: str, client: object) -> Exception | None:
-    """What *error*, raised before the link was open, means; ``None`` if it is not of the network."""
+    """The error of this package for *error*, raised before the link was open; ``None`` if it is not a network error."""
     secrets = request.secrets
     if isinstance(error, httpx_ws.WebSocketUpgradeError):
         response = error.response
@@ -97,7 +97,7 @@ def _failure(error: Exception, request: ConnectRequest, url: str, client: object
 
 
 class _Handshake(httpx_ws.AsyncWebSocketSession):
-    """What httpx-ws makes of an upgraded response: for us, only the stream."""
+    """The session of httpx-ws, of which only the stream is used."""
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[_Handshake]:
@@ -105,7 +105,7 @@ class _Handshake(httpx_ws.AsyncWebSocketSession):
 
 
 class _UpgradeClient:
-    """A client that has read the body of whatever is not an upgrade, so that the rejection can quote it."""
+    """A client that reads the body of a response that is not an upgrade, for the error message."""
 
     def __init__(self, client: httpx.AsyncClient, *, allow_insecure: bool) -> None:
         self._client = client

@@ -1,6 +1,6 @@
-"""Imports what a connection needs before the event loop has to wait for it.
+"""Imports what a connection needs, so that the event loop does not wait for it.
 
-The first import of it all takes 0.2 s, during which calls that are in progress would get no audio.
+The first import takes 0.2 s, during which running calls would get no audio.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _loaded = False
 def preload() -> None:
     """Import what a WebSocket connection needs, and read the certificates for TLS. Idempotent.
 
-    The first connect of a process does it in a thread. Call this before the event loop runs, where a program starts, to
-    have the first connect as fast as the others. Takes some 0.2 s once, then nothing.
+    The first connect of a process does it in a thread. Call this at the start of a program, before the event loop runs,
+    to make the first connect as fast as the others. It takes some 0.2 s once.
     """
     _load()
     from .direct_open import tls_context
@@ -36,6 +36,6 @@ def _load() -> None:
 
 
 async def ensure_loaded() -> None:
-    """Import it in a worker thread, if nobody has done it. If cancelled, the thread finishes by itself."""
+    """Import it in a worker thread, unless it is imported already. If cancelled, the thread finishes by itself."""
     if not _loaded:
         await anyio.to_thread.run_sync(_load, abandon_on_cancel=True)

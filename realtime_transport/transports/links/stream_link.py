@@ -1,4 +1,4 @@
-"""The WebSocket link on a stream of bytes of somebody else's: that of an HTTP client, or TLS on trio."""
+"""The WebSocket link on a given byte stream: that of an HTTP client, or TLS on trio."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ READ_BYTES = 128 * 1024
 
 
 class Stream(Protocol):
-    """What a network stream of httpcore offers, and `TLSOverTrio`."""
+    """The interface of a network stream of httpcore, and of `TLSOverTrio`.
+
+    If ``read`` is cancelled, no data is lost; if ``write`` is, part of the data may have been written; if ``aclose``
+    is, the stream is closed at once.
+    """
 
     async def read(self, max_bytes: int) -> bytes: ...
     async def write(self, buffer: bytes) -> None: ...
@@ -43,14 +47,14 @@ def _is_broken(error: Exception) -> bool:
 
 
 class StreamLink:
-    """An open WebSocket on *stream*: whole messages in, whole frames out, one write for many.
+    """An open WebSocket on *stream*; several messages are sent in one write.
 
     Args:
         stream: The stream after the upgrade.
         codec: Its frames.
         path: See `LinkStatistics`.
         has_socket: Whether pings and a closing handshake are possible.
-        rest: What came behind the answer to the upgrade.
+        rest: The data received after the answer to the upgrade.
     """
 
     def __init__(
@@ -71,11 +75,11 @@ class StreamLink:
         self._torn = False
 
     async def receive(self) -> list[str | bytes]:
-        """Wait for messages; see `realtime_transport.connection.link.Link.receive`."""
+        """See `realtime_transport.connection.link.Link.receive`. If cancelled, no message was lost."""
         codec = self._codec
         while True:
             if codec.has_more:
-                await anyio.lowlevel.checkpoint()  # Other tasks first, however much one read has brought.
+                await anyio.lowlevel.checkpoint()  # Let other tasks run, however much one read has brought.
             elif codec.open:
                 await self._read()
             else:
@@ -99,16 +103,16 @@ class StreamLink:
             self._codec.feed_eof()
 
     async def send(self, messages: Sequence[str], /) -> None:
-        """Send *messages*, and whatever control frames wait, in one write.
+        """Send *messages* and waiting control frames in one write.
 
-        If cancelled, part of them may have been sent: the link is to be closed.
+        If cancelled, part of them may have been sent: close the link.
         """
         await self._write(self._codec.encode(messages))
 
     async def _write(self, data: bytes) -> None:
         if not data:
             return
-        self._torn = True  # Unless the write comes back, the stream ends in the middle of a frame.
+        self._torn = True  # If the write does not return, the stream may end in the middle of a frame.
         try:
             await self._stream.write(data)
         except Exception as exc:
@@ -123,7 +127,7 @@ class StreamLink:
         self._wake = wake
 
     def ping(self) -> bool:
-        """Queue a ping. ``False`` where the stream cannot carry pings."""
+        """Queue a ping. Returns ``False`` if the stream cannot carry pings."""
         return self._has_socket and self._codec.ping()
 
     @property
@@ -150,13 +154,13 @@ class StreamLink:
                     await self._read()
                     codec.messages()
         except LinkClosed:
-            pass  # Closed is what was wanted.
+            pass  # It is closed already.
         finally:
             with anyio.CancelScope(shield=True):
                 await self._aclose_stream()
 
     async def abort(self) -> None:
-        """Close the stream without a word. Idempotent. If cancelled, the stream is closed all the same."""
+        """Close the stream without a close frame. Idempotent. If cancelled, the stream is closed all the same."""
         with anyio.CancelScope() as scope:
             scope.cancel()
             await self._aclose_stream()
@@ -165,18 +169,18 @@ class StreamLink:
         try:
             await self._stream.aclose()
         except Exception as exc:
-            if not _is_broken(exc):  # A stream that is broken already is closed.
+            if not _is_broken(exc):  # A broken stream is closed already.
                 raise
 
 
 class TLSOverTrio:
-    """A TLS stream of anyio, as `StreamLink` and the handshake use one."""
+    """A TLS stream of anyio with the interface that `StreamLink` and the handshake use."""
 
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
 
     async def read(self, max_bytes: int = READ_BYTES) -> bytes:
-        """What comes; empty at the end of the stream, or if it broke. If cancelled, nothing was taken."""
+        """Read what arrives; empty at the end of the stream, or if it broke. If cancelled, nothing was taken."""
         try:
             return await self._stream.receive(max_bytes)
         except _OURS:
@@ -191,5 +195,5 @@ class TLSOverTrio:
         await self._stream.aclose()
 
     async def abort(self) -> None:
-        """Close the socket without a word. Idempotent. If cancelled, the socket is closed all the same."""
+        """Close the socket without a TLS shutdown. Idempotent. If cancelled, the socket is closed all the same."""
         await anyio.aclose_forcefully(self._stream)

@@ -1,7 +1,7 @@
-"""Opens a TCP connection to whichever address of a host answers first (RFC 8305, happy eyeballs).
+"""Opens a TCP connection to the address of a host that answers first (RFC 8305, happy eyeballs).
 
-asyncio's own way of doing that leaves sockets open when it is cancelled at the wrong moment, and that of anyio puts two
-streams around the socket on trio.
+asyncio's own implementation leaves sockets open when it is cancelled at the wrong moment, and anyio's wraps the socket
+in two streams on trio.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 __all__ = ["open_tcp_socket"]
 
 HEAD_START = 0.25
-"""Seconds that an address has before the next one is tried as well."""
+"""Seconds before the next address is tried as well."""
 
 _IN_PROGRESS = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY})
 
-_Address = tuple[int, Any]  # Family, and what `connect` takes.
+_Address = tuple[int, Any]  # Family and address, as `connect` takes them.
 
 
 async def open_tcp_socket(host: str, port: int) -> socket.socket:
-    """A connected socket, not blocking. If cancelled, none is left.
+    """Connect a non-blocking socket. If cancelled, no socket stays open.
 
     Raises:
-        OSError: No address could be reached; what the last one said.
+        OSError: No address could be reached; the error of the last one.
     """
     addresses = await _resolve(host, port)
     if len(addresses) == 1:

@@ -1,4 +1,4 @@
-"""Opens a WebSocket: on a socket of our own, or through an HTTP client where one was given or a proxy is configured."""
+"""Opens a WebSocket: directly on a socket, or through an HTTP client if one is given or a proxy is configured."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 __all__ = ["WebSocketLink", "connect_websocket"]
 
 WebSocketLink: TypeAlias = AsyncioLink | TrioLink | StreamLink
-"""What `connect_websocket` gives; which of them, its ``statistics()`` say."""
+"""The links that `connect_websocket` opens; ``statistics()`` tells which."""
 
 
 def connect_websocket(
     request: ConnectRequest, *, client: httpx.AsyncClient | None = None
 ) -> AbstractAsyncContextManager[WebSocketLink]:
-    """Open a WebSocket as *request* says, over *client* (proxies, TLS, in-process ASGI) or on a socket of our own.
+    """Open a WebSocket as *request* says, with *client* (proxies, TLS, in-process ASGI) or directly on a socket.
 
-    The client is any object with ``stream()`` as httpx has it and the ``network_stream`` extension; it stays open.
-    Without one, a proxy of the environment is used through a client of our own. If cancelled, no socket stays open.
+    The client is any object with ``stream()`` like httpx's and the ``network_stream`` extension; it stays open. Without
+    one, a proxy of the environment is used through a new client. If cancelled, no socket stays open.
 
     Raises:
-        ConfigError: The URL is not a WebSocket URL, or would send the key in the clear; or a header cannot be sent.
+        ConfigError: The URL is not a WebSocket URL, or would send the key unencrypted; or a header cannot be sent.
         UpgradeRejected: The server answered with another status than 101.
         NegotiationError: The answer does not fit the request.
-        ConnectError: No connection, or no answer.
+        ConnectError: There was no connection, or no answer.
     """
     url = http_url(request.url)
     if client is None and can_open_directly(url):

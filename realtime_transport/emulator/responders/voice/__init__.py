@@ -1,6 +1,6 @@
-"""A responder that answers with a voice of its own, for demonstrations: an echo proves less to the ear.
+"""A responder with its own voice, for demonstrations, where an echo could be mistaken for a loop-back.
 
-The sentences were spoken by espeak-ng and are kept in 8 kHz µ-law.
+The sentences were spoken by espeak-ng and are stored in 8 kHz µ-law.
 """
 
 from __future__ import annotations
