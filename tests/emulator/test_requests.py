@@ -77,10 +77,15 @@ MALFORMED = {
     "a body": (UPGRADE % (TARGET, b"content-length: 5\r\n"), 400),
     "chunks": (UPGRADE % (TARGET, b"transfer-encoding: chunked\r\n"), 400),
     "another WebSocket version": ((UPGRADE % (TARGET, b"")).replace(b"version: 13", b"version: 8"), 400),
+    "a connection that is not ASCII": (
+        (UPGRADE % (TARGET, b"")).replace(b"connection: up", b"connection: \xff[up"),
+        400,
+    ),
     "a bad key": ((UPGRADE % (TARGET, b"")).replace(b"AAAAAAAA", b"?"), 400),
     "too many headers": (UPGRADE % (TARGET, b"x: y\r\n" * 1000), 431),
     "a long header": (UPGRADE % (TARGET, b"x: " + b"y" * 60_000 + b"\r\n"), 431),
     "a long target": (UPGRADE % (TARGET + b"y" * 60_000, b""), 414),
+    "a long head of few headers": (UPGRADE % (TARGET, (b"x: " + b"y" * 8000 + b"\r\n") * 12), 431),
     "an endless head": (b"GET /v1/realtime HTTP/1.1\r\nupgrade: websocket\r\n" + b"x: y\r\n" * 20_000, 431),
     "plain, without a host": (b"GET /v1/models HTTP/1.1\r\n\r\n", 400),
     "plain, two hosts": (GET % (b"/v1/models", b"host: i\r\n"), 400),
@@ -95,6 +100,15 @@ async def test_a_malformed_request_is_answered_with_an_error(data: bytes, status
         assert answer.startswith(f"HTTP/1.1 {status} ".encode())
         async with connect(emulator) as client:
             assert (await client.receive())["type"] == "session.created"
+
+
+async def test_headers_that_are_not_ascii_are_read_as_latin_1() -> None:
+    """Text that JSON can carry, whatever the version of websockets makes of them."""
+    async with RealtimeEmulator() as emulator, httpx.AsyncClient() as http:
+        await exchange(emulator, UPGRADE % (TARGET, b"authorization: Bearer k\r\nx-name: Andr\xe9\r\n"))
+        assert emulator.sessions[0].headers["x-name"] == "André"
+        answer = await http.get(f"{emulator.base_url.removesuffix('/v1')}/emulator/sessions")
+        assert answer.json()["sessions"][0]["id"] == emulator.sessions[0].id
 
 
 @pytest.mark.parametrize("seed", range(4))

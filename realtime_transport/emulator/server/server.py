@@ -28,13 +28,13 @@ from .calls_api import Calls
 from .console import Console, is_loopback
 from .console_sessions import CallSession, WebSocketSession
 from .faults import Faults
-from .request_head import MAX_HEAD_BYTES, is_upgrade, read_head
+from .request_head import is_upgrade, read_head, refused_head
 from .rest import HttpRequest, HttpResponse, RestApi, serve_http
 from .sessions import SessionFactory
 from .timeline import Timeline
 from .vendor_profile import DialectPeer, Mismatch, as_our_call, as_ours
 from .webrtc_call import Call, Sideband
-from .websocket import Peer, WebSocketConnection, new_protocol
+from .websocket import Peer, WebSocketConnection, new_protocol, read_handshake
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
@@ -288,14 +288,15 @@ class RealtimeEmulator:
             await serve_http(stream, head, self._answer, self._clock)
             return
         protocol = new_protocol()
-        protocol.receive_data(head)
-        events = protocol.events_received()
-        if events:
-            await self._upgrade(stream, protocol, cast("Request", events[0]))
-        elif len(head) >= MAX_HEAD_BYTES:
-            await _reject(stream, protocol, 431, "The head of the request is too large.")
-        else:
-            await _reject(stream, protocol, 400, "The request is malformed.")
+        refusal = refused_head(head)
+        if refusal is not None:
+            await _reject(stream, protocol, *refusal)
+            return
+        handshake = read_handshake(protocol, head)
+        if handshake is None:
+            await _reject(stream, new_protocol(), 400, "The request is malformed.")
+            return
+        await self._upgrade(stream, protocol, handshake)
 
     async def _upgrade(self, stream: SocketStream, protocol: ServerProtocol, handshake: Request) -> None:
         request = UpgradeRequest.parse(handshake.path, handshake.headers.raw_items())
@@ -401,16 +402,11 @@ def _keeper(record: SessionRecord) -> Callable[[str, str | bytes], None]:
 
 async def _reject(stream: SocketStream, protocol: ServerProtocol, status: int, reason: str) -> None:
     """Answer an upgrade request with an HTTP response instead of a WebSocket."""
-    if protocol.handshake_exc is None:
-        protocol.send_response(protocol.reject(status, f"{reason}\n"))
-        await _send_all(stream, protocol.data_to_send())
-        return
-    answered = b"".join(
-        protocol.data_to_send()
-    )  # The protocol answers by itself, unless the request is not HTTP at all.
-    body = f"{reason}\n".encode()
-    plain = f"HTTP/1.1 {status} Bad Request\r\ncontent-type: text/plain\r\ncontent-length: {len(body)}\r\n"
-    await _send_all(stream, [answered or plain.encode() + b"connection: close\r\n\r\n" + body])
+    response = protocol.reject(status, f"{reason}\n")
+    if status == 405:
+        response.headers["Allow"] = "GET"
+    protocol.send_response(response)
+    await _send_all(stream, protocol.data_to_send())
 
 
 async def _send_all(stream: SocketStream, data: Iterable[bytes]) -> None:

@@ -13,6 +13,7 @@ import anyio
 import anyio.lowlevel
 import attrs
 from anyio.abc import SocketAttribute, SocketStream
+from websockets.datastructures import Headers
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Opcode
 from websockets.protocol import State
@@ -33,13 +34,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from websockets.frames import Frame
+    from websockets.http11 import Request
 
     from realtime_transport.clock import Clock
     from realtime_transport.emulator.records import SessionRecord
 
     from .faults import FaultLane
 
-__all__ = ["Peer", "WebSocketConnection", "new_protocol"]
+__all__ = ["Peer", "WebSocketConnection", "new_protocol", "read_handshake"]
 
 MAX_FRAME_BYTES = 32 * 1024 * 1024
 """Bytes. An append event may hold 15 MiB of audio, which is 20 MiB of base64."""
@@ -101,6 +103,22 @@ def new_protocol() -> ServerProtocol:
         max_size=MAX_FRAME_BYTES,
         logger=frame_logger(),
     )
+
+
+def read_handshake(protocol: ServerProtocol, data: bytes) -> Request | None:
+    """Give *protocol* the request and what came after it; ``None`` if it is malformed: *protocol* is of no use then.
+
+    Bytes of headers that are not ASCII are Latin-1, as HTTP has it; older versions of ``websockets`` make lone
+    surrogates of them, which neither their own responses nor JSON can carry.
+    """
+    protocol.receive_data(data)
+    request = cast("Request | None", next(iter(protocol.events_received()), None))
+    if request is not None:
+        pairs = request.headers.raw_items()
+        request.headers = Headers(
+            (name, value.encode("latin-1", "surrogateescape").decode("latin-1")) for name, value in pairs
+        )
+    return request
 
 
 _PONG = bytes([0x80 | Opcode.PONG])
