@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import sys
@@ -11,10 +12,6 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-def pytest_collection_finish() -> None:
-    gc.freeze()  # The modules are here to stay: without them each collection below takes a tenth of the time.
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -28,14 +25,33 @@ def time_limit() -> float:
     return 60.0
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _late_leaks() -> Iterator[None]:
+    """At the end, look also at what tests left to a later one, or to the session."""
+    yield
+    with pytest.MonkeyPatch.context() as patched, _no_leaks(patched):
+        gc.unfreeze()
+
+
+@contextlib.contextmanager
+def _no_leaks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A resource that leaked says so now."""
+    unraisable: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    yield
+    gc.collect()
+    assert not unraisable, [f"{u.err_msg or 'in'} {u.object!r}: {u.exc_value!r}" for u in unraisable]
+
+
 @pytest.fixture(autouse=True)
 def _limit_and_leaks(monkeypatch: pytest.MonkeyPatch, time_limit: float) -> Iterator[None]:
     for name in ("OPENAI_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     faulthandler.dump_traceback_later(time_limit, exit=True, file=sys.__stderr__)
-    unraisable: list[Any] = []
-    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
-    yield
-    gc.collect()  # A resource that leaked says so now, and the report belongs to this test.
-    faulthandler.cancel_dump_traceback_later()
-    assert not unraisable, [f"{u.err_msg or 'in'} {u.object!r}: {u.exc_value!r}" for u in unraisable]
+    try:
+        with _no_leaks(monkeypatch):
+            gc.collect()
+            gc.freeze()  # To look again at what is here already would take most of the time of the suite.
+            yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
