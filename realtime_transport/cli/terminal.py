@@ -47,7 +47,8 @@ def wrapped(line: str, stream: TextIO, indent: int = 0) -> str:
     """
     if not stream.isatty():
         return line
-    columns = max(NARROWEST, columns_of(stream))
+    # Without the last column: some terminals begin a new line when it is filled.
+    columns = max(NARROWEST, columns_of(stream) - 1)
     if len(line) <= columns or max(map(len, line.split())) > columns - indent:
         return line
     found = textwrap.wrap(
